@@ -1,0 +1,4 @@
+//! The installer's rooms, in the order in which data flows through them; see README.md.
+
+pub mod command;
+pub mod manifest;

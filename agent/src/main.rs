@@ -1,0 +1,3 @@
+//! The `nixvm-agent` program: only wires.
+
+fn main() {}
