@@ -1,3 +1,5 @@
 //! The `nixvm-agent` program: only wires.
 
-fn main() {}
+fn main() {
+    std::thread::sleep(std::time::Duration::from_secs(3600));
+}

@@ -1,0 +1,5 @@
+{
+  hostname = "nixvm";
+  username = "nixos";
+  fullName = "";
+}

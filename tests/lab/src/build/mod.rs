@@ -1,0 +1,124 @@
+//! The project's sources and Debian's packages → the stand-in ISO.
+//!
+//! The stages, each cached for its inputs: [`debian`] extracts packages, [`base`] makes the folder
+//! that both the live and the installed system are, [`store`] puts it into a Nix store with a system
+//! around it, [`agent`] compiles, [`image`] assembles.
+
+mod agent;
+mod base;
+mod debian;
+mod image;
+mod initramfs;
+mod store;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::cache::Cache;
+use crate::shell::Shell;
+
+/// The processor architecture of an ISO and of the machine that boots it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Arch {
+    /// amd64 in Debian's words.
+    #[default]
+    #[value(name = "x86_64")]
+    X86_64,
+    /// arm64 in Debian's words.
+    #[value(name = "aarch64")]
+    Aarch64,
+}
+
+impl Arch {
+    /// As Nix and the kernel write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+
+    /// As Debian writes it.
+    pub fn debian(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+
+    /// Nix's name of the system.
+    pub fn nix_system(self) -> String {
+        format!("{}-linux", self.name())
+    }
+
+    /// The boot loader's file name on the removable path.
+    pub fn removable_loader(self) -> &'static str {
+        match self {
+            Self::X86_64 => "BOOTX64.EFI",
+            Self::Aarch64 => "BOOTAA64.EFI",
+        }
+    }
+
+    /// The first serial port's device name.
+    pub fn serial(self) -> &'static str {
+        match self {
+            Self::X86_64 => "ttyS0",
+            Self::Aarch64 => "ttyAMA0",
+        }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where the lab reads and writes, and what it builds with.
+pub struct Lab {
+    /// The project's top folder.
+    pub project: PathBuf,
+    /// Build outputs, `target/lab`.
+    pub work: PathBuf,
+    /// Runs the build's commands.
+    pub shell: Shell,
+    cache: Cache,
+}
+
+impl Lab {
+    /// The lab of the project that this binary was compiled from.
+    ///
+    /// # Errors
+    /// Its folders can't be made.
+    pub fn open() -> Result<Self> {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let work = project.join("target/lab");
+        Ok(Self {
+            shell: Shell::new(work.join("commands.log"))?,
+            cache: Cache::new(work.join("cache")),
+            project,
+            work,
+        })
+    }
+
+    /// A file or folder that the lab puts into the guests.
+    fn guest(&self, name: &str) -> PathBuf {
+        self.project.join("tests/lab/guest").join(name)
+    }
+
+    /// Builds the stand-in ISO for `arch`, or finds it built.
+    ///
+    /// # Errors
+    /// A stage failed.
+    pub fn iso(&self, arch: Arch) -> Result<PathBuf> {
+        let tools = debian::extract(self, Arch::X86_64)?;
+        let packages = debian::extract(self, arch)?;
+        let base = base::build(self, arch, &tools, &packages)?;
+        let store = store::build(self, arch, &tools, &base)?;
+        let agent = agent::build(self, arch)?;
+        image::build(self, &image::Parts { arch, tools, packages, base, store, agent })
+    }
+}

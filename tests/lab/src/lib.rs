@@ -1,0 +1,18 @@
+//! The rehearsal lab: the agent, its unit and its files → a virtual machine that was really installed.
+//!
+//! Real NixOS binaries come from a cache that is not always in reach, so the lab boots a stand-in: see
+//! README.md for what it proves and what it can't.
+
+pub mod build;
+pub mod cache;
+pub mod setup;
+pub mod shell;
+
+/// Prints a line of progress for whoever runs the lab.
+#[macro_export]
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        #[allow(clippy::print_stdout, reason = "the one place where the lab prints")]
+        { println!($($argument)*); }
+    }};
+}
