@@ -1,0 +1,190 @@
+//! A disk and what else is attached → whether it may be installed to at all, and if not, why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Device, Disk, Kind};
+use crate::text;
+
+/// Volume label of the drive that holds an answers file, compared without case.
+pub const ANSWERS_LABEL: &str = "NIXVM";
+
+/// Beginning of our ISOs' volume labels.
+pub const MEDIUM_LABEL_PREFIX: &str = "NIXVM-";
+
+/// Why a disk can't be used, whatever anybody consents to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+pub enum Ineligible {
+    /// It is not a disk.
+    NotADisk,
+    /// A CD or DVD drive.
+    Optical,
+    /// A floppy drive.
+    Floppy,
+    /// The live system runs from it.
+    BootMedium,
+    /// It holds the answers file.
+    AnswersVolume,
+    /// Its size is zero: a drive without a medium.
+    Empty,
+    /// The kernel refuses writes.
+    ReadOnly,
+    /// A memory stick or another medium that can be taken out.
+    Removable,
+    /// One path of several to the same disk.
+    MultipathMember,
+    /// It, or something built on it, is in use.
+    InUse {
+        /// Mount points, or `swap`.
+        mounts: Vec<String>,
+    },
+    /// Too small for the system.
+    TooSmall {
+        /// What is needed, in bytes.
+        minimum_bytes: u64,
+    },
+    /// It can't be read.
+    Unreadable {
+        /// What happened.
+        error: String,
+    },
+}
+
+impl fmt::Display for Ineligible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotADisk => f.write_str("not a disk"),
+            Self::Optical => f.write_str("a CD or DVD drive"),
+            Self::Floppy => f.write_str("a floppy drive"),
+            Self::BootMedium => f.write_str("this installer runs from it"),
+            Self::AnswersVolume => f.write_str("it holds the answers file"),
+            Self::Empty => f.write_str("no medium in it"),
+            Self::ReadOnly => f.write_str("read-only"),
+            Self::Removable => f.write_str("removable"),
+            Self::MultipathMember => f.write_str("one of several paths to a disk"),
+            Self::InUse { mounts } => write!(f, "in use: {}", mounts.join(", ")),
+            Self::TooSmall { minimum_bytes } => {
+                write!(f, "too small, {} are needed", text::size(*minimum_bytes))
+            }
+            Self::Unreadable { error } => write!(f, "cannot be read: {error}"),
+        }
+    }
+}
+
+/// Says whether `disk` may be installed to.
+///
+/// The order of the questions is that of what a person would say first about the disk.
+///
+/// # Errors
+/// The reason why not.
+pub fn check(disk: &Disk, boot_medium: Option<&str>, minimum_bytes: u64) -> Result<(), Ineligible> {
+    let device = &disk.device;
+    match device.kind {
+        Kind::Disk => {}
+        Kind::Optical => return Err(Ineligible::Optical),
+        Kind::Floppy => return Err(Ineligible::Floppy),
+        Kind::Other => return Err(Ineligible::NotADisk),
+    }
+    if boot_medium == Some(&*device.name) || any_label(device, is_medium_label) {
+        return Err(Ineligible::BootMedium);
+    }
+    if any_label(device, |label| label.eq_ignore_ascii_case(ANSWERS_LABEL)) {
+        return Err(Ineligible::AnswersVolume);
+    }
+    if device.size_bytes == 0 {
+        return Err(Ineligible::Empty);
+    }
+    if device.read_only {
+        return Err(Ineligible::ReadOnly);
+    }
+    if device.removable {
+        return Err(Ineligible::Removable);
+    }
+    if device.multipath_member {
+        return Err(Ineligible::MultipathMember);
+    }
+    if !device.mounts.is_empty() {
+        return Err(Ineligible::InUse { mounts: device.mounts.clone() });
+    }
+    if device.size_bytes < minimum_bytes {
+        return Err(Ineligible::TooSmall { minimum_bytes });
+    }
+    if let Some(error) = &disk.content.unreadable {
+        return Err(Ineligible::Unreadable { error: error.clone() });
+    }
+    Ok(())
+}
+
+fn is_medium_label(label: &str) -> bool {
+    label
+        .get(..MEDIUM_LABEL_PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(MEDIUM_LABEL_PREFIX))
+}
+
+/// Whether the label of the whole device or of one of its partitions satisfies `test`.
+fn any_label(device: &Device, test: impl Fn(&str) -> bool) -> bool {
+    let of_partitions = device.partitions.iter().filter_map(|p| p.label.as_deref());
+    device.label.as_deref().into_iter().chain(of_partitions).any(test)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    const MINIMUM: u64 = 20 << 30;
+
+    fn reason(change: impl FnOnce(&mut Disk)) -> Option<Ineligible> {
+        let mut disk = testing::disk("vda");
+        change(&mut disk);
+        check(&disk, Some("sdz"), MINIMUM).err()
+    }
+
+    #[test]
+    fn a_plain_disk_is_eligible() {
+        assert_eq!(reason(|_| {}), None);
+    }
+
+    #[test]
+    fn each_reason_is_found_alone() {
+        use Ineligible as I;
+        type Case = (fn(&mut Disk), Ineligible);
+        let cases: [Case; 13] = [
+            (|d| d.device.kind = Kind::Other, I::NotADisk),
+            (|d| d.device.kind = Kind::Optical, I::Optical),
+            (|d| d.device.kind = Kind::Floppy, I::Floppy),
+            (|d| d.device.name = "sdz".into(), I::BootMedium),
+            (|d| d.device.label = Some("nixvm-x86_64".into()), I::BootMedium),
+            (|d| d.device.label = Some("nixvm".into()), I::AnswersVolume),
+            (|d| d.device.size_bytes = 0, I::Empty),
+            (|d| d.device.read_only = true, I::ReadOnly),
+            (|d| d.device.removable = true, I::Removable),
+            (|d| d.device.multipath_member = true, I::MultipathMember),
+            (|d| d.device.mounts = vec!["/x".into()], I::InUse { mounts: vec!["/x".into()] }),
+            (|d| d.device.size_bytes = MINIMUM - 1, I::TooSmall { minimum_bytes: MINIMUM }),
+            (|d| d.content.unreadable = Some("EIO".into()), I::Unreadable { error: "EIO".into() }),
+        ];
+        for (change, expected) in cases {
+            assert_eq!(reason(change), Some(expected));
+        }
+    }
+
+    #[test]
+    fn labels_of_partitions_count() {
+        let with_label = |label: &str| {
+            reason(|disk| {
+                let partition = super::super::Partition {
+                    label: Some(label.to_owned()),
+                    ..super::super::Partition::default()
+                };
+                disk.device.partitions.push(partition);
+            })
+        };
+        assert_eq!(with_label("NIXVM"), Some(Ineligible::AnswersVolume));
+        assert_eq!(with_label("NIXVM-AARCH64"), Some(Ineligible::BootMedium));
+        assert_eq!(with_label("nixvmé"), None);
+        assert_eq!(with_label("data"), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! An install's start → 4096 bytes on the target that say so, until the receipt replaces them.
+//!
+//! The marker lies in the gap between the GPT's entries and the first partition, where neither
+//! `wipefs`, `sgdisk` nor a partition's contents reach, so it survives a power cut at every moment of
+//! an install. It makes the next run start over without a question; see [`super::Disk::condition`]
+//! for when it is believed.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Byte offset on the disk: after the GPT entries of any sector size (24 KiB at most), before the
+/// first partition at 1 MiB.
+pub const OFFSET: u64 = 960 << 10;
+
+/// Bytes that the marker takes.
+pub const SIZE: usize = 4096;
+
+/// The first line.
+const MAGIC: &str = "nixvm unfinished install";
+
+/// What the marker says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Marker {
+    /// Names the attempt.
+    pub attempt: String,
+    /// Which ISO it was.
+    pub build_id: String,
+    /// The new partition table's identifier, once there is one.
+    pub table_id: Option<String>,
+}
+
+impl Marker {
+    /// The bytes on the disk: magic, JSON and the JSON's SHA-256, a line each, padded with zeros.
+    ///
+    /// # Errors
+    /// It does not fit, which only an absurd build id can make happen.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let json = serde_json::to_string(self)?;
+        let mut bytes = format!("{MAGIC}\n{json}\n{}\n", digest(json.as_bytes())).into_bytes();
+        anyhow::ensure!(bytes.len() <= SIZE, "the marker is too long: {} bytes", bytes.len());
+        bytes.resize(SIZE, 0);
+        Ok(bytes)
+    }
+
+    /// Reads a marker; None where there is none, or a torn or damaged one.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let text = bytes.split(|byte| *byte == 0).next()?;
+        let mut lines = std::str::from_utf8(text).ok()?.lines();
+        if lines.next()? != MAGIC {
+            return None;
+        }
+        let json = lines.next()?;
+        if lines.next()? != digest(json.as_bytes()) {
+            return None;
+        }
+        serde_json::from_str(json).ok()
+    }
+
+    /// Reads the marker of an open disk.
+    ///
+    /// # Errors
+    /// The disk can't be read there.
+    pub fn read(disk: &mut File) -> std::io::Result<Option<Self>> {
+        let mut bytes = vec![0; SIZE];
+        disk.seek(SeekFrom::Start(OFFSET))?;
+        disk.read_exact(&mut bytes)?;
+        Ok(Self::from_bytes(&bytes))
+    }
+
+    /// Writes the marker to an open disk and waits until it is there.
+    ///
+    /// # Errors
+    /// The disk can't be written.
+    pub fn write(&self, disk: &mut File) -> Result<()> {
+        write_block(disk, &self.to_bytes()?).context("cannot write the unfinished-install marker")
+    }
+}
+
+/// Takes the marker away and waits until it is gone.
+///
+/// # Errors
+/// The disk can't be written.
+pub fn erase(disk: &mut File) -> Result<()> {
+    write_block(disk, &[0; SIZE]).context("cannot remove the unfinished-install marker")
+}
+
+fn write_block(disk: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+    disk.seek(SeekFrom::Start(OFFSET))?;
+    disk.write_all(bytes)?;
+    disk.sync_data()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    crate::text::hex(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Marker {
+        Marker { attempt: "1".into(), build_id: "x".into(), table_id: Some("ABC".into()) }
+    }
+
+    #[test]
+    fn survives_the_way_to_the_disk_and_back() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.set_len(2 << 20).unwrap();
+        assert_eq!(Marker::read(&mut file).unwrap(), None);
+        example().write(&mut file).unwrap();
+        assert_eq!(Marker::read(&mut file).unwrap(), Some(example()));
+        erase(&mut file).unwrap();
+        assert_eq!(Marker::read(&mut file).unwrap(), None);
+    }
+
+    #[test]
+    fn a_damaged_one_is_none() {
+        let bytes = example().to_bytes().unwrap();
+        assert_eq!(bytes.len(), SIZE);
+        let written = bytes.iter().position(|b| *b == 0).unwrap();
+        for place in 0..written {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1;
+            // The very last line end is all that may change without being noticed.
+            assert!(Marker::from_bytes(&damaged).is_none() || place + 1 == written, "{place}");
+        }
+        assert_eq!(Marker::from_bytes(&bytes[..100]), None);
+    }
+}

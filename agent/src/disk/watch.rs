@@ -1,0 +1,216 @@
+//! udev's events and the mount table's → the block devices as they are now, again at each change.
+//!
+//! libudev's handles can't leave their thread, so one thread owns them, waits in `poll`, and sends
+//! plain descriptions. It lives as long as somebody listens.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+use tokio::sync::watch;
+
+use super::Device;
+use super::describe::{self, ATTRIBUTES, Mounts, Raw};
+
+/// The block devices at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attached {
+    /// Every whole block device.
+    pub devices: Vec<Device>,
+    /// How many events each of them has had, by name: unchanged means that what was read from it may
+    /// still be believed.
+    pub generations: BTreeMap<String, u64>,
+}
+
+/// Starts to follow udev; the first value is there when this returns.
+///
+/// # Errors
+/// udev can't be reached.
+pub fn start() -> Result<watch::Receiver<Attached>> {
+    let (report, first) = std::sync::mpsc::channel();
+    std::thread::Builder::new()
+        .name("udev".to_owned())
+        .spawn(move || match Watch::new() {
+            Ok((mut watch, receiver)) => {
+                let _receiver_gone = report.send(Ok(receiver));
+                if let Err(error) = watch.run() {
+                    tracing::error!("no longer following udev: {error:#}");
+                }
+            }
+            Err(error) => {
+                let _receiver_gone = report.send(Err(error));
+            }
+        })
+        .context("cannot start the udev thread")?;
+    first.recv().context("the udev thread ended at once")?
+}
+
+struct Watch {
+    monitor: udev::MonitorSocket,
+    mount_table: File,
+    sender: watch::Sender<Attached>,
+    generations: BTreeMap<String, u64>,
+}
+
+impl Watch {
+    fn new() -> Result<(Self, watch::Receiver<Attached>)> {
+        // First listen, then look: a device that appears in between is seen twice, not never.
+        let monitor = udev::MonitorBuilder::new()
+            .and_then(|builder| builder.match_subsystem("block"))
+            .and_then(udev::MonitorBuilder::listen)
+            .context("cannot listen to udev")?;
+        let mount_table = File::open(MOUNT_TABLE).context("cannot read the mount table")?;
+        let (sender, receiver) = watch::channel(Attached::default());
+        let watch = Self { monitor, mount_table, sender, generations: BTreeMap::new() };
+        watch.sender.send_replace(watch.look()?);
+        Ok((watch, receiver))
+    }
+
+    fn run(&mut self) -> Result<()> {
+        while !self.sender.is_closed() {
+            // The kernel reports a changed mount table as an exceptional condition: proc(5).
+            let mut sources = [
+                PollFd::new(&self.monitor, PollFlags::IN),
+                PollFd::new(&self.mount_table, PollFlags::PRI),
+            ];
+            match poll(&mut sources, None) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error).context("cannot wait for udev"),
+            }
+            for event in self.monitor.iter() {
+                let disk = parent_name(&event).unwrap_or_else(|| name(&event));
+                *self.generations.entry(disk).or_default() += 1;
+            }
+            let now = self.look()?;
+            self.sender.send_if_modified(|before| {
+                let changed = *before != now;
+                *before = now;
+                changed
+            });
+        }
+        Ok(())
+    }
+
+    fn look(&self) -> Result<Attached> {
+        let mut enumerator = udev::Enumerator::new().context("cannot enumerate devices")?;
+        enumerator.match_subsystem("block")?;
+        let raw: Vec<_> = enumerator
+            .scan_devices()
+            .context("cannot enumerate devices")?
+            // What udev has not looked at yet has no properties; its event follows.
+            .filter(udev::Device::is_initialized)
+            .filter_map(|device| raw(&device))
+            .collect();
+        let mounts = std::fs::read_to_string(MOUNT_TABLE).context("cannot read the mount table")?;
+        let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+        let devices = describe::devices(&raw, &mounted(&mounts, &swaps, device_number));
+        Ok(Attached { devices, generations: self.generations.clone() })
+    }
+}
+
+/// proc(5): a line for each mount, the device number in its third field.
+const MOUNT_TABLE: &str = "/proc/self/mountinfo";
+
+fn name(device: &udev::Device) -> String {
+    device.sysname().to_string_lossy().into_owned()
+}
+
+/// The name of the disk that a partition belongs to.
+fn parent_name(device: &udev::Device) -> Option<String> {
+    let is_partition = device.devtype().is_some_and(|kind| kind == "partition");
+    is_partition.then(|| device.parent().map(|parent| name(&parent))).flatten()
+}
+
+fn raw(device: &udev::Device) -> Option<Raw> {
+    let number = device.devnum()?;
+    let text = |value: &std::ffi::OsStr| value.to_string_lossy().into_owned();
+    let attributes = ATTRIBUTES
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), text(device.attribute_value(name)?))))
+        .collect();
+    let holders = std::fs::read_dir(device.syspath().join("holders"))
+        .map(|folder| folder.filter_map(|e| Some(text(&e.ok()?.file_name()))).collect())
+        .unwrap_or_default();
+    Some(Raw {
+        name: name(device),
+        parent: parent_name(device),
+        number: (rustix::fs::major(number), rustix::fs::minor(number)),
+        node: device.devnode()?.to_owned(),
+        properties: device.properties().map(|p| (text(p.name()), text(p.value()))).collect(),
+        attributes,
+        holders,
+    })
+}
+
+fn device_number(node: &Path) -> Option<(u32, u32)> {
+    let number = rustix::fs::stat(node).ok()?.st_rdev;
+    Some((rustix::fs::major(number), rustix::fs::minor(number)))
+}
+
+/// Mount points by device number, out of the mount table's and `/proc/swaps`' text.
+fn mounted(
+    mounts: &str,
+    swaps: &str,
+    device_number: impl Fn(&Path) -> Option<(u32, u32)>,
+) -> Mounts {
+    let mut found = Mounts::new();
+    for line in mounts.lines() {
+        let fields: Vec<_> = line.split(' ').collect();
+        let (Some(number), Some(place)) = (fields.get(2), fields.get(4)) else { continue };
+        let number =
+            number.split_once(':').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+        // Major 0 is what has no device: tmpfs, overlays, and btrfs, whose source is named at the end.
+        let source = fields.iter().position(|f| *f == "-").and_then(|dash| fields.get(dash + 2));
+        let number = match number {
+            Some((0, _)) | None => source.and_then(|s| device_number(Path::new(s))),
+            some => some,
+        };
+        if let Some(number) = number {
+            found.entry(number).or_default().push(unescape(place));
+        }
+    }
+    for line in swaps.lines().skip(1) {
+        if let Some(number) =
+            line.split_whitespace().next().and_then(|p| device_number(Path::new(p)))
+        {
+            found.entry(number).or_default().push("swap".to_owned());
+        }
+    }
+    found
+}
+
+/// proc(5): blanks in a mount point are written in octal.
+fn unescape(place: &str) -> String {
+    place.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
+23 22 0:5 / /dev rw shared:2 - devtmpfs udev rw
+40 22 0:41 / /data rw shared:9 - btrfs /dev/sdb1 rw
+41 22 8:33 / /media/my\\040disk rw - vfat /dev/sdc1 rw
+";
+
+    #[test]
+    fn mounts_and_swap_are_found_by_number() {
+        let number = |node: &Path| match node.to_str() {
+            Some("/dev/sdb1") => Some((8, 17)),
+            Some("/dev/sdd2") => Some((8, 50)),
+            _ => None,
+        };
+        let swaps = "Filename Type Size Used Priority\n/dev/sdd2 partition 1 0 -2\n";
+        let found = mounted(MOUNTS, swaps, number);
+        assert_eq!(found[&(254, 1)], ["/"]);
+        assert_eq!(found[&(8, 17)], ["/data"]);
+        assert_eq!(found[&(8, 33)], ["/media/my disk"]);
+        assert_eq!(found[&(8, 50)], ["swap"]);
+        assert_eq!(found.len(), 4);
+    }
+}

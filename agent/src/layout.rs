@@ -1,0 +1,32 @@
+//! The names that an install leaves on a disk, as `nix/disko-config.nix` gives them.
+
+/// The link that the agent's udev rule gives to the chosen disk; disko's script knows no other name.
+pub const TARGET_LINK: &str = "/dev/nixvm-target";
+
+/// Partition 1: the EFI system partition.
+pub const ESP: Partition = Partition { number: 1, name: "disk-main-ESP", label: "boot" };
+
+/// Partition 2: the root file system.
+pub const ROOT: Partition = Partition { number: 2, name: "disk-main-root", label: "nixos" };
+
+/// Where the target is mounted while it is being installed.
+pub const MOUNT_POINT: &str = "/mnt";
+
+/// The ESP's place below the root.
+pub const ESP_MOUNT: &str = "boot";
+
+/// A partition of the layout.
+#[derive(Debug)]
+pub struct Partition {
+    /// Number in the partition table.
+    pub number: u32,
+    /// GPT partition name: the `/dev/disk/by-partlabel` link that disko and the system mount by.
+    pub name: &'static str,
+    /// File-system label.
+    pub label: &'static str,
+}
+
+/// Whether a partition of this GPT name or file-system label could be taken for one of ours.
+pub fn is_ours(partition_name: Option<&str>, label: Option<&str>) -> bool {
+    [&ESP, &ROOT].iter().any(|p| partition_name == Some(p.name)) || (label == Some(ROOT.label))
+}

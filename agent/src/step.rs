@@ -1,0 +1,89 @@
+//! The steps of an install, in the order in which they run.
+
+use serde::{Deserialize, Serialize};
+
+/// One step of an install.
+///
+/// The account comes before the boot loader, so that nothing is missing in the system once it could
+/// be booted; the loader's removable path is put in place by the last step of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Partition, format and mount the target.
+    Partition,
+    /// Write the configuration to `/etc/nixos`.
+    Configure,
+    /// Copy the baked system, or build it.
+    System,
+    /// Make the account usable.
+    Account,
+    /// Install the boot loader.
+    BootLoader,
+    /// Check that everything that a boot needs is there.
+    Verify,
+    /// Leave receipt and logs, unmount, and make the disk bootable.
+    Handover,
+}
+
+impl Step {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Partition,
+        Self::Configure,
+        Self::System,
+        Self::Account,
+        Self::BootLoader,
+        Self::Verify,
+        Self::Handover,
+    ];
+
+    /// Position among [`Step::ALL`], from 1.
+    pub fn index(self) -> usize {
+        self as usize + 1
+    }
+
+    /// What the step does, as the screen says it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Partition => "Partition and format the disk",
+            Self::Configure => "Write the configuration",
+            Self::System => "Copy the system",
+            Self::Account => "Set up the account",
+            Self::BootLoader => "Install the boot loader",
+            Self::Verify => "Check the result",
+            Self::Handover => "Hand over to the installed system",
+        }
+    }
+
+    /// The name in events, logs and errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Partition => "partition",
+            Self::Configure => "configure",
+            Self::System => "system",
+            Self::Account => "account",
+            Self::BootLoader => "boot-loader",
+            Self::Verify => "verify",
+            Self::Handover => "handover",
+        }
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_in_events() {
+        for (position, step) in Step::ALL.into_iter().enumerate() {
+            assert_eq!(serde_json::to_value(step).unwrap(), step.name());
+            assert_eq!(step.index(), position + 1);
+        }
+    }
+}
