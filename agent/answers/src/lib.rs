@@ -2,12 +2,12 @@
 //! at once.
 //!
 //! One place for what the installer on the ISO and `nixvm-iso` on anybody's machine both need: the
-//! values and their rules ([`answers`]), the two ways to write them ([`document`], [`command_line`]) and
-//! the precedence of sources ([`resolve`]).
-//! the precedence of sources ([`resolve`]).
+//! values and their rules ([`answers`]), the two ways to write them ([`document`], [`command_line`]),
+//! the precedence of sources ([`resolve`]), and the bytes an ISO reserves for them ([`area`]).
 
 pub mod account;
 pub mod answers;
+pub mod area;
 pub mod command_line;
 pub mod disk;
 pub mod document;
@@ -17,6 +17,7 @@ pub mod identity;
 pub mod password;
 pub mod problem;
 pub mod resolve;
+pub mod schema;
 pub mod selection;
 pub mod size;
 pub mod source;
