@@ -1,0 +1,126 @@
+//! Bytes of a TOML document → [`Given`] answers, or every error in it with line and column.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use crate::fields::{Misplaced, Reader};
+use crate::problem::{Position, Problem, Problems};
+use crate::resolve::Given;
+use crate::source::Source;
+use crate::value::Invalid;
+
+/// Bytes of answers that are read; more is not an answers file.
+pub const LONGEST: usize = 64 * 1024;
+
+/// Parses and checks answers in TOML.
+///
+/// # Errors
+/// All that is wrong, in the order of the text. Nothing of a document with an error is to be used.
+pub fn parse(bytes: &[u8], source: Source) -> Result<Given, Problems> {
+    let text = match decode(bytes) {
+        Ok(text) => text,
+        Err((offset, what)) => {
+            let position = offset
+                .map(|offset| Position::of(&String::from_utf8_lossy(&bytes[..offset]), usize::MAX));
+            return Err(Problem::value(source, position, what).into());
+        }
+    };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut reader = Reader::default();
+    let answers = reader.answers(table.get_ref());
+    let mistakes = errors.iter().map(|error| misspelt(text, error)).collect();
+    let problems = combine(text, mistakes, reader.problems)
+        .into_iter()
+        .map(|(position, what)| Problem::value(source.clone(), Some(position), what))
+        .collect();
+    Problems::none_or(problems, Given { source, answers })
+}
+
+/// Reads answers from a file that somebody named.
+///
+/// # Errors
+/// It can't be read, or as [`parse`].
+pub fn read(path: &Path) -> Result<Given, Problems> {
+    let source = Source::File { path: path.to_owned() };
+    let bytes = File::open(path).and_then(read_limited);
+    match bytes {
+        Ok(bytes) => parse(&bytes, source),
+        Err(error) => Err(Problem::whole(source, format!("cannot be read: {error}"), None).into()),
+    }
+}
+
+/// Reads one byte more than [`LONGEST`] at most: enough for [`parse`] to refuse it.
+///
+/// # Errors
+/// The reader's own.
+pub fn read_limited(reader: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text of a document, or what it is instead and where that shows.
+fn decode(bytes: &[u8]) -> Result<&str, (Option<usize>, Invalid)> {
+    if bytes.len() > LONGEST {
+        let error = Invalid::new(format!("it is larger than {} KiB", LONGEST / 1024));
+        return Err((None, error.hint("this is not an answers file")));
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        let error = Invalid::new("it is in UTF-16");
+        return Err((None, error.hint("save it again as UTF-8")));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let what = Invalid::new("it is not text in UTF-8").hint("save it again as UTF-8");
+        (Some(error.valid_up_to()), what)
+    })
+}
+
+/// A mistake in TOML's own grammar, in words. The parser's messages quote nothing of the text.
+fn misspelt(text: &str, error: &toml::de::Error) -> Misplaced {
+    let mut message = error.message();
+    let hint = if message.contains("must be quoted") {
+        message = "text has to be in quotes";
+        Some("put the value between \"double quotes\"")
+    } else if message.contains("key with no value") {
+        Some("write KEY = \"VALUE\"")
+    } else if message.contains("duplicate key") {
+        Some("each key may be given once")
+    } else if message.contains("unexpected key or value") {
+        Some("begin a new line for the next key")
+    } else {
+        None
+    };
+    let message = format!("this is not TOML: {message}");
+    Misplaced {
+        offset: error.span().map_or(text.len(), |span| span.start),
+        what: Invalid { message, hint: hint.map(str::to_owned) },
+    }
+}
+
+/// Both kinds of mistakes in the order of the text, without those that only follow from another:
+/// on one line with a mistake of grammar, or after one that swallows what follows.
+fn combine(
+    text: &str,
+    grammar: Vec<Misplaced>,
+    values: Vec<Misplaced>,
+) -> Vec<(Position, Invalid)> {
+    let place = |Misplaced { offset, what }| (Position::of(text, offset), what);
+    let swallows = |(_, what): &&(Position, Invalid)| {
+        ["unclosed", "multi-line", "key with no value"].iter().any(|w| what.message.contains(w))
+    };
+    let mut all: Vec<_> = grammar.into_iter().map(place).collect();
+    all.sort_by_key(|(position, _)| *position);
+    all.dedup_by_key(|(position, _)| position.line);
+    let last = all.iter().find(swallows).map_or(usize::MAX, |(position, _)| position.line);
+    let lines: Vec<usize> = all.iter().map(|(position, _)| position.line).collect();
+    let stands = |(position, _): &(Position, Invalid)| {
+        position.line < last && !lines.contains(&position.line)
+    };
+    all.extend(values.into_iter().map(place).filter(stands));
+    all.sort_by_key(|(position, _)| *position);
+    all
+}

@@ -1,0 +1,80 @@
+//! [`Source`]: where a value comes from, and which source wins.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// Where answers come from; the earlier in this list, the higher the precedence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Source {
+    /// The D-Bus method `SetAnswers`: somebody who is there, now.
+    Request,
+    /// A file named on a command line: `check-answers`, `validate`.
+    File {
+        /// As it was named.
+        path: PathBuf,
+    },
+    /// `nixvm.KEY=VALUE` on the kernel's command line.
+    CommandLine,
+    /// `nixvm.toml` on a volume labelled NIXVM.
+    Volume {
+        /// Device node, such as `/dev/sdb1`.
+        device: String,
+    },
+    /// QEMU's fw_cfg, file `opt/org.nixvm/answers`.
+    FirmwareConfig,
+    /// VMware's variable `guestinfo.nixvm.answers`.
+    Guestinfo,
+    /// The system credential `nixvm.answers`, from SMBIOS type 11 as a rule.
+    Credential,
+    /// The answers area of the ISO.
+    Iso,
+    /// Nobody said anything: the manifest's or the built-in default.
+    Default,
+}
+
+impl Source {
+    /// Position in the order of precedence, 0 being the highest.
+    ///
+    /// Two sources with the same rank, such as two volumes, must not both be given.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Request => 0,
+            Self::File { .. } => 1,
+            Self::CommandLine => 2,
+            Self::Volume { .. } => 3,
+            Self::FirmwareConfig => 4,
+            Self::Guestinfo => 5,
+            Self::Credential => 6,
+            Self::Iso => 7,
+            Self::Default => 8,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request => f.write_str("D-Bus request"),
+            Self::File { path } => write!(f, "{}", path.display()),
+            Self::CommandLine => f.write_str("kernel command line"),
+            Self::Volume { device } => write!(f, "nixvm.toml on {device}"),
+            Self::FirmwareConfig => f.write_str("QEMU fw_cfg"),
+            Self::Guestinfo => f.write_str("VMware guestinfo"),
+            Self::Credential => f.write_str("system credential"),
+            Self::Iso => f.write_str("this ISO"),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value that remembers where it came from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sourced<T> {
+    /// What was said.
+    pub value: T,
+    /// Who said it.
+    pub source: Source,
+}
