@@ -28,5 +28,5 @@ pub struct Partition {
 
 /// Whether a partition of this GPT name or file-system label could be taken for one of ours.
 pub fn is_ours(partition_name: Option<&str>, label: Option<&str>) -> bool {
-    [&ESP, &ROOT].iter().any(|p| partition_name == Some(p.name)) || (label == Some(ROOT.label))
+    [&ESP, &ROOT].iter().any(|p| partition_name == Some(p.name) || label == Some(p.label))
 }

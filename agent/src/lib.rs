@@ -1,11 +1,22 @@
 //! The installer's rooms, in the order in which data flows through them; see README.md.
 
+pub mod board;
 pub mod command;
+pub mod daemon;
 pub mod disk;
+pub mod event;
+pub mod install;
+pub mod installer;
 pub mod layout;
 pub mod machine;
 pub mod manifest;
+pub mod plan;
+pub mod port;
+pub mod request;
+pub mod screen;
+pub mod status;
 pub mod step;
 #[cfg(test)]
 mod testing;
 pub mod text;
+pub mod transcript;

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use nixvm_answers::answers::Countdown;
+use nixvm_answers::{Invalid, resolve};
 use serde::{Deserialize, Serialize};
 
 /// Where an ISO keeps its manifest.
@@ -61,6 +63,20 @@ pub struct Defaults {
     pub countdown: u32,
 }
 
+impl Manifest {
+    /// The defaults as answers.
+    ///
+    /// # Errors
+    /// They would not be accepted as answers; [`parse`] refuses such a manifest.
+    pub fn answer_defaults(&self) -> Result<resolve::Defaults, Invalid> {
+        Ok(resolve::Defaults {
+            hostname: self.defaults.hostname.parse()?,
+            username: self.defaults.username.parse()?,
+            countdown: Countdown::from_seconds(i64::from(self.defaults.countdown))?,
+        })
+    }
+}
+
 /// Reads the manifest at `path`.
 ///
 /// # Errors
@@ -93,6 +109,9 @@ pub fn parse(text: &str) -> Result<Manifest> {
     if folder.is_absolute() || folder.components().any(|part| part.as_os_str() == "..") {
         bail!("host-directory leaves the flake: {}", folder.display());
     }
+    manifest
+        .answer_defaults()
+        .map_err(|invalid| anyhow::anyhow!("its defaults are no answers: {}", invalid.message))?;
     Ok(manifest)
 }
 
@@ -132,6 +151,7 @@ mod tests {
         assert!(with(|m| m["registration"] = serde_json::Value::Null).is_err());
         assert!(with(|m| m["toplevel"] = "/etc".into()).is_err());
         assert!(with(|m| m["host-directory"] = "../etc".into()).is_err());
+        assert!(with(|m| m["defaults"]["username"] = "root".into()).is_err());
         assert!(with(|m| m["hots-directory"] = "nix".into()).is_err());
     }
 }

@@ -1,6 +1,10 @@
 //! Examples for unit tests.
 
-use crate::disk::{Content, Device, Disk, Kind};
+use nixvm_answers::answers::{Finish, Network};
+
+use crate::disk::identity::Identity;
+use crate::disk::{Condition, Content, Device, Disk, Kind};
+use crate::plan::{ChosenBy, Plan, System, Target};
 
 /// A blank disk of 64 GiB, eligible in every way.
 pub(crate) fn disk(name: &str) -> Disk {
@@ -23,5 +27,29 @@ pub(crate) fn disk(name: &str) -> Disk {
             digest: format!("digest-{name}"),
             ..Content::default()
         },
+    }
+}
+
+/// A plan for that disk.
+pub(crate) fn plan(name: &str) -> Plan {
+    let disk = disk(name);
+    Plan {
+        target: Target {
+            name: name.to_owned(),
+            identity: Identity::of(&disk),
+            summary: disk.summary(),
+            condition: Condition::Blank,
+            erases: Vec::new(),
+            links: Vec::new(),
+            chosen_by: ChosenBy::OnlyOne,
+        },
+        system: System::Copy { toplevel: "/nix/store/x-system".to_owned() },
+        hostname: "nixvm".to_owned(),
+        username: "nixos".to_owned(),
+        full_name: None,
+        countdown: 10,
+        finish: Finish::Reboot,
+        network: Network::Auto,
+        answers: Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 use crate::account::{FullName, Username};
@@ -85,7 +85,7 @@ macro_rules! choices {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident,)+ }) => {
         $(#[$meta])*
         #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema,
+            Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
             Display, EnumString, IntoStaticStr, VariantNames,
         )]
         #[serde(rename_all = "kebab-case")]

@@ -83,6 +83,18 @@ pub fn current_digest(node: &Path, size_bytes: u64) -> Result<String> {
     Ok(digest(&head, &tail, size_bytes))
 }
 
+/// The identifier of the disk's GPT.
+///
+/// # Errors
+/// The disk can't be read, or has no GPT.
+pub fn table_id(node: &Path) -> Result<String> {
+    let about = || format!("cannot read the partition table of {}", node.display());
+    let mut head = vec![0; 8192];
+    File::open(node).and_then(|mut file| file.read_exact(&mut head)).with_context(about)?;
+    // The header is in the second sector, whatever a sector's size.
+    [512, 4096].into_iter().find_map(|size| gpt_identifier(&head, size)).with_context(about)
+}
+
 fn edges(file: &mut File, size_bytes: u64) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     let length = EDGE.min(size_bytes);
     let mut read_at = |offset| {

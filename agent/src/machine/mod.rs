@@ -88,6 +88,17 @@ fn memory_bytes(meminfo: &str) -> Result<u64> {
         .context("/proc/meminfo has no MemTotal")
 }
 
+/// This process's resident memory at its highest, in bytes: `VmHWM` of proc(5).
+pub fn peak_resident_bytes() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|text| {
+            let rest = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            rest.split_whitespace().next()?.parse::<u64>().ok()
+        })
+        .map_or(0, |kib| kib * 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

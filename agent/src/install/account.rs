@@ -1,0 +1,174 @@
+//! Step 4: the account's password and keys → the target's `/etc/shadow` and `authorized_keys`.
+//!
+//! The account itself is made by the system's activation, which `nixos-enter` runs. What is secret
+//! goes from memory into a file and nowhere else.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use nixvm_answers::password::PasswordHash;
+
+use super::Attempt;
+use crate::layout;
+
+/// How the account can be logged in to.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// The password's hash.
+    pub password: Option<PasswordHash>,
+    /// It was made up by the installer: it must be changed at the first login.
+    pub expired: bool,
+    /// Lines for `authorized_keys`.
+    pub keys: Vec<String>,
+}
+
+/// Runs the step.
+///
+/// # Errors
+/// The activation made no such account, or its files can't be written.
+pub(super) async fn run(attempt: &Attempt) -> Result<()> {
+    let root = Path::new(layout::MOUNT_POINT);
+    // Entering activates the system, which makes its accounts.
+    attempt
+        .runner
+        .tool("nixos-enter")
+        .args(["--root", layout::MOUNT_POINT, "--command", "true"])
+        .run()
+        .await
+        .context("the new system can't be entered")?;
+    let username = &attempt.plan.username;
+    let user = User::find(&root.join("etc/passwd"), username)?;
+    let account = attempt.account.borrow().clone();
+    if let Some(password) = &account.password {
+        let path = root.join("etc/shadow");
+        let text = fs::read_to_string(&path).context("cannot read the target's /etc/shadow")?;
+        let text = with_password(&text, username, password.reveal(), account.expired)
+            .with_context(|| format!("the target's /etc/shadow has no {username}"))?;
+        replace(&path, &text)?;
+    }
+    if !account.keys.is_empty() {
+        write_keys(root, &user, &account.keys)?;
+    }
+    Ok(())
+}
+
+/// A line of passwd(5).
+struct User {
+    uid: u32,
+    gid: u32,
+    home: String,
+}
+
+impl User {
+    fn find(passwd: &Path, name: &str) -> Result<Self> {
+        let text = fs::read_to_string(passwd)
+            .context("the new system has no /etc/passwd after activation")?;
+        text.lines()
+            .find_map(|line| {
+                let fields: Vec<_> = line.split(':').collect();
+                let [login, _, uid, gid, _, home, _] = fields[..] else { return None };
+                let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
+                (login == name).then(|| Self { uid, gid, home: home.to_owned() })
+            })
+            .with_context(|| format!("the new system's activation made no account {name}"))
+    }
+}
+
+/// The text of shadow(5) with another password for `name`; None if it has no such account.
+///
+/// A last change at day 0 makes login(1) ask for a new password.
+fn with_password(shadow: &str, name: &str, hash: &str, expired: bool) -> Option<String> {
+    let mut found = false;
+    let lines: Vec<_> = shadow
+        .lines()
+        .map(|line| {
+            let mut fields: Vec<_> = line.split(':').collect();
+            if fields.first() != Some(&name) || fields.len() < 3 {
+                return line.to_owned();
+            }
+            found = true;
+            fields[1] = hash;
+            if expired {
+                fields[2] = "0";
+            } else if matches!(fields[2], "" | "0") {
+                fields[2] = "1";
+            }
+            fields.join(":")
+        })
+        .collect();
+    found.then(|| lines.join("\n") + "\n")
+}
+
+/// Replaces a file by one with the same owner and mode, at once.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let about = || format!("cannot write {}", path.display());
+    let old = path.metadata().with_context(about)?;
+    let fresh = path.with_extension("nixvm");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)
+        .with_context(about)?;
+    file.write_all(text.as_bytes()).with_context(about)?;
+    chown(&fresh, Some(old.uid()), Some(old.gid())).with_context(about)?;
+    fs::set_permissions(&fresh, old.permissions()).with_context(about)?;
+    file.sync_all().with_context(about)?;
+    fs::rename(&fresh, path).with_context(about)
+}
+
+fn write_keys(root: &Path, user: &User, keys: &[String]) -> Result<()> {
+    let home = root.join(user.home.trim_start_matches('/'));
+    let about = || format!("cannot write the account's SSH keys below {}", home.display());
+    ensure!(home.starts_with(root), "the account's home is outside the system");
+    let folder = home.join(".ssh");
+    for (path, mode) in [(&home, 0o700), (&folder, 0o700)] {
+        if !path.exists() {
+            fs::DirBuilder::new().recursive(true).mode(mode).create(path).with_context(about)?;
+            chown(path, Some(user.uid), Some(user.gid)).with_context(about)?;
+        }
+    }
+    let file = folder.join("authorized_keys");
+    fs::write(&file, keys.join("\n") + "\n").with_context(about)?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).with_context(about)?;
+    chown(&file, Some(user.uid), Some(user.gid)).with_context(about)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHADOW: &str = "root:!:1::::::\nnixos:!:19000:0:99999:7:::\nnixosx:!:1::::::\n";
+
+    #[test]
+    fn only_the_named_account_changes() {
+        let text = with_password(SHADOW, "nixos", "$6$x", false).unwrap();
+        assert_eq!(text, SHADOW.replace("nixos:!:", "nixos:$6$x:"));
+        assert_eq!(with_password(SHADOW, "nobody", "$6$x", false), None);
+    }
+
+    #[test]
+    fn a_made_up_password_has_to_be_changed() {
+        let text = with_password(SHADOW, "nixos", "$6$x", true).unwrap();
+        assert!(text.contains("\nnixos:$6$x:0:0:99999:7:::\n"));
+        let given = with_password(&text, "nixos", "$6$y", false).unwrap();
+        assert!(given.contains("\nnixos:$6$y:1:0:99999:7:::\n"), "{given}");
+    }
+
+    #[test]
+    fn a_file_is_replaced_with_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shadow");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        replace(&path, "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,235 @@
+//! Step 7: a verified target → a disk that boots, with the receipt on it.
+//!
+//! The order makes a power cut harmless at every point. Before the receipt is there, the disk does
+//! not boot and is marked unfinished; from then on it is an installed disk, and [`complete`] does
+//! what is left of the rest, now or when the ISO finds such a disk at its next start.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+
+use super::Attempt;
+use super::boot_loader::Withheld;
+use super::target::Target;
+use crate::command::Runner;
+use crate::disk::Device;
+use crate::disk::marker;
+use crate::disk::receipt::{FILE, LOADERS, Receipt, WITHHELD_SUFFIX};
+use crate::event::Event;
+use crate::layout;
+
+/// Where the ESP is reached when the rest is unmounted already.
+pub(super) const ESP_PLACE: &str = "/run/nixvm/esp";
+
+/// Where the log is left on the target.
+const LOG_FOLDER: &str = "var/log/nixvm";
+
+/// The NVRAM entry's name.
+const ENTRY: &str = "NixOS";
+
+/// Runs the step.
+///
+/// # Errors
+/// Something can't be written, or the target can't be unmounted.
+pub(super) async fn run(
+    attempt: &Attempt,
+    target: &Target,
+    withheld: Withheld,
+    receipt: &Receipt,
+) -> Result<()> {
+    let root = Path::new(layout::MOUNT_POINT);
+    let esp = root.join(layout::ESP_MOUNT);
+    for (path, bytes) in &withheld.files {
+        let is_removable = LOADERS.iter().any(|loader| path == Path::new(loader));
+        let suffix = if is_removable { WITHHELD_SUFFIX } else { "" };
+        write(&esp.join(format!("{}{suffix}", path.display())), bytes)?;
+    }
+    leave_log(&attempt.log, &root.join(LOG_FOLDER), &attempt.id)?;
+
+    // The root file system is clean on the disk before anything says that the install is complete.
+    fs::create_dir_all(ESP_PLACE).with_context(|| format!("cannot make {ESP_PLACE}"))?;
+    mount_bind(&esp, ESP_PLACE).with_context(|| format!("cannot mount the ESP at {ESP_PLACE}"))?;
+    let runner = &attempt.runner;
+    runner.tool("umount").args(["--recursive", layout::MOUNT_POINT]).run().await?;
+
+    let place = Path::new(ESP_PLACE);
+    write_receipt(place, receipt)?;
+    put_loader_in_place(place)?;
+    unmount(ESP_PLACE, UnmountFlags::empty()).context("cannot unmount the ESP")?;
+    erase_marker(&target.node)?;
+    if let Err(error) = boot_next(runner, &target.node, layout::ESP.number).await {
+        attempt.board.publish(Event::Warning {
+            message: format!(
+                "The firmware's boot order could not be changed ({error:#}); the disk boots where \
+                 the firmware tries it."
+            ),
+        });
+    }
+    super::target::remove_rule(runner).await
+}
+
+/// Does what an interrupted handover left undone on a disk that has its receipt.
+///
+/// # Errors
+/// The ESP can't be mounted or written.
+pub async fn complete(device: &Device) -> Result<()> {
+    let esp = device
+        .partitions
+        .iter()
+        .find(|partition| partition.name.as_deref() == Some(layout::ESP.name))
+        .with_context(|| format!("{} has no ESP of ours", device.node.display()))?;
+    fs::create_dir_all(ESP_PLACE).with_context(|| format!("cannot make {ESP_PLACE}"))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount(&esp.node, ESP_PLACE, "vfat", flags, c"umask=0077")
+        .with_context(|| format!("cannot mount {}", esp.node.display()))?;
+    let result = put_loader_in_place(Path::new(ESP_PLACE));
+    unmount(ESP_PLACE, UnmountFlags::empty()).context("cannot unmount the ESP")?;
+    result?;
+    erase_marker(&device.node)
+}
+
+/// Makes the firmware boot this disk first, and next: the entry by its partition, so that it does not
+/// matter where the disk is plugged in.
+///
+/// # Errors
+/// There are no variables, or they can't be written.
+pub async fn boot_next(runner: &Runner, disk: &Path, partition: u32) -> Result<()> {
+    let listed = runner.tool("efibootmgr").run().await?;
+    for number in entries(&listed.stdout, ENTRY) {
+        let tool = runner.tool("efibootmgr").args(["--quiet", "--delete-bootnum", "--bootnum"]);
+        tool.arg(number).run().await?;
+    }
+    let loader = LOADERS
+        .iter()
+        .zip(["x86_64", "aarch64"])
+        .find(|(_, architecture)| *architecture == std::env::consts::ARCH)
+        .map(|(loader, _)| format!("\\{}", loader.replace('/', "\\")))
+        .context("no boot loader is known for this architecture")?;
+    let created = runner
+        .tool("efibootmgr")
+        .arg("--create")
+        .arg("--disk")
+        .arg(disk)
+        .args(["--part", &partition.to_string(), "--label", ENTRY, "--loader", &loader])
+        .run()
+        .await?;
+    let numbers = entries(&created.stdout, ENTRY);
+    let Some(number) = numbers.first() else { bail!("efibootmgr made no entry") };
+    runner.tool("efibootmgr").args(["--quiet", "--bootnext", number]).run().await?;
+    Ok(())
+}
+
+/// Numbers of the boot entries of this name, out of efibootmgr's listing: `Boot0003* NixOS\tHD(...)`.
+fn entries(listing: &str, name: &str) -> Vec<String> {
+    listing
+        .lines()
+        .filter_map(|line| {
+            let (number, rest) = line.strip_prefix("Boot")?.split_at_checked(4)?;
+            let rest = rest.trim_start_matches('*').trim_start();
+            let label = rest.split('\t').next()?.trim();
+            let is_number = number.bytes().all(|byte| byte.is_ascii_hexdigit());
+            (is_number && label == name).then(|| number.to_owned())
+        })
+        .collect()
+}
+
+fn leave_log(log: &Path, folder: &Path, attempt: &str) -> Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let about = || format!("cannot leave the log in {}", folder.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(about)?;
+    let mut to = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(folder.join(format!("install-{attempt}.log")))
+        .with_context(about)?;
+    let mut from = File::open(log).with_context(|| format!("cannot read {}", log.display()))?;
+    std::io::copy(&mut from, &mut to).with_context(about)?;
+    to.sync_all().with_context(about)
+}
+
+fn write_receipt(esp: &Path, receipt: &Receipt) -> Result<()> {
+    let path = esp.join(FILE);
+    let fresh = path.with_extension("tmp");
+    write(&fresh, serde_json::to_string_pretty(receipt)?.as_bytes())?;
+    rename(&fresh, &path)
+}
+
+/// Gives the withheld loader its name; done already is done.
+fn put_loader_in_place(esp: &Path) -> Result<()> {
+    for loader in LOADERS {
+        let withheld = esp.join(format!("{loader}{WITHHELD_SUFFIX}"));
+        if withheld.exists() {
+            rename(&withheld, &esp.join(loader))?;
+        }
+    }
+    if LOADERS.iter().any(|loader| esp.join(loader).exists()) {
+        return Ok(());
+    }
+    bail!("the ESP has no boot loader")
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let about = || format!("cannot write {}", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(about)?;
+    }
+    let mut file = File::create(path).with_context(about)?;
+    file.write_all(bytes).with_context(about)?;
+    file.sync_all().with_context(about)
+}
+
+/// Renames, and waits until the disk has it.
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    let about = || format!("cannot rename {} to {}", from.display(), to.display());
+    fs::rename(from, to).with_context(about)?;
+    let folder = to.parent().map(PathBuf::from).unwrap_or_default();
+    rustix::fs::syncfs(File::open(folder).with_context(about)?).with_context(about)
+}
+
+fn erase_marker(node: &Path) -> Result<()> {
+    let mut disk = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(node)
+        .with_context(|| format!("cannot open {}", node.display()))?;
+    marker::erase(&mut disk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_entries_of_exactly_this_name_are_ours() {
+        let listing = "BootCurrent: 0001\nTimeout: 0 seconds\nBootOrder: 0001,0000\n\
+            Boot0000* UiApp\tFvVol(x)\nBoot0001* NixOS\tHD(1,GPT,x)/File(y)\n\
+            Boot000A  NixOS\tHD(2)\nBoot0003* NixOS old\tHD(3)\nBootNext: 0001\n";
+        assert_eq!(entries(listing, "NixOS"), ["0001", "000A"]);
+    }
+
+    #[test]
+    fn an_interrupted_handover_is_completed_once_and_again() {
+        let esp = tempfile::tempdir().unwrap();
+        let loader = esp.path().join(LOADERS[0]);
+        assert!(put_loader_in_place(esp.path()).is_err());
+        write(&esp.path().join(format!("{}{WITHHELD_SUFFIX}", LOADERS[0])), b"MZ").unwrap();
+        for _ in 0..2 {
+            put_loader_in_place(esp.path()).unwrap();
+            assert_eq!(fs::read(&loader).unwrap(), b"MZ");
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_whole_or_not_there() {
+        let esp = tempfile::tempdir().unwrap();
+        let receipt = Receipt { hostname: "h".into(), ..Receipt::default() };
+        write_receipt(esp.path(), &receipt).unwrap();
+        let text = fs::read_to_string(esp.path().join(FILE)).unwrap();
+        assert_eq!(serde_json::from_str::<Receipt>(&text).unwrap(), receipt);
+        assert_eq!(fs::read_dir(esp.path().join("EFI/nixvm")).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,173 @@
+//! A plan that was consented to → an installed system, or a disk that does not boot and says that it
+//! is unfinished.
+//!
+//! The steps run in order; whatever they mounted is taken down in reverse when one fails. Until the
+//! last step has written the receipt, nothing on the disk can be booted: the boot loader's removable
+//! path is withheld (see [`boot_loader`]).
+
+mod account;
+mod boot_loader;
+mod configure;
+pub mod handover;
+mod holders;
+mod nix_text;
+mod partition;
+mod system;
+mod target;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+pub use account::Account;
+
+use crate::board::Board;
+use crate::command::{Cancelled, Runner};
+use crate::disk::receipt::Receipt;
+use crate::event::{Event, Problem};
+use crate::layout;
+use crate::manifest::Manifest;
+use crate::plan::Plan;
+use crate::step::Step;
+
+/// One attempt to carry out a plan.
+pub struct Attempt {
+    /// Names the attempt, on the disk and in the log.
+    pub id: String,
+    /// What to do.
+    pub plan: Plan,
+    /// What the ISO carries.
+    pub manifest: Manifest,
+    /// Where events go.
+    pub board: Board,
+    /// Runs the commands, until it is cancelled.
+    pub runner: Runner,
+    /// The account's secrets; may still be asked for when the attempt begins.
+    pub account: tokio::sync::watch::Receiver<Account>,
+    /// The log to be left on the target.
+    pub log: PathBuf,
+}
+
+/// A step failed, or was cancelled.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which step.
+    pub step: Step,
+    /// What happened.
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    /// Whether somebody stopped it.
+    pub fn is_cancel(&self) -> bool {
+        self.error.chain().any(|cause| cause.is::<Cancelled>())
+    }
+
+    /// The failure for people.
+    pub fn problem(&self) -> Problem {
+        Problem {
+            kind: format!("step-{}", self.step),
+            message: format!("{} failed: {:#}", self.step.title(), self.error),
+            hint: format!(
+                "The disk does not boot and may be installed to again. Look at the log, {}, remove \
+                 the cause, and retry.",
+                crate::transcript::PATH
+            ),
+        }
+    }
+}
+
+/// Installs.
+///
+/// # Errors
+/// The first step that failed, after everything was unmounted again.
+pub async fn run(mut attempt: Attempt) -> Result<Receipt, Failure> {
+    let result = steps(&mut attempt).await;
+    if result.is_err() {
+        clean_up(&attempt.runner.uncancellable()).await;
+    }
+    result
+}
+
+async fn steps(attempt: &mut Attempt) -> Result<Receipt, Failure> {
+    let a = &*attempt;
+    let target = step(a, Step::Partition, partition::run(a)).await?;
+    step(a, Step::Configure, configure::run(a)).await?;
+    let toplevel = step(a, Step::System, system::run(a)).await?;
+    step(a, Step::Account, account::run(a)).await?;
+    let withheld = step(a, Step::BootLoader, boot_loader::run(a, &toplevel)).await?;
+    let receipt = step(a, Step::Verify, verify::run(a, &target, &toplevel, &withheld)).await?;
+    step(a, Step::Handover, handover::run(a, &target, withheld, &receipt)).await?;
+    Ok(receipt)
+}
+
+async fn step<T>(
+    attempt: &Attempt,
+    step: Step,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T, Failure> {
+    let fail = |error| Failure { step, error };
+    attempt.board.publish(Event::StepStarted { step });
+    attempt.runner.note(&format!("== {}", step.title()));
+    let started = Instant::now();
+    let result = work.await;
+    // A cancel that arrived while no command ran still stops before the next step.
+    if result.is_ok() && attempt.runner.cancellation().is_cancelled() && step != Step::Handover {
+        return Err(fail(Cancelled.into()));
+    }
+    let value = result.map_err(|error| {
+        attempt.runner.note(&format!("== {} failed: {error:#}", step.title()));
+        fail(error)
+    })?;
+    let seconds = started.elapsed().as_secs_f64();
+    attempt.board.publish(Event::StepFinished { step, seconds });
+    Ok(value)
+}
+
+/// Unmounts what an attempt has mounted, whether this process made it or one that died.
+///
+/// Nothing here stops at an error: what can be undone is undone, and the next attempt refuses a disk
+/// that is still in use.
+pub async fn clean_up(runner: &Runner) {
+    for place in [handover::ESP_PLACE, layout::MOUNT_POINT] {
+        if !is_mount_point(Path::new(place)) {
+            continue;
+        }
+        if let Err(error) = runner.tool("umount").args(["--recursive", place]).run().await {
+            tracing::warn!("cannot unmount {place}: {error:#}");
+        }
+    }
+    if let Err(error) = target::remove_rule(runner).await {
+        tracing::warn!("cannot remove the udev rule: {error:#}");
+    }
+}
+
+fn is_mount_point(place: &Path) -> bool {
+    mounts().is_ok_and(|mounts| mounts.iter().any(|mount| mount.place == place))
+}
+
+/// A line of the mount table.
+#[derive(Debug, PartialEq, Eq)]
+struct Mount {
+    /// Major and minor number of the mounted device.
+    number: (u32, u32),
+    /// Where it is mounted.
+    place: PathBuf,
+}
+
+/// The mount table, in mounting order.
+fn mounts() -> Result<Vec<Mount>> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo")
+        .context("cannot read the mount table /proc/self/mountinfo")?;
+    Ok(text
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(2);
+            let (major, minor) = fields.next()?.split_once(':')?;
+            let number = (major.parse().ok()?, minor.parse().ok()?);
+            Some(Mount { number, place: fields.nth(1)?.into() })
+        })
+        .collect())
+}

@@ -1,0 +1,195 @@
+//! Step 6: the target → the receipt, if everything that a boot needs is there.
+//!
+//! `nixos-install` has been seen to end well although its boot loader step had failed, so nothing is
+//! taken from an exit status.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::boot_loader::Withheld;
+use super::target::Target;
+use super::{Attempt, mounts};
+use crate::disk::probe;
+use crate::disk::receipt::{LOADERS, Loader, Receipt};
+use crate::layout;
+
+/// Runs the step.
+///
+/// # Errors
+/// Something is missing or is not what it should be.
+pub(super) async fn run(
+    attempt: &Attempt,
+    target: &Target,
+    toplevel: &Path,
+    withheld: &Withheld,
+) -> Result<Receipt> {
+    let root = Path::new(layout::MOUNT_POINT);
+    let esp = root.join(layout::ESP_MOUNT);
+    for place in [root, &esp] {
+        let mount = mounts()?.into_iter().rfind(|mount| mount.place == place);
+        let number =
+            mount.with_context(|| format!("nothing is mounted at {}", place.display()))?.number;
+        ensure!(target.has_partition(number), "{} is not on the target any more", place.display());
+    }
+
+    let profile = root.join("nix/var/nix/profiles/system");
+    let system = follow(root, &profile)?;
+    ensure!(
+        system == toplevel,
+        "the system profile leads to {} and not to {}",
+        system.display(),
+        toplevel.display()
+    );
+    let system = root.join(toplevel.strip_prefix("/")?);
+    ensure!(system.join("init").symlink_metadata().is_ok(), "the system has no init");
+
+    let entry = default_entry(&esp)?;
+    let init = format!("init={}/init", toplevel.display());
+    ensure!(
+        entry.options.split_whitespace().any(|word| word == init),
+        "the default boot entry does not start {}",
+        toplevel.display()
+    );
+    let kernel = follow(root, &system.join("kernel"))?;
+    same_content(&esp.join(&entry.linux), &root.join(kernel.strip_prefix("/")?))?;
+    let initrd = esp.join(&entry.initrd);
+    let length =
+        initrd.metadata().with_context(|| format!("cannot find {}", initrd.display()))?.len();
+    ensure!(length > 0, "the initrd {} is empty", initrd.display());
+
+    let is_loader = |path: &Path| LOADERS.iter().any(|loader| path == Path::new(loader));
+    let loader = withheld.files.iter().find(|(path, _)| is_loader(path));
+    let (path, bytes) = loader.context("no boot loader was installed on the removable path")?;
+    ensure!(bytes.starts_with(b"MZ"), "the boot loader {} is no EFI program", path.display());
+
+    Ok(Receipt {
+        build_id: attempt.manifest.build_id.clone(),
+        attempt: attempt.id.clone(),
+        hostname: attempt.plan.hostname.clone(),
+        username: attempt.plan.username.clone(),
+        toplevel: toplevel.display().to_string(),
+        table_id: probe::table_id(&target.node)?,
+        loader: Loader::InPlace,
+    })
+}
+
+/// Follows a link that is meant inside `root`, and those it leads to; returns a path inside.
+fn follow(root: &Path, link: &Path) -> Result<PathBuf> {
+    let mut at = link.to_owned();
+    for _ in 0..32 {
+        match fs::read_link(&at) {
+            Ok(to) if to.is_absolute() => at = root.join(to.strip_prefix("/")?),
+            Ok(to) => at = at.parent().unwrap_or(root).join(to),
+            Err(_) => {
+                ensure!(at.exists(), "{} leads to nothing", link.display());
+                return Ok(Path::new("/").join(at.strip_prefix(root)?));
+            }
+        }
+    }
+    bail!("{} is a loop of links", link.display())
+}
+
+/// A Boot Loader Specification type 1 entry (uapi-group.org).
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    linux: PathBuf,
+    initrd: PathBuf,
+    options: String,
+}
+
+/// The entry that systemd-boot would start.
+fn default_entry(esp: &Path) -> Result<Entry> {
+    let read = |path: PathBuf| {
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let configuration = read(esp.join("loader/loader.conf"))?;
+    let default = value(&configuration, "default").context("loader.conf names no default entry")?;
+    let text = read(esp.join("loader/entries").join(default))?;
+    parse_entry(&text).with_context(|| format!("the boot entry {default} is incomplete"))
+}
+
+fn parse_entry(text: &str) -> Result<Entry> {
+    let path = |key: &str| -> Result<PathBuf> {
+        let value = value(text, key).with_context(|| format!("it has no {key}"))?;
+        Ok(value.trim_start_matches('/').into())
+    };
+    Ok(Entry {
+        linux: path("linux")?,
+        initrd: path("initrd")?,
+        options: value(text, "options").unwrap_or_default().to_owned(),
+    })
+}
+
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (found, value) = line.trim().split_once(char::is_whitespace)?;
+        (found == key).then(|| value.trim())
+    })
+}
+
+fn same_content(a: &Path, b: &Path) -> Result<()> {
+    let open = |path: &Path| {
+        fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let (mut left, mut right) = (open(a)?, open(b)?);
+    ensure!(
+        left.metadata()?.len() == right.metadata()?.len(),
+        "{} is not what {} is",
+        a.display(),
+        b.display()
+    );
+    let (mut one, mut other) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    loop {
+        let count = left.read(&mut one)?;
+        if count == 0 {
+            return Ok(());
+        }
+        right.read_exact(&mut other[..count])?;
+        ensure!(one[..count] == other[..count], "{} is not what {} is", a.display(), b.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_and_one_without_a_kernel_is_not() {
+        let text =
+            "title x\nlinux  /EFI/nixos/k.efi\ninitrd /EFI/nixos/i.efi\noptions init=/x a b\n";
+        let entry = parse_entry(text).unwrap();
+        assert_eq!(entry.linux, Path::new("EFI/nixos/k.efi"));
+        assert_eq!(entry.options, "init=/x a b");
+        assert!(parse_entry("title x\ninitrd /i\n").is_err());
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_target() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        fs::create_dir_all(root.join("nix/store/a")).unwrap();
+        std::os::unix::fs::symlink("system-1-link", root.join("system")).unwrap();
+        std::os::unix::fs::symlink("/nix/store/a", root.join("system-1-link")).unwrap();
+        assert_eq!(follow(root, &root.join("system")).unwrap(), Path::new("/nix/store/a"));
+        std::os::unix::fs::symlink("/nix/store/b", root.join("dangling")).unwrap();
+        assert!(follow(root, &root.join("dangling")).is_err());
+        std::os::unix::fs::symlink("loop", root.join("loop")).unwrap();
+        assert!(follow(root, &root.join("loop")).is_err());
+    }
+
+    #[test]
+    fn a_difference_in_one_byte_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let mut bytes = vec![7; 100_000];
+        fs::write(&a, &bytes).unwrap();
+        fs::write(&b, &bytes).unwrap();
+        assert!(same_content(&a, &b).is_ok());
+        bytes[99_999] = 8;
+        fs::write(&b, &bytes).unwrap();
+        assert!(same_content(&a, &b).is_err());
+    }
+}

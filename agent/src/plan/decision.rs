@@ -1,0 +1,325 @@
+//! Facts → the next thing to do.
+
+use nixvm_answers::{Problems, Resolved};
+
+use super::consent::{self, Consent};
+use super::{Answer, ChosenBy, Plan, Refusal, System, Target};
+use crate::disk::eligibility::{self, Ineligible};
+use crate::disk::identity::Identity;
+use crate::disk::receipt::Receipt;
+use crate::disk::{Condition, Device, Disk};
+use crate::layout;
+use crate::machine::{Firmware, Machine};
+use crate::manifest::Manifest;
+
+/// Where the live system's medium is mounted, on NixOS's ISOs.
+const LIVE_MOUNT: &str = "/iso";
+
+/// Everything that a decision depends on.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// What the ISO carries.
+    pub manifest: &'a Manifest,
+    /// What it runs on.
+    pub machine: &'a Machine,
+    /// What was answered, or all that is wrong with it.
+    pub answers: Result<&'a Resolved, &'a Problems>,
+    /// What is attached.
+    pub disks: &'a [Disk],
+    /// What somebody said here.
+    pub wishes: &'a Wishes,
+}
+
+/// What somebody said at the keyboard or on D-Bus.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The disk that was chosen. It is forgotten when that disk is gone.
+    pub disk: Option<Identity>,
+    /// The token of the plan that was confirmed.
+    pub confirmed: Option<String>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Nothing, and say why.
+    Refuse(Refusal),
+    /// Wait for a disk.
+    Wait {
+        /// What is being waited for, a sentence.
+        message: String,
+    },
+    /// Ask which of these disks is meant.
+    Choose {
+        /// Kernel names.
+        candidates: Vec<String>,
+    },
+    /// Ask whether this may be done.
+    Ask(Box<Plan>),
+    /// Do it after the countdown, or at once if it was confirmed.
+    Go {
+        /// What to do.
+        plan: Box<Plan>,
+        /// Somebody confirmed exactly this.
+        confirmed: bool,
+    },
+    /// Boot the installed system.
+    Installed {
+        /// Kernel name of the disk.
+        disk: String,
+        /// Its receipt.
+        receipt: Receipt,
+    },
+}
+
+/// Decides.
+pub fn decide(facts: &Facts<'_>) -> Decision {
+    match resolve(facts) {
+        Ok(decision) => decision,
+        Err(refusal) => Decision::Refuse(refusal),
+    }
+}
+
+/// Says of each disk whether it may be installed to.
+pub fn eligible(facts: &Facts<'_>, disk: &Disk) -> Result<(), Ineligible> {
+    let medium = facts.disks.iter().map(|d| &d.device).find(|d| is_boot_medium(d));
+    eligibility::check(disk, medium.map(|d| &*d.name), facts.manifest.minimum_disk_bytes)
+}
+
+fn is_boot_medium(device: &Device) -> bool {
+    device.mounts.iter().any(|mount| mount == LIVE_MOUNT)
+}
+
+fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
+    let answers = preflight(facts)?;
+    let usable: Vec<&Disk> = facts.disks.iter().filter(|d| eligible(facts, d).is_ok()).collect();
+    let (disk, chosen_by) = match choose(facts, answers, &usable)? {
+        Choice::Disk(disk, chosen_by) => (disk, chosen_by),
+        Choice::Decided(decision) => return Ok(decision),
+    };
+    let condition = disk.condition();
+    let virtual_machine = facts.machine.hypervisor.is_virtual();
+    let consent = consent::needed(virtual_machine, &condition, chosen_by, answers.erase.value);
+    if consent == Consent::Boot {
+        return Ok(installed(disk));
+    }
+    refuse_label_clash(disk, facts.disks)?;
+    let plan = Box::new(plan(facts, answers, disk, condition, chosen_by));
+    let confirmed = facts.wishes.confirmed.as_ref() == Some(&plan.token());
+    Ok(match consent {
+        Consent::Ask if !confirmed => Decision::Ask(plan),
+        _ => Decision::Go { plan, confirmed },
+    })
+}
+
+/// What can be said without looking at a disk.
+fn preflight<'a>(facts: &Facts<'a>) -> Result<&'a Resolved, Refusal> {
+    let (machine, manifest) = (facts.machine, facts.manifest);
+    if !machine.root {
+        return Err(Refusal::NotRoot);
+    }
+    if machine.firmware != Firmware::Uefi {
+        return Err(Refusal::Bios { hypervisor: machine.hypervisor });
+    }
+    let iso = manifest.system.split('-').next().unwrap_or_default();
+    if iso != machine.architecture {
+        let (machine, iso) = (machine.architecture.clone(), iso.to_owned());
+        return Err(Refusal::WrongArchitecture { machine, iso });
+    }
+    if machine.memory_bytes < manifest.minimum_memory_bytes {
+        return Err(Refusal::LittleMemory {
+            memory_bytes: machine.memory_bytes,
+            minimum_bytes: manifest.minimum_memory_bytes,
+        });
+    }
+    facts.answers.map_err(|problems| Refusal::Answers {
+        problems: problems.iter().map(ToString::to_string).collect(),
+    })
+}
+
+enum Choice<'a> {
+    Disk(&'a Disk, ChosenBy),
+    Decided(Decision),
+}
+
+/// Which disk is meant: the one chosen here, else the rule's, else the only one.
+fn choose<'a>(
+    facts: &Facts<'a>,
+    answers: &Resolved,
+    usable: &[&'a Disk],
+) -> Result<Choice<'a>, Refusal> {
+    let wished = facts
+        .wishes
+        .disk
+        .as_ref()
+        .and_then(|wish| facts.disks.iter().find(|disk| wish.is_device(&disk.device)));
+    if let Some(disk) = wished {
+        return match eligible(facts, disk) {
+            Ok(()) => Ok(Choice::Disk(disk, ChosenBy::User)),
+            Err(reason) => Err(Refusal::IneligibleChoice {
+                disk: disk.device.node.display().to_string(),
+                reason: reason.to_string(),
+            }),
+        };
+    }
+    if let Some(rule) = &answers.disk {
+        let named: Vec<_> = usable.iter().map(|disk| Named::new(disk)).collect();
+        return match rule.value.select(&named) {
+            Ok(named) => Ok(Choice::Disk(named.disk, ChosenBy::Rule)),
+            Err(nixvm_answers::selection::Unselected::Several { .. }) => {
+                let several = rule.value.select(&named).err().map(|e| e.to_string());
+                Err(Refusal::AmbiguousRule {
+                    message: format!("{} (from {})", several.unwrap_or_default(), rule.source),
+                })
+            }
+            Err(none) => Ok(Choice::Decided(Decision::Wait {
+                message: format!("Waiting: {none} (from {}).", rule.source),
+            })),
+        };
+    }
+    let finished = facts.disks.iter().find(|disk| disk.condition() == Condition::Installed);
+    if let Some(disk) = finished {
+        return Ok(Choice::Decided(installed(disk)));
+    }
+    Ok(match usable {
+        [] => Choice::Decided(Decision::Wait {
+            message: "No disk can be used yet. Attach one to the VM; the install then starts by \
+                      itself."
+                .to_owned(),
+        }),
+        [only] => Choice::Disk(only, ChosenBy::OnlyOne),
+        several => Choice::Decided(Decision::Choose {
+            candidates: several.iter().map(|disk| disk.device.name.clone()).collect(),
+        }),
+    })
+}
+
+fn installed(disk: &Disk) -> Decision {
+    Decision::Installed {
+        disk: disk.device.name.clone(),
+        receipt: disk.content.receipt.clone().unwrap_or_default(),
+    }
+}
+
+/// Refuses when another device carries a label by which disko or the installed system would look.
+fn refuse_label_clash(target: &Disk, disks: &[Disk]) -> Result<(), Refusal> {
+    let others = disks.iter().map(|disk| &disk.device).filter(|other| {
+        other.name != target.device.name && !target.device.holders.contains(&other.name)
+    });
+    for other in others {
+        let whole = [(None, other.label.as_deref())];
+        let parts = other.partitions.iter().map(|p| (p.name.as_deref(), p.label.as_deref()));
+        for (name, label) in whole.into_iter().chain(parts) {
+            if layout::is_ours(name, label) {
+                let name = name.filter(|n| layout::is_ours(Some(n), None));
+                return Err(Refusal::LabelClash {
+                    target: target.device.node.display().to_string(),
+                    other: other.node.display().to_string(),
+                    label: name.or(label).unwrap_or_default().to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plan(
+    facts: &Facts<'_>,
+    answers: &Resolved,
+    disk: &Disk,
+    condition: Condition,
+    chosen_by: ChosenBy,
+) -> Plan {
+    let erases = match condition {
+        Condition::Blank => Vec::new(),
+        Condition::Unfinished => vec!["an unfinished install of this installer".to_owned()],
+        _ => disk.contents(),
+    };
+    Plan {
+        target: Target {
+            name: disk.device.name.clone(),
+            identity: Identity::of(disk),
+            summary: disk.summary(),
+            condition,
+            erases,
+            links: disk.device.links.clone(),
+            chosen_by,
+        },
+        system: system(facts.manifest, answers),
+        hostname: answers.hostname.value.to_string(),
+        username: answers.username.value.to_string(),
+        full_name: answers.full_name.as_ref().map(|name| name.value.to_string()),
+        countdown: answers.countdown.value.seconds(),
+        finish: answers.finish.value,
+        network: answers.network.value,
+        answers: answers
+            .rows()
+            .into_iter()
+            .map(|row| Answer {
+                key: row.key.to_owned(),
+                value: row.value,
+                source: row.source.to_string(),
+            })
+            .collect(),
+    }
+}
+
+/// The carried system, if it is exactly what was asked for.
+fn system(manifest: &Manifest, answers: &Resolved) -> System {
+    let build =
+        |because: String| System::Build { attribute: manifest.flake_attribute.clone(), because };
+    let Some(toplevel) = &manifest.toplevel else {
+        return build("this ISO carries none built".to_owned());
+    };
+    let defaults = &manifest.defaults;
+    if answers.hostname.value.as_str() != defaults.hostname {
+        return build(format!("the host name {} is not the ISO's", answers.hostname.value));
+    }
+    if answers.username.value.as_str() != defaults.username {
+        return build(format!("the account {} is not the ISO's", answers.username.value));
+    }
+    if answers.full_name.is_some() {
+        return build("a full name is given".to_owned());
+    }
+    System::Copy { toplevel: toplevel.display().to_string() }
+}
+
+/// A disk with the texts that a rule looks at.
+struct Named<'a> {
+    disk: &'a Disk,
+    node: String,
+    links: Vec<String>,
+}
+
+impl<'a> Named<'a> {
+    fn new(disk: &'a Disk) -> Self {
+        let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
+        Self {
+            disk,
+            node: text(&disk.device.node),
+            links: disk.device.links.iter().map(text).collect(),
+        }
+    }
+}
+
+impl nixvm_answers::selection::Disk for Named<'_> {
+    fn node(&self) -> &str {
+        &self.node
+    }
+
+    fn links(&self) -> impl Iterator<Item = &str> {
+        self.links.iter().map(String::as_str)
+    }
+
+    fn serial(&self) -> Option<&str> {
+        self.disk.device.serial.as_deref()
+    }
+
+    fn model(&self) -> Option<&str> {
+        self.disk.device.model.as_deref()
+    }
+
+    fn size(&self) -> u64 {
+        self.disk.device.size_bytes
+    }
+}

@@ -1,0 +1,137 @@
+//! Manifest, machine, answers, disks and what somebody said at the keyboard → [`Decision`]: what to do
+//! next, with the whole [`Plan`].
+//!
+//! Pure: nothing outside the arguments is looked at, so every rule of safety is a test of a function.
+//! The rules are the consent table of README.md.
+
+mod consent;
+mod decision;
+mod refusal;
+
+use std::path::PathBuf;
+
+use nixvm_answers::answers::{Finish, Network};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::disk::Condition;
+use crate::disk::identity::Identity;
+
+pub use decision::{Decision, Facts, Wishes, decide, eligible};
+pub use refusal::Refusal;
+
+/// Everything that an install will do, known before its first write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Plan {
+    /// The disk.
+    pub target: Target,
+    /// Where the system comes from.
+    pub system: System,
+    /// The system's host name.
+    pub hostname: String,
+    /// The account's login name.
+    pub username: String,
+    /// The account's full name.
+    pub full_name: Option<String>,
+    /// Seconds between showing the plan and the first write.
+    pub countdown: u32,
+    /// What happens at the end.
+    pub finish: Finish,
+    /// What the network is needed for.
+    pub network: Network,
+    /// Each answer with where it comes from; secrets are named, not shown.
+    pub answers: Vec<Answer>,
+}
+
+/// The disk that will be erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Target {
+    /// The kernel's name.
+    pub name: String,
+    /// What must still be true at the first write.
+    pub identity: Identity,
+    /// A line to know the disk by.
+    pub summary: String,
+    /// What its content means.
+    #[serde(flatten)]
+    pub condition: Condition,
+    /// What is lost, a phrase each.
+    pub erases: Vec<String>,
+    /// `/dev/disk/by-id/*` and udev's other links to it.
+    pub links: Vec<PathBuf>,
+    /// Who meant this disk.
+    pub chosen_by: ChosenBy,
+}
+
+/// Who meant a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChosenBy {
+    /// It is the only one that can be used.
+    OnlyOne,
+    /// The answers' disk rule.
+    Rule,
+    /// Somebody at the keyboard or on D-Bus.
+    User,
+}
+
+/// Where the system comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from")]
+pub enum System {
+    /// The ISO carries it built.
+    Copy {
+        /// Its store path.
+        toplevel: String,
+    },
+    /// It is built from the flake into the target's store.
+    Build {
+        /// Attribute under `nixosConfigurations`.
+        attribute: String,
+        /// Why the carried one does not do.
+        because: String,
+    },
+}
+
+/// An answer as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Answer {
+    /// The key.
+    pub key: String,
+    /// The value; a secret's is not in here.
+    pub value: String,
+    /// Where it comes from.
+    pub source: String,
+}
+
+impl Plan {
+    /// What to hand to `Confirm`: it names this plan for this disk as it is now, and no other.
+    pub fn token(&self) -> String {
+        // A plan is plain data: it can always be written as JSON.
+        let text = serde_json::to_string(self).unwrap_or_else(|_| format!("{self:?}"));
+        crate::text::hex(&Sha256::digest(text.as_bytes())[..8])
+    }
+
+    /// The plan in one sentence.
+    pub fn sentence(&self) -> String {
+        let erases = if self.target.erases.is_empty() {
+            "which is blank".to_owned()
+        } else {
+            format!("erasing {}", self.target.erases.join("; "))
+        };
+        let how = match &self.system {
+            System::Copy { .. } => "copied from this ISO".to_owned(),
+            System::Build { because, .. } => format!("built from the flake because {because}"),
+        };
+        format!(
+            "Install NixOS, {how}, on {} ({}), {erases}; host name {}, account {}.",
+            self.target.identity.node.display(),
+            self.target.summary,
+            self.hostname,
+            self.username,
+        )
+    }
+}

@@ -1,0 +1,141 @@
+//! Why an install is not begun, and what to do about it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Problem;
+use crate::machine::Hypervisor;
+use crate::text;
+
+/// Why an install is not begun. Each names its remedy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "refusal")]
+pub enum Refusal {
+    /// The agent is not root.
+    NotRoot,
+    /// The machine was booted by a BIOS.
+    Bios {
+        /// Whose settings have to be changed.
+        hypervisor: Hypervisor,
+    },
+    /// The ISO is for another processor.
+    WrongArchitecture {
+        /// The machine's.
+        machine: String,
+        /// The ISO's.
+        iso: String,
+    },
+    /// There is too little memory.
+    LittleMemory {
+        /// What there is, in bytes.
+        memory_bytes: u64,
+        /// What is needed, in bytes.
+        minimum_bytes: u64,
+    },
+    /// The answers are wrong: nothing of them is used.
+    Answers {
+        /// All that is wrong with them.
+        problems: Vec<String>,
+    },
+    /// The disk rule fits several disks.
+    AmbiguousRule {
+        /// The rule and its source, and the disks that it fits.
+        message: String,
+    },
+    /// The chosen disk can't be used.
+    IneligibleChoice {
+        /// The device file.
+        disk: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Another disk carries our layout's labels, by which the system is mounted.
+    LabelClash {
+        /// The disk that is meant.
+        target: String,
+        /// The other one.
+        other: String,
+        /// What is on it.
+        label: String,
+    },
+    /// The system has to be built and that can't be done here.
+    CannotBuild {
+        /// Why it has to be.
+        because: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// The answers require a network and there is none that works.
+    NoNetwork {
+        /// Which of link, lease, DNS and HTTPS failed, and how.
+        failed: String,
+    },
+}
+
+impl Refusal {
+    /// The refusal for people: what it is, and what to do.
+    pub fn problem(&self) -> Problem {
+        let (kind, message, hint) = match self {
+            Self::NotRoot => (
+                "not-root",
+                "The installer does not run as root, so it can write to no disk.".to_owned(),
+                "Start it as root: `sudo nixvm-agent run`.".to_owned(),
+            ),
+            Self::Bios { hypervisor } => (
+                "bios",
+                "This machine was booted by a BIOS, and the system boots by UEFI only.".to_owned(),
+                format!("Enable EFI/UEFI in VM settings. {}", hypervisor.uefi_setting()),
+            ),
+            Self::WrongArchitecture { machine, iso } => (
+                "wrong-architecture",
+                format!("This ISO is for {iso} and this machine is {machine}."),
+                "Download the ISO for this machine's architecture.".to_owned(),
+            ),
+            Self::LittleMemory { memory_bytes, minimum_bytes } => (
+                "little-memory",
+                format!(
+                    "This machine has {} of memory and the install needs {}.",
+                    text::size(*memory_bytes),
+                    text::size(*minimum_bytes)
+                ),
+                "Give the VM more memory in its settings, and start it again.".to_owned(),
+            ),
+            Self::Answers { problems } => (
+                "answers",
+                format!("The answers are wrong, so none of them is used: {}", problems.join("; ")),
+                "Correct them where they come from; `nixvm-agent check-answers FILE` checks a file."
+                    .to_owned(),
+            ),
+            Self::AmbiguousRule { message } => (
+                "ambiguous-rule",
+                format!("The disk rule does not say which disk is meant: {message}."),
+                "Make the rule more precise, detach a disk, or choose one here.".to_owned(),
+            ),
+            Self::IneligibleChoice { disk, reason } => (
+                "ineligible-disk",
+                format!("{disk} can't be installed to: {reason}."),
+                "Choose another disk, or attach one.".to_owned(),
+            ),
+            Self::LabelClash { target, other, label } => (
+                "label-clash",
+                format!(
+                    "{target} is meant, but {other} carries \"{label}\", a label by which the \
+                     installed system finds its own partitions: with both attached, either could \
+                     be formatted or mounted."
+                ),
+                format!("Detach {other} from the VM, then try again."),
+            ),
+            Self::CannotBuild { because, missing } => (
+                "cannot-build",
+                format!("The system has to be built because {because}, and can't be: {missing}."),
+                "Connect the network, or leave host name and account as the ISO has them."
+                    .to_owned(),
+            ),
+            Self::NoNetwork { failed } => (
+                "no-network",
+                format!("The answers require a network: {failed}."),
+                "Connect the VM's network adapter, or set network = \"auto\".".to_owned(),
+            ),
+        };
+        Problem { kind: kind.to_owned(), message, hint }
+    }
+}
