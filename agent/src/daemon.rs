@@ -29,7 +29,7 @@ pub async fn run(started: Instant) -> Result<()> {
         let line = serde_json::to_string(record).unwrap_or_default();
         tracing::info!(target: "event", "{line}");
     })]);
-    let _port = port::follow(&board);
+    port::follow(&board);
     board.publish(Event::Started {
         agent: env!("CARGO_PKG_VERSION").to_owned(),
         build_id: manifest.build_id.clone(),

@@ -18,7 +18,7 @@ use crate::board::Board;
 use crate::command::{Runner, Transcript};
 use crate::disk::identity::Identity;
 use crate::disk::watch::Attached;
-use crate::disk::{Content, Disk, probe};
+use crate::disk::{Content, Disk, Kind, probe};
 use crate::event::{DiskView, Event, Outcome, Problem, State};
 use crate::install::{self, Account};
 use crate::machine::Machine;
@@ -138,6 +138,8 @@ impl Installer {
         let disks: Vec<_> = self
             .disks
             .iter()
+            // What is made of other things is no choice of anybody's.
+            .filter(|disk| disk.device.kind != Kind::Other)
             .map(|disk| DiskView {
                 name: disk.device.name.clone(),
                 summary: disk.summary(),

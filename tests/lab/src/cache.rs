@@ -18,7 +18,7 @@ pub struct Cache {
 pub struct Key(Sha256);
 
 impl Key {
-    /// A key that holds the stage's recipe: change `recipe` when the stage's code changes.
+    /// A key that holds the stage's recipe: the source text of its code.
     pub fn new(recipe: &str) -> Self {
         let mut key = Self(Sha256::new());
         key.add(recipe.as_bytes());

@@ -5,8 +5,10 @@
 
 pub mod build;
 pub mod cache;
+pub mod journey;
 pub mod setup;
 pub mod shell;
+pub mod vm;
 
 /// Prints a line of progress for whoever runs the lab.
 #[macro_export]

@@ -72,6 +72,7 @@ const MODULES: &[&str] = &[
     "ata_piix",
     "autofs4",
     "bochs",
+    "crc32c_generic",
     "dm-crypt",
     "dm-mod",
     "dmi-sysfs",
@@ -119,18 +120,21 @@ const MODULES: &[&str] = &[
 
 /// Kernel parameters of both systems: they spare an emulated processor work that no test looks at.
 const PARAMETERS: &str = "quiet loglevel=4 systemd.show_status=0 lsm=capability audit=0 \
-    mitigations=off cryptomgr.notests no_timer_check tsc=reliable";
+    mitigations=off cryptomgr.notests no_timer_check panic=-1";
 
 /// Builds the base folder for `arch` from its extracted `packages`, with the programs of `tools`.
 ///
 /// # Errors
 /// Debian's archive can't be reached, or a tool failed.
 pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Result<PathBuf> {
-    let mut key = Key::new("1");
+    let mut key = Key::new(include_str!("base.rs"));
+    key.add(include_bytes!("initramfs.rs"));
     key.add(packages.as_os_str().as_encoded_bytes());
     key.add(TRIMMED.concat().as_bytes()).add(MODULES.concat().as_bytes());
     key.add(PARAMETERS.as_bytes());
-    key.add_path(&lab.guest("base"))?.add_path(&lab.guest("initramfs"))?;
+    for folder in ["base", "initramfs", "tree"] {
+        key.add_path(&lab.guest(folder))?;
+    }
     lab.cache.stage(&format!("base-{arch}"), &key, |out| {
         let tree = out.join("tree");
         lab.shell.run("cp", [Path::new("-a"), packages, &tree])?;
@@ -147,7 +151,8 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
         let modules = keep_modules(lab, &tree)?;
         initramfs::build(lab, tools, &tree, &modules, &out.join("initrd"))?;
         trim(lab, &tree)?;
-        configure(lab, tools, &tree)
+        configure(lab, tools, &tree)?;
+        lab.shell.run("cp", [Path::new("-r"), &lab.guest("tree/usr"), &tree])
     })
 }
 
@@ -261,6 +266,8 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     )?;
     write(tree, "etc/.updated", "")?;
     write(tree, "var/.updated", "")?;
+    // What Debian's alternatives would have made.
+    link(tree, "gawk", "usr/bin/awk")?;
     link(tree, "/proc/mounts", "etc/mtab")?;
     link(tree, "multi-user.target", "usr/lib/systemd/system/default.target")
 }

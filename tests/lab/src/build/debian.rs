@@ -91,7 +91,7 @@ fn packages(arch: Arch) -> Vec<&'static str> {
 /// Debian's archive can't be reached, or lacks a package.
 pub(super) fn extract(lab: &Lab, arch: Arch) -> Result<PathBuf> {
     let packages = packages(arch).join(",");
-    let mut key = Key::new("1");
+    let mut key = Key::new(include_str!("debian.rs"));
     key.add(SUITE.as_bytes()).add(packages.as_bytes());
     let folder = lab.cache.stage(&format!("debian-{arch}"), &key, |out| {
         let root = out.join("root");

@@ -45,7 +45,7 @@ pub(super) struct Parts {
 pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
     let Parts { arch, tools, packages, base, store, agent } = parts;
     let arch = *arch;
-    let mut key = Key::new("1");
+    let mut key = Key::new(include_str!("image.rs"));
     key.add(store.folder().as_os_str().as_encoded_bytes());
     key.add_path(agent)?;
     key.add_path(&lab.guest("live"))?;

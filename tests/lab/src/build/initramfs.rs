@@ -32,6 +32,7 @@ const EARLY: &[&str] = &[
     "isofs",
     "squashfs",
     "overlay",
+    "crc32c_generic",
     "ext4",
 ];
 

@@ -14,7 +14,7 @@ mod store;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::cache::Cache;
@@ -121,4 +121,16 @@ impl Lab {
         let agent = agent::build(self, arch)?;
         image::build(self, &image::Parts { arch, tools, packages, base, store, agent })
     }
+}
+
+/// Gives `file` a second name, or a copy where that is not possible.
+///
+/// # Errors
+/// It can't be copied either.
+pub fn link(file: &Path, name: &Path) -> Result<()> {
+    if std::fs::hard_link(file, name).is_err() {
+        std::fs::copy(file, name)
+            .with_context(|| format!("cannot copy {} to {}", file.display(), name.display()))?;
+    }
+    Ok(())
 }

@@ -51,7 +51,7 @@ pub(super) fn attribute(arch: Arch) -> String {
 /// # Errors
 /// Nix or mksquashfs failed.
 pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, base: &Path) -> Result<Store> {
-    let mut key = Key::new("1");
+    let mut key = Key::new(include_str!("store.rs"));
     key.add(base.as_os_str().as_encoded_bytes()).add_path(&lab.guest("system"))?;
     let folder = lab.cache.stage(&format!("store-{arch}"), &key, |out| {
         fs::create_dir_all(out.join("nix"))?;

@@ -1,0 +1,102 @@
+//! This machine → how QEMU can run guests on it.
+
+use std::fmt;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::config;
+use crate::build::Arch;
+use crate::say;
+
+/// How guests are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accelerator {
+    /// By the processor.
+    Kvm,
+    /// By translation, about twenty times slower.
+    Tcg,
+}
+
+impl Accelerator {
+    /// QEMU's option.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg,thread=multi",
+        }
+    }
+
+    /// The timeout for something that takes a real machine `seconds` at the very most.
+    pub fn time(self, seconds: u64) -> Duration {
+        match self {
+            Self::Kvm => Duration::from_secs(seconds * 2),
+            Self::Tcg => Duration::from_secs(seconds * 20),
+        }
+    }
+}
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kvm => "KVM",
+            Self::Tcg => "TCG (no usable KVM)",
+        })
+    }
+}
+
+/// The best accelerator for guests of `arch`: probed once and said on the terminal.
+///
+/// # Errors
+/// QEMU can't be started at all.
+pub fn best(arch: Arch) -> Result<Accelerator> {
+    static FOUND: OnceLock<Accelerator> = OnceLock::new();
+    if arch.name() != std::env::consts::ARCH {
+        return Ok(Accelerator::Tcg);
+    }
+    if let Some(found) = FOUND.get() {
+        return Ok(*found);
+    }
+    let found = if kvm_runs_firmware()? { Accelerator::Kvm } else { Accelerator::Tcg };
+    say!("virtual machines run on {found}");
+    Ok(*FOUND.get_or_init(|| found))
+}
+
+/// Whether firmware gets as far as its boot menu: a device file that can be opened proves nothing.
+fn kvm_runs_firmware() -> Result<bool> {
+    const LIMIT: Duration = Duration::from_secs(20);
+    if std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
+        return Ok(false);
+    }
+    let mut child = Command::new("qemu-system-x86_64")
+        .args(["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256", "-nodefaults"])
+        .args(["-display", "none", "-no-reboot", "-serial", "stdio", "-drive"])
+        .arg(format!("if=pflash,format=raw,unit=0,readonly=on,file={}", config::OVMF_CODE))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start qemu-system-x86_64")?;
+    let mut stdout = child.stdout.take().context("QEMU has an output")?;
+    let (send, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let mut buffer = [0; 1024];
+        while let Ok(count @ 1..) = stdout.read(&mut buffer) {
+            text.extend_from_slice(&buffer[..count]);
+            // OVMF's boot manager, when it has nothing to boot or offers its shell.
+            let text = String::from_utf8_lossy(&text);
+            if text.contains("BdsDxe") || text.contains("Shell>") {
+                let _nobody_waits = send.send(());
+            }
+        }
+    });
+    let started = Instant::now();
+    let runs = heard.recv_timeout(LIMIT.saturating_sub(started.elapsed())).is_ok();
+    let _ended_already = child.kill();
+    child.wait().context("cannot wait for QEMU")?;
+    Ok(runs)
+}

@@ -1,0 +1,64 @@
+//! Commands → their output, in a root shell that the guest opens on a virtio port.
+
+use anyhow::{Context, Result, bail};
+
+use super::accel::Accelerator;
+use super::stream::Stream;
+
+/// Seconds that a command may take on a real machine.
+const PATIENCE: u64 = 30;
+
+/// A root shell in the guest.
+pub struct Shell {
+    stream: Stream,
+    accelerator: Accelerator,
+    count: u64,
+}
+
+impl Shell {
+    pub(super) fn new(stream: Stream, accelerator: Accelerator) -> Self {
+        Self { stream, accelerator, count: 0 }
+    }
+
+    /// Runs a command in the guest; returns what it printed, trimmed.
+    ///
+    /// The guest's end of the port may not be open yet: QEMU keeps what is written until it is.
+    ///
+    /// # Errors
+    /// It failed, or time ran out.
+    pub fn run(&mut self, command: &str) -> Result<String> {
+        let (status, output) = self.try_run(command)?;
+        if status != 0 {
+            bail!("`{command}` failed in the guest with {status}: {output}");
+        }
+        Ok(output)
+    }
+
+    /// Runs a command in the guest; returns its exit status and what it printed, trimmed.
+    ///
+    /// # Errors
+    /// Time ran out.
+    pub fn try_run(&mut self, command: &str) -> Result<(i32, String)> {
+        self.count += 1;
+        let begin = format!("<lab begin {}>\n", self.count);
+        let end = format!("<lab end {} ", self.count);
+        self.stream.send(&format!(
+            "printf '<lab begin %s>\\n' {0}; {{ {command}\n}} </dev/null 2>&1; printf '<lab end %s %s>\\n' {0} $?\n",
+            self.count
+        ))?;
+        self.stream
+            .wait(&format!("`{command}`"), self.accelerator.time(PATIENCE), |text| {
+                let start = text.find(&begin)? + begin.len();
+                let stop = start + text[start..].find(&end)?;
+                let after = stop + end.len();
+                let close = after + text[after..].find('>')?;
+                Some((
+                    close + 1,
+                    (text[after..close].to_owned(), text[start..stop].trim().to_owned()),
+                ))
+            })
+            .and_then(|(status, output)| {
+                Ok((status.parse().context("the shell reports no exit status")?, output))
+            })
+    }
+}
