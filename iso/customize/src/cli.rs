@@ -99,14 +99,16 @@ pub fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
         Command::Customize(arguments) => customize(&arguments, out),
         Command::Reset { iso } => reset(&iso, out),
         Command::Validate { file } => {
-            write_answers(&document::read(&file).map_err(listed)?.answers, out)
+            write!(out, "{}", document::show(&document::read(&file).map_err(listed)?.answers))?;
+            Ok(())
         }
     }
 }
 
 fn show(iso: &Path, out: &mut dyn Write) -> Result<()> {
     let text = read_text(&mut Image::open(iso, Access::Read)?, iso)?;
-    write_answers(&parse(&text)?, out)
+    write!(out, "{}", document::show(&parse(&text)?))?;
+    Ok(())
 }
 
 fn customize(arguments: &Customize, out: &mut dyn Write) -> Result<()> {
@@ -146,7 +148,8 @@ fn customize(arguments: &Customize, out: &mut dyn Write) -> Result<()> {
         }
     };
     writeln!(out, "# in {} now:", written.display())?;
-    write_answers(&answers, out)
+    write!(out, "{}", document::show(&answers))?;
+    Ok(())
 }
 
 fn options(arguments: &Customize) -> Result<Options> {
@@ -191,17 +194,4 @@ fn parse(text: &str) -> Result<Answers> {
 /// The problems, below a line that says what they are.
 fn listed(problems: nixvm_answers::Problems) -> anyhow::Error {
     anyhow::anyhow!("the answers cannot be used:\n{problems}")
-}
-
-/// Writes answers as an answers file, without the secret.
-fn write_answers(answers: &Answers, out: &mut dyn Write) -> Result<()> {
-    let shown = Answers { password_hash: None, ..answers.clone() };
-    if answers.password_hash.is_some() {
-        writeln!(out, "# password-hash is given, and not shown")?;
-    }
-    if *answers == Answers::default() {
-        writeln!(out, "# no answers")?;
-    }
-    write!(out, "{}", toml::to_string(&shown).context("the answers could not be shown")?)?;
-    Ok(())
 }
