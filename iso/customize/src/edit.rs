@@ -1,6 +1,6 @@
 //! An answers file and options → the answers file with what the options say.
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use nixvm_answers::account::Username;
 use nixvm_answers::answers::{Erase, Finish};
 use nixvm_answers::disk::DiskRule;
@@ -45,7 +45,10 @@ pub fn apply(text: &str, options: &Options) -> Result<String> {
     if options.is_empty() {
         return Ok(text.to_owned());
     }
-    let mut document: DocumentMut = text.parse().context("the answers are not TOML")?;
+    let Ok(mut document) = text.parse::<DocumentMut>() else {
+        // The parser's own message shows the line, in which there may be a secret.
+        bail!("the answers to begin with are not TOML");
+    };
     let mut set = |key: &str, text: Option<&str>| {
         if let Some(text) = text {
             document[key] = value(text);

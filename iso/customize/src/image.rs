@@ -141,6 +141,11 @@ fn find(image: &mut (impl Read + Seek), length: u64) -> Result<u64> {
         named.next().is_none() && !place.partial && place.extent.length == area::SIZE as u64,
         "its place for answers has not the size that this version knows"
     );
+    let shared = |file: &&FilePart| file.extent.overlaps(&place.extent);
+    ensure!(
+        files.iter().filter(shared).all(|file| file.extent == place.extent),
+        "another file lies in its place for answers"
+    );
     match copies(image, length, &files)?.as_slice() {
         [only] if *only == place.extent.start => Ok(*only),
         [_] | [] => bail!("its place for answers is damaged; download it again"),

@@ -35,6 +35,11 @@ impl Extent {
     pub fn end(&self) -> u64 {
         self.start + self.length
     }
+
+    /// Whether a byte belongs to both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.end() && other.start < self.end()
+    }
 }
 
 /// One part of a file.

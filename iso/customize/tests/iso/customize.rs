@@ -147,6 +147,10 @@ fn images_that_cannot_be_used_say_why_and_stay_as_they_are() {
     no_magic[at] ^= 1;
     let mut appended = published();
     appended.extend(area().bytes);
+    let mut overlap = published();
+    // The file "before" is said to be so long that the area lies in it.
+    let name = overlap.windows(8).position(|bytes| bytes == b"BEFORE;1").unwrap();
+    overlap[name - 33 + 10..][..4].copy_from_slice(&10_000_u32.to_le_bytes());
     let mut loop_of_folders = published();
     // The folder nixvm is said to lie where the root is.
     let record = 18 * 2048 + 2 * 34;
@@ -163,6 +167,7 @@ fn images_that_cannot_be_used_say_why_and_stay_as_they_are() {
         (image(&[area(), area()]), "has not the size"),
         (appended, "2 places for answers"),
         (no_magic, "is damaged; download it again"),
+        (overlap, "another file lies in its place"),
         (later, "use the nixvm-iso that was published with it"),
         (loop_of_folders, "form a loop"),
     ] {
