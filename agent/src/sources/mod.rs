@@ -1,6 +1,6 @@
 //! Where answers come from: this machine → what each source said, or what is wrong with it.
 //!
-//! Nothing is chosen or merged here: that is [`nixvm_answers::resolve`]'s. A source that cannot be
+//! Nothing is chosen or merged here: that is [`nixvm_answers::resolve()`]'s. A source that cannot be
 //! read is a problem like one that is wrong, for nobody knows what it would have said.
 
 mod check;

@@ -1,7 +1,7 @@
 //! An image → a copy of it with other answers.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -63,8 +63,13 @@ impl Part {
         let mut path = to.as_os_str().to_owned();
         path.push(".part");
         let path = PathBuf::from(path);
-        let file =
-            File::create_new(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let file = match File::create_new(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
+                "{} is there already, from a copy that was interrupted or still runs; remove it",
+                path.display()
+            ),
+            file => file.with_context(|| format!("cannot create {}", path.display()))?,
+        };
         Ok(Self { path, file, finished: false })
     }
 

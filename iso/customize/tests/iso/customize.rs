@@ -71,6 +71,12 @@ fn a_copy_that_fails_leaves_nothing() {
     let error = desk.run("customize", &options).unwrap_err();
     assert!(error.contains("cannot create"), "{error}");
     assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 1);
+    let part = desk.write("new.iso.part", "");
+    let new = desk.folder.path().join("new.iso");
+    let options = ["--hostname", "web", "-o", new.to_str().unwrap()];
+    let error = desk.run("customize", &options).unwrap_err();
+    assert!(error.contains("new.iso.part is there already"), "{error}");
+    assert!(part.exists() && !new.exists(), "what somebody else writes is not touched");
 }
 
 #[test]
