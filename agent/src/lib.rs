@@ -14,6 +14,7 @@ pub mod plan;
 pub mod port;
 pub mod request;
 pub mod screen;
+pub mod sources;
 pub mod status;
 pub mod step;
 #[cfg(test)]

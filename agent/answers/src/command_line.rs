@@ -37,7 +37,7 @@ pub fn parse(text: &str) -> Result<Given, Problems> {
         let result = match (key.as_str(), value) {
             (SWITCH, _) => Ok(()),
             (_, None) => Err(Invalid::new(format!("{} has no value", quote(parameter)))
-                .hint(format!("write {PREFIX}{key}=VALUE"))),
+                .hint("write =VALUE after it")),
             ("disk", Some(value)) => disk.get_or_insert_default().add(value),
             ("password-hash", _) => Err(Invalid::new(format!(
                 "{PREFIX}{key} would be for everybody to read, and in the kernel's log"
@@ -67,7 +67,12 @@ fn insert<'i>(table: &mut DeTable<'i>, key: &str, value: &'i str) -> Result<(), 
     let list = key == "ssh-authorized-keys";
     match table.get_mut(key).map(Spanned::get_mut) {
         Some(DeValue::Array(values)) => values.push(value),
-        Some(_) => return Err(Invalid::new(format!("{PREFIX}{key} is given twice"))),
+        Some(_) => {
+            return Err(Invalid::new(format!(
+                "{} is given twice",
+                quote(&format!("{PREFIX}{key}"))
+            )));
+        }
         None => {
             let value = match list {
                 true => {
@@ -172,10 +177,17 @@ mod tests {
         let all = error("nixvm.hostnme=x nixvm.erase=maybe nixvm.countdown nixvm.disk= nixvm.=1");
         assert_eq!(all.matches("kernel command line: ").count(), 5, "{all}");
         assert!(all.contains("did you mean \"nixvm.hostname\"?"), "{all}");
-        assert!(all.contains("write nixvm.countdown=VALUE"), "{all}");
+        assert!(all.contains("\"nixvm.countdown\" has no value"), "{all}");
         assert!(error("nixvm.hostname=a nixvm.hostname=b").contains("given twice"));
         assert!(error("nixvm.disk=smallest nixvm.disk.pick=largest").contains("given twice"));
         assert!(error("nixvm.disk.serail=x").contains("did you mean \"serial\"?"));
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_repeated() {
+        for text in ["nixvm.\u{1b}[2J", "nixvm.\u{1b}=1 nixvm.\u{1b}=1", "nixvm.erase=\u{1b}c"] {
+            assert!(!error(text).contains('\u{1b}'), "{text:?}");
+        }
     }
 
     #[test]

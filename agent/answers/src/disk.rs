@@ -116,9 +116,7 @@ impl DiskRule {
         unknown("part of a disk rule", "", key, &Self::KEYS)
     }
 
-    /// Sets the parts of a short form: `smallest`, `/dev/vda`, or `serial=X,min-size=20G,largest`.
-    ///
-    /// A value with a comma in it can only be written in a table.
+    /// Sets the parts of a short form.
     ///
     /// # Errors
     /// As [`Self::set`].
@@ -161,7 +159,9 @@ impl DiskRule {
     }
 }
 
-/// The short form; see [`DiskRule::add`].
+/// The short form: `smallest`, `/dev/vda`, or `serial=X,min-size=20G,largest`.
+///
+/// A value with a comma in it can only be written in a table.
 impl FromStr for DiskRule {
     type Err = Invalid;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use crate::answers::Answers;
 use crate::fields::{Misplaced, Reader};
 use crate::problem::{Position, Problem, Problems};
 use crate::resolve::Given;
@@ -50,6 +51,21 @@ pub fn read(path: &Path) -> Result<Given, Problems> {
         Ok(bytes) => parse(&bytes, source),
         Err(error) => Err(Problem::whole(source, format!("cannot be read: {error}"), None).into()),
     }
+}
+
+/// Answers as an answers file, without the secret in them.
+pub fn show(answers: &Answers) -> String {
+    let mut text = String::new();
+    if *answers == Answers::default() {
+        text.push_str("# no answers\n");
+    }
+    if answers.password_hash.is_some() {
+        text.push_str("# password-hash is given, and not shown\n");
+    }
+    let shown = Answers { password_hash: None, ..answers.clone() };
+    // Only a key that is no text, or a value that TOML does not have, could fail.
+    text.push_str(&toml::to_string(&shown).unwrap_or_default());
+    text
 }
 
 /// Reads one byte more than [`LONGEST`] at most: enough for [`parse`] to refuse it.

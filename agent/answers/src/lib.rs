@@ -3,7 +3,7 @@
 //!
 //! One place for what the installer on the ISO and `nixvm-iso` on anybody's machine both need: the
 //! values and their rules ([`answers`]), the two ways to write them ([`document`], [`command_line`]),
-//! the precedence of sources ([`resolve`]), and the bytes an ISO reserves for them ([`area`]).
+//! the precedence of sources ([`resolve()`]), and the bytes an ISO reserves for them ([`area`]).
 
 pub mod account;
 pub mod answers;
