@@ -10,7 +10,7 @@
   };
 
   outputs =
-    { self, base }:
+    { base, ... }:
     let
       mkHost =
         {

@@ -1,0 +1,115 @@
+# The live image: nixpkgs' minimal installation medium with the agent on tty1.
+{
+  config,
+  lib,
+  modulesPath,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.nixvm.installer;
+  inherit (lib) mkForce mkOption types;
+  inherit (pkgs.stdenv.hostPlatform) isx86;
+in
+{
+  imports = [
+    (modulesPath + "/installer/cd-dvd/installation-cd-minimal.nix")
+    ./module.nix
+    ./grub-entry.nix
+  ];
+
+  options.nixvm.installer = {
+    answers = mkOption {
+      type = types.attrsOf types.anything;
+      default = { };
+      description = "Answers that the image carries, by the names of an answers file.";
+    };
+    rebuildKit = mkOption {
+      type = types.listOf types.package;
+      default = [ ];
+      description = "More of the image's store: what an answer that needs a build takes offline.";
+    };
+    imageName = mkOption {
+      type = types.str;
+      description = "The image's file name without .iso.";
+    };
+    volumeLabel = mkOption {
+      type = types.strMatching ".{1,32}";
+      description = "The image's volume label, by which it finds itself.";
+    };
+    sshKeys = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      description = "Keys that may log in to the live system as root. None: it runs no sshd.";
+    };
+  };
+
+  config = {
+    nixvm.installer.storeImage = "/iso/nix-store.squashfs";
+
+    image.baseName = mkForce cfg.imageName;
+    isoImage = {
+      volumeID = cfg.volumeLabel;
+      storeContents = lib.optional (cfg.toplevel != null) cfg.toplevel ++ cfg.rebuildKit;
+      contents = [
+        {
+          source = pkgs.callPackage ./answers-area.nix { } cfg.answers;
+          target = "/nixvm/answers.toml";
+        }
+      ];
+      # On BIOS the agent says what to change; an image that doesn't start says nothing.
+      makeBiosBootable = isx86;
+      squashfsCompression = "zstd -Xcompression-level 15";
+      prependToMenuLabel = "Install ";
+      appendToMenuLabel = "";
+    };
+
+    boot = {
+      loader.timeout = mkForce 3;
+      # Kernel messages would overwrite the agent's screen. The last console is the primary one.
+      consoleLogLevel = lib.mkDefault 3;
+      kernelParams = [
+        "quiet"
+        "systemd.show_status=false"
+        "udev.log_level=3"
+        # The target's disk is mounted by the agent and by nobody else.
+        "systemd.gpt_auto=0"
+        (if isx86 then "console=ttyS0,115200" else "console=ttyAMA0,115200")
+        "console=tty0"
+      ];
+      # Without its display driver a VM shows a blank window, or 80x25.
+      initrd.kernelModules = [ "virtio_gpu" ] ++ lib.optional isx86 "bochs";
+      # An assembled array is resynchronised: a write to disks that nobody has consented to.
+      swraid.enable = mkForce false;
+      supportedFilesystems.zfs = mkForce false;
+    };
+    # An active volume group holds its disks, and a held disk can't be offered.
+    environment.etc."lvm/lvm.conf".text = "activation { auto_activation_volume_list = [] }";
+
+    hardware.enableRedistributableFirmware = mkForce false;
+    zramSwap.enable = true;
+
+    networking.hostName = "nixvm-installer";
+    services = {
+      # The live accounts have empty passwords.
+      openssh = {
+        enable = mkForce (cfg.sshKeys != [ ]);
+        settings = {
+          PasswordAuthentication = mkForce false;
+          PermitRootLogin = mkForce "prohibit-password";
+        };
+      };
+      getty.helpLine = mkForce ''
+        The installer is on the first console (Alt+F1). Here you are logged in as "nixos"; sudo asks nothing.
+      '';
+    };
+    users.users.root.openssh.authorizedKeys.keys = cfg.sshKeys;
+
+    # The carried system has the sources that its flake is locked to.
+    system.installer.channel.enable = false;
+    documentation = {
+      enable = mkForce false;
+      nixos.enable = mkForce false;
+    };
+  };
+}

@@ -1,0 +1,27 @@
+# The installer's options → /etc/nixvm/manifest.json, in the format that agent/src/manifest.rs reads.
+{
+  closureInfo,
+  lib,
+  stdenv,
+}:
+installer:
+builtins.toJSON {
+  version = 1;
+  build-id = installer.buildId;
+  inherit (stdenv.hostPlatform) system;
+  inherit (installer) flake;
+  flake-attribute = installer.flakeAttribute;
+  host-directory = installer.hostDirectory;
+  defaults = {
+    hostname = installer.defaults.hostName;
+    inherit (installer.defaults) username countdown;
+  };
+  inherit (installer) toplevel;
+  registration = lib.mapNullable (
+    toplevel: "${closureInfo { rootPaths = [ toplevel ]; }}/registration"
+  ) installer.toplevel;
+  store-image = installer.storeImage;
+  disko-script = lib.getExe installer.diskoScript;
+  minimum-disk-bytes = installer.minimumDiskBytes;
+  minimum-memory-bytes = installer.minimumMemoryBytes;
+}

@@ -1,0 +1,101 @@
+# The agent as a service of a live NixOS: the unit, the bus policy, the tools and the manifest.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.nixvm.installer;
+  inherit (lib) mkOption types;
+  required = type: description: mkOption { inherit type description; };
+
+  tools = import ./tools.nix {
+    inherit pkgs;
+    nix = config.nix.package;
+  };
+  program = "/usr/bin/nixvm-agent";
+  unit = builtins.readFile ./nixvm-agent.service;
+in
+{
+  options.nixvm.installer = {
+    package = mkOption {
+      type = types.package;
+      default = pkgs.callPackage ../nix/agent.nix { };
+      defaultText = "nixvm's agent";
+      description = "The agent.";
+    };
+    buildId = required types.str "Names this build in receipts, logs and on the screen.";
+    flake = required types.str "Sources that become /etc/nixos on the target.";
+    flakeAttribute = required types.str "The target's attribute under the flake's nixosConfigurations.";
+    hostDirectory = required types.str "Folder of the flake that the agent writes answers into.";
+    defaults = {
+      hostName = required types.str "Host name of the carried system.";
+      username = required types.str "Account of the carried system that gets the password and the keys.";
+      countdown = required types.ints.unsigned "Seconds between showing the plan and the first write.";
+    };
+    toplevel = mkOption {
+      type = types.nullOr types.package;
+      default = null;
+      description = "The system to install, carried built; null builds the flake at every install.";
+    };
+    storeImage = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      description = "The squashfs image that holds the closure of `toplevel`, as the live system sees it.";
+    };
+    diskoScript = required types.package "Partitions, formats and mounts /dev/nixvm-target at /mnt.";
+    minimumDiskBytes = required types.ints.positive "A smaller disk is not considered.";
+    minimumMemoryBytes = required types.ints.positive "With less memory the install is refused.";
+  };
+
+  config = {
+    environment = {
+      etc."nixvm/manifest.json".text = pkgs.callPackage ./manifest.nix { } cfg;
+      # For the same commands by hand.
+      systemPackages = [ cfg.package ] ++ tools;
+    };
+
+    # The very text that the rehearsal lab installs, but for the store paths.
+    systemd.units."nixvm-agent.service" = {
+      wantedBy = [ "multi-user.target" ];
+      text =
+        assert lib.hasInfix "\nExecStart=${program} run\n" unit;
+        builtins.replaceStrings
+          [ "\nExecStart=${program} run\n" ]
+          [ "\nEnvironment=PATH=${lib.makeBinPath tools}\nExecStart=${lib.getExe cfg.package} run\n" ]
+          unit;
+    };
+    services.dbus.packages = [ cfg.package ];
+
+    # getty.target asks for tty1 by both names; the other consoles keep theirs.
+    systemd.services = {
+      "getty@tty1".enable = false;
+      "autovt@tty1".enable = false;
+      # What the unit's condition leaves without an owner.
+      live-login = {
+        description = "Login on tty1 of a live system whose installer is off";
+        wantedBy = [ "multi-user.target" ];
+        after = [ "systemd-user-sessions.service" ];
+        unitConfig.ConditionKernelCommandLine = "nixvm.agent=off";
+        serviceConfig = {
+          Type = "idle";
+          ExecStart = "${pkgs.util-linux}/bin/agetty --autologin nixos --login-program ${config.services.getty.loginProgram} --noclear tty1 linux";
+          Restart = "always";
+          StandardInput = "tty";
+          StandardOutput = "tty";
+          TTYPath = "/dev/tty1";
+          TTYReset = true;
+          TTYVHangup = true;
+          UtmpIdentifier = "tty1";
+          UtmpMode = "user";
+        };
+      };
+    };
+
+    nix.settings.experimental-features = [
+      "nix-command"
+      "flakes"
+    ];
+  };
+}

@@ -1,0 +1,28 @@
+# The programs that the agent starts, and those that the programs it starts take from PATH.
+{ pkgs, nix }:
+[
+  nix
+]
+++ (with pkgs; [
+  bash
+  coreutils
+  cryptsetup
+  dosfstools
+  e2fsprogs
+  efibootmgr
+  findutils
+  gawk
+  git
+  gnugrep
+  gnused
+  gptfdisk
+  jq
+  kmod
+  lvm2.bin
+  mdadm
+  nixos-install-tools
+  parted
+  shadow
+  systemd
+  util-linux
+])

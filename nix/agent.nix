@@ -1,0 +1,38 @@
+# The agent with its unit and its D-Bus policy.
+{
+  lib,
+  rustPlatform,
+  pkg-config,
+  udev,
+}:
+rustPlatform.buildRustPackage {
+  pname = "nixvm-agent";
+  inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
+
+  inherit (import ./rust-source.nix { inherit lib; } { folders = [ ../agent ]; }) src postPatch;
+  cargoLock.lockFile = ../Cargo.lock;
+  buildAndTestSubdir = "agent";
+
+  nativeBuildInputs = [ pkg-config ];
+  buildInputs = [ udev ];
+
+  # A check of the flake's own: an ISO does not wait for them.
+  doCheck = false;
+
+  postInstall = ''
+    install -Dm644 iso/nixvm-agent.service -t $out/lib/systemd/system
+    substituteInPlace $out/lib/systemd/system/nixvm-agent.service \
+      --replace-fail /usr/bin/nixvm-agent $out/bin/nixvm-agent
+    install -Dm644 iso/org.nixvm.Installer1.conf -t $out/share/dbus-1/system.d
+    if [ -e iso/org.nixvm.Installer1.xml ]; then
+      install -Dm644 iso/org.nixvm.Installer1.xml -t $out/share/dbus-1/interfaces
+    fi
+  '';
+
+  meta = {
+    description = "Installs NixOS into the virtual machine it was booted in, and says what it does";
+    license = lib.licenses.mit;
+    mainProgram = "nixvm-agent";
+    platforms = lib.platforms.linux;
+  };
+}

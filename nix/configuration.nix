@@ -1,0 +1,81 @@
+# What every installed machine has, desktop or not.
+{
+  hostname,
+  username,
+  fullName,
+  lib,
+  pkgs,
+  ...
+}:
+{
+  networking = {
+    hostName = hostname;
+    networkmanager.enable = true;
+  };
+
+  i18n.defaultLocale = lib.mkDefault "en_US.UTF-8";
+
+  # No password here: the installer sets it on the machine, where it stays. Root has none and is locked.
+  users.users.${username} = {
+    isNormalUser = true;
+    # The first that NixOS gives out, said here for those who have to name the account by number.
+    uid = 1000;
+    description = fullName;
+    extraGroups = [
+      "wheel"
+      "networkmanager"
+    ];
+    # A path: as a package it would put the account's place in the alphabet into the system.
+    shell = "/run/current-system/sw/bin/zsh";
+  };
+
+  home-manager = {
+    useGlobalPkgs = true;
+    useUserPackages = true;
+    extraSpecialArgs = { inherit hostname username fullName; };
+    users.${username} = import ./home.nix;
+  };
+
+  programs = {
+    git.enable = true;
+    zsh.enable = true;
+  };
+
+  environment.systemPackages = with pkgs; [
+    curl
+    fd
+    file
+    htop
+    jq
+    pciutils
+    ripgrep
+    tmux
+    tree
+    unzip
+    usbutils
+    vim
+    wget
+  ];
+
+  services = {
+    # Keys only; the installer puts those of the answers into the account.
+    openssh = {
+      enable = true;
+      settings = {
+        PasswordAuthentication = false;
+        KbdInteractiveAuthentication = false;
+        PermitRootLogin = "no";
+      };
+    };
+    fstrim.enable = true;
+  };
+
+  zramSwap.enable = true;
+
+  nix.settings.experimental-features = [
+    "nix-command"
+    "flakes"
+  ];
+
+  system.stateVersion = "26.05";
+}

@@ -1,0 +1,99 @@
+# The outputs of whoever builds ISOs, as against those of an installed machine.
+{
+  inputs,
+  mkHost,
+  targets,
+}:
+let
+  inherit (inputs) nixpkgs;
+  inherit (nixpkgs) lib;
+  inherit (lib.importTOML ../Cargo.toml) workspace;
+  inherit (workspace.package) version;
+
+  systems = [
+    "x86_64-linux"
+    "aarch64-linux"
+  ];
+  forSystems = lib.genAttrs systems;
+  pkgsOf = system: nixpkgs.legacyPackages.${system};
+
+  mkInstaller = import ./mk-installer.nix { inherit inputs version; };
+
+  # Our own two ISOs for each system, by the name of the machine that they install.
+  images = lib.mapAttrs (
+    attribute: target:
+    let
+      pkgs = pkgsOf target.pkgs.stdenv.hostPlatform.system;
+      desktop = target.config.nixvm.desktop.enable;
+    in
+    mkInstaller {
+      nixosConfiguration = target;
+      inherit attribute;
+      flake = import ./source.nix { inherit lib pkgs desktop; };
+      imageName = lib.replaceStrings [ "nixvm" ] [ "nixvm-${version}" ] attribute;
+      volumeLabel = lib.replaceStrings [ "nixvm" ] [ "NIXVM" ] attribute;
+      # The closures take about 14 and 3 GB.
+      minimumDiskBytes = (if desktop then 20 else 6) * 1024 * 1024 * 1024;
+    }
+  ) targets;
+  architecture = lib.removeSuffix "-linux";
+
+  customiser =
+    system:
+    lib.optionalAttrs (builtins.pathExists ../iso/customize) {
+      nixvm-iso = (pkgsOf system).callPackage ./nixvm-iso.nix { };
+    };
+in
+{
+  lib = { inherit mkInstaller; };
+
+  nixosModules.installer = ../iso/image.nix;
+
+  nixosConfigurations = lib.mapAttrs' (
+    attribute: image:
+    lib.nameValuePair (lib.replaceStrings [ "nixvm" ] [ "installer" ]
+      attribute
+    ) image.nixosConfiguration
+  ) images;
+
+  packages =
+    forSystems (
+      system:
+      rec {
+        agent = (pkgsOf system).callPackage ./agent.nix { };
+        iso = images."nixvm-${architecture system}";
+        iso-minimal = images."nixvm-minimal-${architecture system}";
+        default = iso;
+      }
+      // customiser system
+    )
+    // lib.genAttrs [ "aarch64-darwin" ] customiser;
+
+  apps = forSystems (
+    system:
+    import ./apps.nix {
+      pkgs = pkgsOf system;
+      iso = images."nixvm-${architecture system}";
+      target = targets."nixvm-${architecture system}";
+    }
+  );
+
+  checks = forSystems (
+    system:
+    import ./checks.nix {
+      inherit inputs mkHost mkInstaller;
+      pkgs = pkgsOf system;
+    }
+  );
+
+  devShells = forSystems (system: {
+    default = import ./shell.nix { pkgs = pkgsOf system; };
+  });
+
+  formatter = forSystems (system: import ./formatter.nix { pkgs = pkgsOf system; });
+
+  templates.default = {
+    path = ./template;
+    description = "A flake whose own machine installs itself from an ISO";
+  };
+}

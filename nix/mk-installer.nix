@@ -1,0 +1,93 @@
+# A nixosConfiguration → an ISO that installs it on the disk of a blank virtual machine.
+{ inputs, version }:
+{
+  # The machine to install, carried built. Its layout has to be like nixvm's own: see disko-script.nix.
+  nixosConfiguration,
+  # The sources that become /etc/nixos, usually `self`. null: the machine gets none.
+  flake ? null,
+  # The machine's attribute under the flake's nixosConfigurations.
+  attribute ? nixosConfiguration.config.networking.hostName,
+  # The flake's folder for host.nix, disk-device.nix and hardware-configuration.nix. mkHost reads
+  # them with the same `hostDirectory`; a flake that doesn't can't follow answers that rename things.
+  hostDirectory ? "nix",
+  # The account that gets the password and the SSH keys. null: the only one that can log in.
+  username ? null,
+  # Baked answers, by the names of an answers file: { finish = "poweroff"; disk.serial = "..."; }
+  answers ? { },
+  # Carry what building the machine takes under another host, user or full name, for machines
+  # without network.
+  rebuildable ? flake != null,
+  # Seconds between showing the plan and the first write.
+  countdown ? 10,
+  # Smaller disks are not considered, and with less memory nothing is installed.
+  minimumDiskBytes ? 8 * 1024 * 1024 * 1024,
+  minimumMemoryBytes ? 900 * 1000 * 1000,
+  # Keys that may log in to the live system as root while it installs. None: it runs no sshd.
+  sshKeys ? [ ],
+  # The image's file name without .iso, and its volume label of at most 32 characters.
+  imageName ? "${attribute}-installer",
+  volumeLabel ? builtins.substring 0 32 "NIXVM-${attribute}",
+  # More of the live system.
+  modules ? [ ],
+}:
+let
+  inherit (inputs.nixpkgs) lib;
+  inherit (nixosConfiguration) config pkgs;
+
+  accounts = lib.attrNames (lib.filterAttrs (_: user: user.isNormalUser) config.users.users);
+  account =
+    if username != null then
+      username
+    else if lib.length accounts == 1 then
+      lib.head accounts
+    else
+      throw "mkInstaller: ${attribute} has ${toString (lib.length accounts)} accounts that can log in: pass `username`";
+
+  sources =
+    if flake == null then
+      pkgs.writeTextDir "flake.nix" ''
+        {
+          outputs = _: throw "this machine was installed from an ISO that carried no sources: rebuild it from the flake that made the ISO";
+        }
+      ''
+    else if flake ? nixosConfigurations && !(flake.nixosConfigurations ? ${attribute}) then
+      throw "mkInstaller: the flake has no nixosConfigurations.${attribute}: pass `attribute`"
+    else
+      flake;
+
+  live = lib.nixosSystem {
+    modules = [
+      ../iso/image.nix
+      {
+        nixpkgs.hostPlatform = pkgs.stdenv.hostPlatform.system;
+        nixvm.installer = {
+          inherit
+            answers
+            hostDirectory
+            imageName
+            minimumDiskBytes
+            minimumMemoryBytes
+            sshKeys
+            volumeLabel
+            ;
+          buildId = "${version}-${flake.shortRev or inputs.self.shortRev or "dirty"}";
+          flake = "${sources}";
+          flakeAttribute = attribute;
+          defaults = {
+            inherit (config.networking) hostName;
+            inherit countdown;
+            username = account;
+          };
+          inherit (config.system.build) toplevel;
+          rebuildKit = lib.optionals rebuildable (
+            import ./rebuild-kit.nix { inherit lib nixosConfiguration; }
+          );
+          diskoScript = import ./disko-script.nix { inherit lib nixosConfiguration; };
+        };
+      }
+    ]
+    ++ modules;
+  };
+in
+# The image is a derivation to build, and knows the live system that it was made of.
+live.config.system.build.isoImage // { nixosConfiguration = live; }

@@ -1,0 +1,2 @@
+# What `nixos-rebuild switch` without an attribute means on this machine: "desktop" or "minimal".
+"desktop"

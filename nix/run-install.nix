@@ -1,0 +1,59 @@
+# The agent on a live NixOS that carries nothing of ours: every install builds the flake.
+#
+# The manifest names no system and no store image, so the agent builds the flake's host into the
+# target's store. It is started in the foreground, in the terminal that it is run from.
+{
+  lib,
+  callPackage,
+  nix,
+  pkgs,
+  writeShellApplication,
+  writeText,
+  target,
+}:
+let
+  agent = callPackage ./agent.nix { };
+  tools = import ../iso/tools.nix { inherit pkgs nix; };
+  architecture = lib.removeSuffix "-linux" target.pkgs.stdenv.hostPlatform.system;
+  manifest = writeText "manifest.json" (
+    callPackage ../iso/manifest.nix { } {
+      buildId = "${agent.version}-unbaked";
+      flake = "${import ./source.nix {
+        inherit lib pkgs;
+        desktop = true;
+      }}";
+      flakeAttribute = "nixvm-${architecture}";
+      hostDirectory = "nix";
+      defaults = {
+        hostName = target.config.networking.hostName;
+        username = (import ./host.nix).username;
+        countdown = 30;
+      };
+      toplevel = null;
+      storeImage = null;
+      diskoScript = import ./disko-script.nix {
+        inherit lib;
+        nixosConfiguration = target;
+      };
+      minimumDiskBytes = 20 * 1024 * 1024 * 1024;
+      # Evaluating and building take more than copying.
+      minimumMemoryBytes = 3 * 1000 * 1000 * 1000;
+    }
+  );
+in
+writeShellApplication {
+  name = "nixvm-install";
+  runtimeInputs = tools;
+  text = ''
+    if [ "$(id --user)" != 0 ]; then
+      echo "nixvm-install: it partitions a disk: run it as root" >&2
+      exit 1
+    fi
+    if findmnt --noheadings --target / --types ext4,btrfs,xfs,zfs,bcachefs >/dev/null; then
+      echo "nixvm-install: this looks like an installed system: run it on a live one" >&2
+      exit 1
+    fi
+    install -D --mode=644 ${manifest} /etc/nixvm/manifest.json
+    exec ${lib.getExe agent} run "$@"
+  '';
+}

@@ -1,0 +1,31 @@
+{
+  description = "A machine that installs itself";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+    nixvm = {
+      # Where you have nixvm from.
+      url = "git+https://example.org/nixvm.git";
+      inputs.nixpkgs.follows = "nixpkgs";
+    };
+  };
+
+  outputs =
+    { self, nixvm, ... }:
+    {
+      nixosConfigurations.web1 = nixvm.lib.mkHost {
+        system = "x86_64-linux";
+        # host.nix, disk-device.nix and hardware-configuration.nix: the installer writes them.
+        hostDirectory = ./nix;
+        desktop = false;
+        modules = [ ./configuration.nix ];
+      };
+
+      # nix build .#iso
+      packages.x86_64-linux.iso = nixvm.lib.mkInstaller {
+        nixosConfiguration = self.nixosConfigurations.web1;
+        flake = self;
+        attribute = "web1";
+      };
+    };
+}

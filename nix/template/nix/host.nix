@@ -1,0 +1,5 @@
+{
+  hostname = "web1";
+  username = "admin";
+  fullName = "";
+}

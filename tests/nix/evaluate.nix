@@ -1,0 +1,227 @@
+# An evaluation tree and this project → the flake's outputs, and what the tests ask of them.
+#
+# The tree stands in for the locked inputs where neither they nor a binary cache are in reach: a
+# nixpkgs, a disko and a home-manager that can be evaluated, never built. It is older than the lock.
+{ tree, project }:
+let
+  nixpkgsTree = tree + "/nixpkgs";
+  # Enough of a flake's metadata for what the modules read of it.
+  locked = folder: rec {
+    _type = "flake";
+    outPath = toString folder;
+    rev = "0123456789012345678901234567890123456789";
+    shortRev = "0123456";
+    lastModified = 0;
+    lastModifiedDate = "19700101000000";
+    narHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    sourceInfo = {
+      inherit
+        outPath
+        rev
+        shortRev
+        lastModified
+        lastModifiedDate
+        narHash
+        ;
+    };
+  };
+  flakeIn =
+    folder: inputs:
+    let
+      self = locked folder // (import (folder + "/flake.nix")).outputs (inputs // { inherit self; });
+    in
+    self // { inherit inputs; };
+
+  lib = (import (nixpkgsTree + "/lib")).extend (
+    final: _: {
+      nixosSystem =
+        arguments:
+        import (nixpkgsTree + "/nixos/lib/eval-config.nix") (
+          {
+            lib = final;
+            system = null;
+          }
+          // arguments
+          // {
+            modules = arguments.modules ++ lib.optional (!modulesAreSets) modulesAsSets;
+          }
+        );
+    }
+  );
+  inputs = rec {
+    nixpkgs = locked nixpkgsTree // {
+      inherit lib;
+      legacyPackages = lib.genAttrs (systems ++ [ "aarch64-darwin" ]) (
+        system: import nixpkgsTree { inherit system; }
+      );
+    };
+    disko = flakeIn (tree + "/disko") { inherit nixpkgs; };
+    home-manager = flakeIn (tree + "/home-manager") { inherit nixpkgs; };
+  };
+  systems = [
+    "x86_64-linux"
+    "aarch64-linux"
+  ];
+
+  # Lists of kernel modules became sets in 25.05: naming a module twice changes nothing since then.
+  modulesAreSets = lib.hasInfix "attrNamesToTrue" (
+    builtins.readFile (nixpkgsTree + "/nixos/modules/system/boot/kernel.nix")
+  );
+  modulesAsSets.options.boot =
+    let
+      asSet = lib.mkOption { apply = names: lib.naturalSort (lib.unique names); };
+    in
+    {
+      kernelModules = asSet;
+      initrd.availableKernelModules = asSet;
+      initrd.kernelModules = asSet;
+    };
+
+  flake = flakeIn project inputs;
+
+  drvPath = name: value: builtins.addErrorContext "while evaluating the output ${name}" value.drvPath;
+  under =
+    kind: system:
+    lib.mapAttrs' (
+      name: value:
+      let
+        path = "${kind}.${system}.${name}";
+      in
+      lib.nameValuePair path (drvPath path value)
+    ) flake.${kind}.${system};
+  machines = lib.mapAttrs (
+    _: machine: machine.config.system.build.toplevel
+  ) flake.nixosConfigurations;
+  belongsTo = system: machine: machine.system == system;
+in
+rec {
+  inherit flake lib project;
+
+  # Every output of one system → its derivation; in two parts, for one takes 9 GB of memory.
+  outputs = lib.genAttrs systems (system: {
+    machines =
+      lib.mapAttrs' (
+        name: value:
+        let
+          path = "nixosConfigurations.${name}";
+        in
+        lib.nameValuePair path (drvPath path value)
+      ) (lib.filterAttrs (_: belongsTo system) machines)
+      // under "packages" system
+      // under "devShells" system
+      // {
+        "formatter.${system}" = flake.formatter.${system}.drvPath;
+      }
+      // lib.mapAttrs' (
+        name: app: lib.nameValuePair "apps.${system}.${name}" app.program
+      ) flake.apps.${system};
+    checks = under "checks" system;
+  });
+  darwin = under "packages" "aarch64-darwin";
+
+  # The carried desktop, and what it is once installed on each kind of virtual machine → toplevels.
+  installed = lib.genAttrs systems (
+    system:
+    let
+      architecture = lib.removeSuffix "-linux" system;
+      on =
+        folder:
+        lib.mapAttrs (
+          name: _:
+          drvPath "installed.${system}.${name}"
+            (flake.lib.mkHost {
+              inherit system;
+              hostDirectory = folder + "/${architecture}/${name}";
+            }).config.system.build.toplevel
+        ) (builtins.readDir (folder + "/${architecture}"));
+    in
+    {
+      carried = drvPath "carried" machines."nixvm-${architecture}";
+      # Their generated files name nothing that the carried system lacks.
+      same = on ./hosts;
+      # Theirs do.
+      different = on ./different-hosts;
+    }
+  );
+
+  # A folder that is a machine's /etc/nixos → the toplevels it has.
+  etcNixos =
+    folder:
+    lib.mapAttrs (
+      name: machine: drvPath "etcNixos.${name}" machine.config.system.build.toplevel
+    ) (flakeIn folder inputs).nixosConfigurations;
+
+  # The carried system, the same under other names, and what the image carries for building that.
+  renamed =
+    system: desktop:
+    let
+      machine = flake.lib.mkHost { inherit system desktop; };
+    in
+    {
+      carried = drvPath "carried" machine.config.system.build.toplevel;
+      renamed =
+        drvPath "renamed"
+          (flake.lib.mkHost {
+            inherit system desktop;
+            hostname = "web1";
+            username = "ada";
+            fullName = "Ada Lovelace";
+          }).config.system.build.toplevel;
+      kit = map (input: input.drvPath) (
+        import (project + "/nix/rebuild-kit.nix") {
+          inherit lib;
+          nixosConfiguration = machine;
+        }
+      );
+    };
+
+  # mkInstaller for a host with one more module → the image's derivation.
+  imageOf =
+    module: arguments:
+    (flake.lib.mkInstaller (
+      {
+        nixosConfiguration = flake.lib.mkHost {
+          system = "x86_64-linux";
+          hostname = "web1";
+          desktop = false;
+          modules = [ module ];
+        };
+      }
+      // arguments
+    )).drvPath;
+
+  # The template's own image.
+  template =
+    (flakeIn (project + "/nix/template") { nixvm = flake; }).packages.x86_64-linux.iso.drvPath;
+
+  # Answers → the text of the file that the image reserves for them.
+  answersArea = (import (project + "/iso/answers-area.nix")) {
+    inherit lib;
+    writeText = _: text: text;
+  };
+
+  image = architecture: flake.nixosConfigurations."installer-${architecture}".config.nixvm.installer;
+
+  # What the live system runs and reads.
+  live = lib.genAttrs systems (
+    system:
+    let
+      inherit (flake.nixosConfigurations."installer-${lib.removeSuffix "-linux" system}") config;
+    in
+    {
+      unit = config.systemd.units."nixvm-agent.service".text;
+      wantedBy = config.systemd.units."nixvm-agent.service".wantedBy;
+      manifest = config.environment.etc."nixvm/manifest.json".text;
+      diskoScript = config.nixvm.installer.diskoScript.content;
+      toplevel = config.nixvm.installer.toplevel.outPath;
+      inherit (config.isoImage) volumeID;
+      imageName = config.image.baseName;
+      sshd = config.services.openssh.enable;
+      kernelParams = config.boot.kernelParams;
+      busPackages = map (package: package.name) config.services.dbus.packages;
+      gettys = lib.mapAttrs (_: unit: unit.enable) {
+        inherit (config.systemd.services) "getty@tty1" "autovt@tty1";
+      };
+    }
+  );
+}

@@ -1,0 +1,156 @@
+//! The live system: what it starts, what it reads, and the script that writes to a disk.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use nixvm_agent::manifest;
+use nixvm_answers::{area, document, source::Source};
+use nixvm_nix_tests::{Tree, project};
+use serde_json::Value;
+
+const SYSTEMS: [&str; 2] = ["x86_64-linux", "aarch64-linux"];
+
+fn text<'a>(live: &'a Value, name: &str) -> Result<&'a str> {
+    live[name].as_str().with_context(|| format!("the live system has no {name}"))
+}
+
+#[test]
+fn live_system_runs_the_plain_unit_and_reads_a_manifest_that_the_agent_takes() -> Result<()> {
+    let Some(tree) = Tree::find("the live system")? else { return Ok(()) };
+    let plain = fs::read_to_string(project().join("iso/nixvm-agent.service"))?;
+    for system in SYSTEMS {
+        let live = tree.json(&format!("live.{system}"))?;
+        same_unit(&plain, text(&live, "unit")?)?;
+        ensure!(live["wantedBy"] == serde_json::json!(["multi-user.target"]), "not started");
+        for getty in ["getty@tty1", "autovt@tty1"] {
+            ensure!(live["gettys"][getty] == false, "{getty} has tty1 as well");
+        }
+        let on_the_bus = live["busPackages"].to_string();
+        ensure!(on_the_bus.contains("nixvm-agent"), "no bus policy in {on_the_bus}");
+        ensure!(live["sshd"] == false, "sshd runs without keys");
+
+        let manifest = manifest::parse(text(&live, "manifest")?)?;
+        let architecture = system.trim_end_matches("-linux");
+        ensure!(manifest.system == system, "{manifest:?}");
+        ensure!(manifest.flake_attribute == format!("nixvm-{architecture}"), "{manifest:?}");
+        let toplevel = manifest.toplevel.as_deref();
+        ensure!(toplevel == Some(text(&live, "toplevel")?.as_ref()), "{manifest:?}");
+        let image = manifest.store_image.as_deref();
+        ensure!(image == Some("/iso/nix-store.squashfs".as_ref()), "{manifest:?}");
+        ensure!(text(&live, "volumeID")?.len() <= 32, "the volume label is too long");
+        let name = format!("nixvm-{}-{architecture}", env!("CARGO_PKG_VERSION"));
+        ensure!(text(&live, "imageName")? == name, "the image is not named {name}");
+        let consoles = live["kernelParams"].as_array().context("no parameters")?;
+        let last = consoles.iter().rfind(|one| one.to_string().contains("console="));
+        ensure!(last == Some(&"console=tty0".into()), "the screen is not the main console");
+    }
+    Ok(())
+}
+
+/// The same lines in the same order, but for the program's place and the tools'.
+fn same_unit(plain: &str, evaluated: &str) -> Result<()> {
+    let mut evaluated: Vec<_> = evaluated.lines().collect();
+    let added = evaluated.iter().position(|line| line.starts_with("Environment=PATH=/nix/store/"));
+    let tools = evaluated.remove(added.context("the unit sets no PATH")?);
+    for tool in ["gptfdisk", "nixos-install-tools", "efibootmgr", "util-linux", "jq", "lvm2"] {
+        ensure!(tools.contains(tool), "{tool} is not on the agent's PATH");
+    }
+    let plain: Vec<_> = plain.lines().collect();
+    ensure!(plain.len() == evaluated.len(), "the unit has other lines than iso/'s");
+    for (plain, evaluated) in plain.iter().zip(evaluated) {
+        let place = evaluated.strip_prefix("ExecStart=/nix/store/");
+        let program = place.and_then(|rest| rest.split_once("/bin/")).map(|(_, program)| program);
+        match plain.strip_prefix("ExecStart=/usr/bin/") {
+            Some(wanted) => ensure!(program == Some(wanted), "{evaluated}"),
+            None => ensure!(*plain == evaluated, "{evaluated}"),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn disko_script_names_no_disk_but_the_target() -> Result<()> {
+    let Some(tree) = Tree::find("disko's script names no disk but the target")? else {
+        return Ok(());
+    };
+    for system in SYSTEMS {
+        let live = tree.json(&format!("live.{system}"))?;
+        let script = text(&live, "diskoScript")?;
+        for (at, _) in script.match_indices("/dev/") {
+            let path = &script[at..];
+            let fine = ["/dev/nixvm-target", "/dev/null", "/dev/disk/by-path/..-partN exists"];
+            ensure!(fine.iter().any(|fine| path.starts_with(fine)), "{}", &path[..60]);
+        }
+        for wanted in [
+            "--new=1:0:+512M",
+            "--change-name=\"1:disk-main-ESP\"",
+            "--typecode=1:EF00",
+            "--new=2:0:-0",
+            "--change-name=\"2:disk-main-root\"",
+            "mkfs.vfat \\\n          -F 32 -n boot \\\n          \"/dev/nixvm-target-part1\"",
+            "mkfs.ext4 \\\n          -L nixos \\\n          \"/dev/nixvm-target-part2\"",
+            "mount \"/dev/nixvm-target-part2\" \"/mnt/\"",
+            "mount \"/dev/nixvm-target-part1\" \"/mnt/boot\"",
+        ] {
+            ensure!(script.contains(wanted), "{system}: the script lacks {wanted}");
+        }
+        // Taking volume groups apart reaches other disks; clearing the target is the agent's.
+        for hazard in ["disk-deactivate", "vgremove", "--zap-all", "by-partlabel"] {
+            ensure!(!script.contains(hazard), "{system}: the script has {hazard}");
+        }
+    }
+    Ok(())
+}
+
+/// Its partitions would be others than those that the agent checks, or on a second disk.
+#[test]
+fn layouts_that_the_agent_does_not_know_are_refused() -> Result<()> {
+    let Some(tree) = Tree::find("foreign layouts are refused")? else { return Ok(()) };
+    let second = "imageOf { disko.devices.disk.data = \
+                  { type = \"disk\"; device = \"/dev/vdb\"; }; } { }";
+    ensure!(tree.refusal(second)?.contains("exactly one disk"), "two disks");
+    let swap = "imageOf { disko.devices.disk.main.content.partitions.swap = \
+                { size = \"1G\"; content.type = \"swap\"; }; } { }";
+    ensure!(tree.refusal(swap)?.contains("after it a partition root, and no other"), "swap");
+    let other_loader = "imageOf { boot.loader.systemd-boot.enable = lib.mkForce false; \
+                        boot.loader.grub.device = \"nodev\"; } { }";
+    ensure!(tree.refusal(other_loader)?.contains("systemd-boot.enable = true"), "another loader");
+    Ok(())
+}
+
+#[test]
+fn baked_answers_are_read_by_the_agent() -> Result<()> {
+    let Some(tree) = Tree::find("baked answers are read by the agent")? else { return Ok(()) };
+    let empty = tree.json("answersArea { }")?;
+    let checked_in = fs::read(project().join("iso/answers-area.toml"))?;
+    ensure!(empty.as_str().map(str::as_bytes) == Some(&checked_in), "the empty area differs");
+
+    let baked = tree.json(
+        r#"answersArea {
+             hostname = "web1";
+             full-name = "Grace \"Amazing\" Höpper\\";
+             countdown = 0;
+             finish = "poweroff";
+             disk = { serial = "a'b"; min-size = "64G"; };
+             ssh-authorized-keys = [ ];
+           }"#,
+    )?;
+    let baked = baked.as_str().context("no text")?;
+    let text = area::decode(baked.as_bytes())?;
+    let given = document::parse(text.as_bytes(), Source::Iso)
+        .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let read = serde_json::to_value(&given.answers)?;
+    let wanted = serde_json::json!({
+        "hostname": "web1",
+        "full-name": "Grace \"Amazing\" Höpper\\",
+        "countdown": 0,
+        "finish": "poweroff",
+        "disk": { "serial": "a'b", "min-size": "64G" },
+        "ssh-authorized-keys": [],
+    });
+    ensure!(read == wanted, "the agent reads {read}");
+
+    let mistake = tree.refusal("imageOf { } { answers.hostnmae = \"web1\"; }")?;
+    ensure!(mistake.contains("no answers named hostnmae"), "{mistake}");
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The machine that is installed: when it is the carried one to the byte, and when it can be built.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use nixvm_nix_tests::{Tree, project};
+use serde_json::Value;
+
+/// An output of a derivation, by the derivation's path, or a plain file's path.
+type Input = (String, String);
+
+#[test]
+fn disk_and_hypervisor_leave_the_system_as_it_is() -> Result<()> {
+    let Some(tree) = Tree::find("disk and hypervisor leave the system as it is")? else {
+        return Ok(());
+    };
+    for system in ["x86_64-linux", "aarch64-linux"] {
+        let installed = tree.json(&format!("installed.{system}"))?;
+        let carried = &installed["carried"];
+        let same = installed["same"].as_object().context("no machines")?;
+        ensure!(same.len() == 5, "{same:?}");
+        for (name, toplevel) in same {
+            ensure!(toplevel == carried, "{name} is another system than the carried one");
+        }
+        // Or else the comparison above would compare nothing.
+        for (name, toplevel) in installed["different"].as_object().context("no machines")? {
+            ensure!(toplevel != carried, "{name} is the carried system after all");
+        }
+    }
+    Ok(())
+}
+
+/// /etc/nixos as the agent leaves it: the image's sources with the machine's own files.
+#[test]
+fn installed_sources_build_the_carried_system() -> Result<()> {
+    let Some(tree) = Tree::find("installed sources build the carried system")? else {
+        return Ok(());
+    };
+    let facts = tree.json(
+        "{ source = \"${(image \"x86_64\").flake}\"; \
+         carried = flake.nixosConfigurations.nixvm-x86_64.config.system.build.toplevel.drvPath; }",
+    )?;
+    let source = tree.outside(facts["source"].as_str().context("no source")?.as_ref());
+    let (folder, inside) = tree.folder()?;
+    copy(&source, folder.path())?;
+    let host = folder.path().join("nix");
+    let hardware = project().join("tests/nix/hosts/x86_64/virt-manager/hardware-configuration.nix");
+    fs::copy(hardware, host.join("hardware-configuration.nix"))?;
+    fs::write(host.join("disk-device.nix"), "\"/dev/disk/by-id/virtio-1\"\n")?;
+    let machines = tree.json(&format!("etcNixos {}", inside.display()))?;
+    // What nixos-rebuild takes when it is told nothing: the attribute of the host's name.
+    for attribute in ["nixvm", "nixvm-x86_64"] {
+        ensure!(machines[attribute] == facts["carried"], "{attribute} differs");
+    }
+    ensure!(machines["nixvm-minimal-x86_64"] != facts["carried"], "minimal is the desktop");
+    Ok(())
+}
+
+#[test]
+fn renamed_machine_builds_from_what_the_image_carries() -> Result<()> {
+    let Some(tree) = Tree::find("a renamed machine builds from what the image carries")? else {
+        return Ok(());
+    };
+    for desktop in [true, false] {
+        let facts = tree.json(&format!("renamed \"x86_64-linux\" {desktop}"))?;
+        let path = |name: &str| facts[name].as_str().context("no path");
+        let (before, after) =
+            (requisites(&tree, path("carried")?)?, requisites(&tree, path("renamed")?)?);
+        let to_build = derivations(&tree, after.difference(&before))?;
+        let counterparts = derivations(&tree, before.difference(&after))?;
+        // Text, links and lists. Were it more, it would be a package that takes its time.
+        ensure!(to_build.len() < 40, "{} derivations change with the names", to_build.len());
+
+        let kit: BTreeSet<String> =
+            serde_json::from_value(facts["kit"].clone()).context("no kit")?;
+        let carried: BTreeSet<Input> =
+            derivations(&tree, kit.iter())?.values().flat_map(inputs).collect();
+        let needed: BTreeSet<Input> = to_build
+            .values()
+            .flat_map(inputs)
+            .filter(|(path, _)| !to_build.contains_key(path))
+            .collect();
+        // A path that stands in a text of the carried system is in its closure.
+        let texts: String = counterparts
+            .values()
+            .filter_map(|derivation| derivation["env"]["text"].as_str())
+            .collect();
+        let missing: Vec<_> = needed.difference(&carried).collect();
+        let outputs = derivations(&tree, missing.iter().map(|(path, _)| path))?;
+        for (path, output) in missing {
+            let place = match outputs.get(path) {
+                Some(derivation) => derivation["outputs"][output]["path"].as_str(),
+                None => Some(path.as_str()),
+            };
+            ensure!(
+                place.is_some_and(|place| texts.contains(place)),
+                "a build of the renamed machine needs {path}, which the image does not carry"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn requisites(tree: &Tree, derivation: &str) -> Result<BTreeSet<String>> {
+    let output = tree.run(["nix-store", "--query", "--requisites", derivation])?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+}
+
+/// What `nix derivation show` says of those of the paths that are derivations.
+fn derivations<'a>(
+    tree: &Tree,
+    paths: impl Iterator<Item = &'a String>,
+) -> Result<BTreeMap<String, Value>> {
+    let paths: Vec<_> = paths.filter(|path| path.ends_with(".drv")).map(String::as_str).collect();
+    if paths.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let output = tree.run(["nix", "derivation", "show"].into_iter().chain(paths))?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn inputs(derivation: &Value) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    for (path, wanted) in derivation["inputDrvs"].as_object().into_iter().flatten() {
+        for output in wanted["outputs"].as_array().into_iter().flatten() {
+            inputs.push((path.clone(), output.as_str().unwrap_or_default().to_owned()));
+        }
+    }
+    for source in derivation["inputSrcs"].as_array().into_iter().flatten() {
+        inputs.push((source.as_str().unwrap_or_default().to_owned(), String::new()));
+    }
+    inputs
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&place)?;
+            copy(&entry.path(), &place)?;
+        } else {
+            fs::write(&place, fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
+}
