@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use nixvm_answers::source::Source;
-use nixvm_answers::{Given, Problems, document};
 
 use crate::board::Board;
 use crate::command::Runner;
@@ -15,7 +13,7 @@ use crate::event::Event;
 use crate::installer::{Installer, Leave, Parts};
 use crate::request::Desk;
 use crate::transcript::{self, Log};
-use crate::{disk, machine, manifest, port, screen};
+use crate::{disk, machine, manifest, port, screen, sources};
 
 /// Runs the installer.
 ///
@@ -40,7 +38,7 @@ pub async fn run(started: Instant) -> Result<()> {
     }
     let attached = disk::watch::start()?;
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("cannot tell systemd")?;
-    let found = answers().await;
+    let found = sources::read(&Runner::default(), machine.hypervisor).await;
     let parts = Parts { manifest, machine, found, attached, requests, board, log };
     let leave = Installer::new(parts).run().await?;
     let runner = Runner::default();
@@ -50,19 +48,4 @@ pub async fn run(started: Instant) -> Result<()> {
     };
     runner.tool("systemctl").arg(verb).run().await?;
     Ok(())
-}
-
-/// Where QEMU shows the guest what `-fw_cfg name=opt/org.nixvm/answers` gives it.
-const FW_CFG: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/org.nixvm/answers/raw";
-
-async fn answers() -> Vec<Result<Given, Problems>> {
-    let runner = Runner::default();
-    if let Err(error) = runner.tool("modprobe").arg("qemu_fw_cfg").run().await {
-        tracing::debug!("no fw_cfg: {error:#}");
-    }
-    std::fs::read(FW_CFG)
-        .ok()
-        .map(|bytes| document::parse(&bytes, Source::FirmwareConfig))
-        .into_iter()
-        .collect()
 }

@@ -4,6 +4,7 @@
 //! counts down, installs or leaves; anything that changes what was decided on makes it decide anew.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,13 +19,14 @@ use crate::board::Board;
 use crate::command::{Runner, Transcript};
 use crate::disk::identity::Identity;
 use crate::disk::watch::Attached;
-use crate::disk::{Content, Disk, Kind, probe};
+use crate::disk::{Content, Device, Disk, Kind, probe};
 use crate::event::{DiskView, Event, Outcome, Problem, State};
 use crate::install::{self, Account};
 use crate::machine::Machine;
 use crate::manifest::Manifest;
 use crate::plan::{self, Decision, Facts, Plan, Wishes};
 use crate::request::{Denied, Envelope, Request};
+use crate::sources;
 use crate::transcript::Log;
 
 /// How the installer was left.
@@ -61,8 +63,10 @@ pub struct Installer {
     wishes: Wishes,
     requested: Option<Result<Given, Problems>>,
     account: watch::Sender<Account>,
-    probed: BTreeMap<String, (u64, crate::disk::Device, Content)>,
+    probed: BTreeMap<String, (u64, Device, Content)>,
     disks: Vec<Disk>,
+    /// What answers volumes say, by device file, with the event count of their disk.
+    volumes: BTreeMap<PathBuf, (u64, Result<Given, Problems>)>,
     /// Token of the plan whose countdown somebody stopped.
     held: Option<String>,
     countdown: Option<(String, Instant)>,
@@ -85,6 +89,7 @@ impl Installer {
             account: watch::Sender::new(Account::default()),
             probed: BTreeMap::new(),
             disks: Vec::new(),
+            volumes: BTreeMap::new(),
             held: None,
             countdown: None,
             ended: false,
@@ -128,7 +133,31 @@ impl Installer {
             self.disks.push(Disk { device, content });
         }
         self.probed = probed;
+        self.read_volumes(&attached.generations).await?;
         self.publish_disks();
+        Ok(())
+    }
+
+    /// Reads answers volumes that have come, and forgets those that are gone.
+    async fn read_volumes(&mut self, generations: &BTreeMap<String, u64>) -> Result<()> {
+        let mut volumes = BTreeMap::new();
+        for disk in &self.disks {
+            let generation = generations.get(&disk.device.name).copied().unwrap_or_default();
+            for (node, filesystem) in answers_volumes(&disk.device) {
+                let said = match self.volumes.remove(&node) {
+                    Some((then, said)) if then == generation => said,
+                    _ => {
+                        let (node, filesystem) = (node.clone(), filesystem.to_owned());
+                        tokio::task::spawn_blocking(move || {
+                            sources::read_volume(&node, &filesystem)
+                        })
+                        .await?
+                    }
+                };
+                volumes.insert(node, (generation, said));
+            }
+        }
+        self.volumes = volumes;
         Ok(())
     }
 
@@ -155,7 +184,8 @@ impl Installer {
     }
 
     fn answers(&self) -> Result<Resolved, Problems> {
-        let found = self.parts.found.iter().chain(&self.requested).cloned();
+        let volumes = self.volumes.values().map(|(_, said)| said);
+        let found = self.parts.found.iter().chain(volumes).chain(&self.requested).cloned();
         let defaults = self.parts.manifest.answer_defaults().map_err(|invalid| {
             Problems::from(answers::Problem::whole(Source::Default, invalid.message, None))
         })?;
@@ -476,6 +506,19 @@ impl Installer {
         let peak_resident_bytes = crate::machine::peak_resident_bytes();
         self.parts.board.publish(Event::Verdict { outcome, error, seconds, peak_resident_bytes });
     }
+}
+
+/// The file systems on a device that may hold answers, with their type.
+fn answers_volumes(device: &Device) -> Vec<(PathBuf, &str)> {
+    let whole = (&device.node, &device.label, &device.filesystem);
+    let partitions = device.partitions.iter().map(|p| (&p.node, &p.label, &p.filesystem));
+    std::iter::once(whole)
+        .chain(partitions)
+        .filter(|(_, label, _)| {
+            label.as_ref().is_some_and(|label| label.eq_ignore_ascii_case(sources::LABEL))
+        })
+        .filter_map(|(node, _, filesystem)| Some((node.clone(), filesystem.as_deref()?)))
+        .collect()
 }
 
 fn leave(how: Finish) -> Option<Leave> {

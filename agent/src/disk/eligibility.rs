@@ -5,10 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Device, Disk, Kind};
-use crate::text;
-
-/// Volume label of the drive that holds an answers file, compared without case.
-pub const ANSWERS_LABEL: &str = "NIXVM";
+use crate::{sources, text};
 
 /// Beginning of our ISOs' volume labels.
 pub const MEDIUM_LABEL_PREFIX: &str = "NIXVM-";
@@ -90,7 +87,7 @@ pub fn check(disk: &Disk, boot_medium: Option<&str>, minimum_bytes: u64) -> Resu
     if boot_medium == Some(&*device.name) || any_label(device, is_medium_label) {
         return Err(Ineligible::BootMedium);
     }
-    if any_label(device, |label| label.eq_ignore_ascii_case(ANSWERS_LABEL)) {
+    if any_label(device, |label| label.eq_ignore_ascii_case(sources::LABEL)) {
         return Err(Ineligible::AnswersVolume);
     }
     if device.size_bytes == 0 {

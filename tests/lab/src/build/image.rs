@@ -21,6 +21,8 @@ const MINIMUM_DISK_BYTES: u64 = 1_000_000_000;
 /// Files of `iso/` that the live system has, as the NixOS image has them.
 const UNIT: &str = "nixvm-agent.service";
 const POLICY: &str = "org.nixvm.Installer1.conf";
+const MENU_ENTRY: &str = "grub-installed-disk.cfg";
+const ANSWERS_AREA: &str = "answers-area.toml";
 
 /// What an ISO is made of: the outputs of the other stages.
 pub(super) struct Parts {
@@ -49,7 +51,7 @@ pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
     key.add(store.folder().as_os_str().as_encoded_bytes());
     key.add_path(agent)?;
     key.add_path(&lab.guest("live"))?;
-    for name in [UNIT, POLICY] {
+    for name in [UNIT, POLICY, MENU_ENTRY, ANSWERS_AREA] {
         key.add_path(&lab.project.join("iso").join(name))?;
     }
     let folder = lab.cache.stage(&format!("iso-{arch}"), &key, |out| {
@@ -72,7 +74,11 @@ pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
         )?;
         // A hard link: the image is only read.
         fs::hard_link(store.image(), image.join("nix-store.squashfs"))?;
-        boot_files(arch, base, &image)?;
+        boot_files(lab, arch, base, &image)?;
+        // The one place where an ISO's answers can be; nixvm-iso finds it by its name.
+        let area =
+            nixvm_answers::area::PATH.iter().fold(image.clone(), |path, part| path.join(part));
+        copy(&lab.project.join("iso").join(ANSWERS_AREA), &area, 0o644)?;
         run(&boot_images(arch))?;
         run(&assemble(arch))?;
         remove(&image)?;
@@ -138,7 +144,10 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
 }
 
 /// Kernel, initramfs and GRUB's menu.
-fn boot_files(arch: Arch, base: &Path, image: &Path) -> Result<()> {
+fn boot_files(lab: &Lab, arch: Arch, base: &Path, image: &Path) -> Result<()> {
+    let entry = lab.project.join("iso").join(MENU_ENTRY);
+    let entry =
+        fs::read_to_string(&entry).with_context(|| format!("cannot read {}", entry.display()))?;
     for file in ["kernel", "initrd"] {
         fs::copy(base.join(file), image.join("boot").join(file))?;
     }
@@ -150,6 +159,7 @@ fn boot_files(arch: Arch, base: &Path, image: &Path) -> Result<()> {
         &format!(
             "set timeout=1\n\
          set default=0\n\
+         {entry}\n\
          menuentry 'Install NixOS' {{\n  \
            linux /boot/kernel live={label} {parameters}\n  \
            initrd /boot/initrd\n\
