@@ -1,8 +1,9 @@
-# Answers → the reserved file /nixvm/answers.toml of the image.
+# Answers → the reserved file /nixvm/answers.toml of the image, and the text in it.
 #
 # The one place on the Nix side that knows the file's format: agent/answers/src/area.rs has it, and
-# a test compares the two. Answers are given by the names of an answers file, tables as sets.
-{ lib, writeText }:
+# a test compares the two. Answers are given by the names of an answers file, tables as sets; null
+# is as if it were not there.
+{ lib }:
 answers:
 let
   size = 64 * 1024;
@@ -13,6 +14,8 @@ let
     path: value:
     if lib.isAttrs value then
       lib.concatStrings (lib.mapAttrsToList (name: line (path ++ [ name ])) value)
+    else if value == null then
+      ""
     else
       "${lib.concatStringsSep "." path} = ${builtins.toJSON value}\n";
   text = lib.concatStrings (lib.mapAttrsToList (name: line [ name ]) answers);
@@ -28,7 +31,7 @@ let
         + "# Write it with `nixvm-iso customize`; edited by hand, it would be refused.\n";
     in
     start + "#" + repeat (256 - 2 - lib.stringLength start) " " + "\n";
-  area = sum: header sum + text + repeat (size - 256 - length) "\n";
+  areaWith = sum: header sum + text + repeat (size - 256 - length) "\n";
 
   known = lib.attrNames (lib.importJSON ../agent/answers/answers.schema.json).properties;
   unknown = lib.filter (name: !lib.elem name known) (lib.attrNames answers);
@@ -38,4 +41,7 @@ if unknown != [ ] then
 else if length > size - 256 then
   throw "the answers have ${toString length} bytes, and the image has room for ${toString (size - 256)}"
 else
-  writeText "answers.toml" (area (builtins.hashString "sha256" (area (repeat 64 "0"))))
+  {
+    inherit text;
+    area = areaWith (builtins.hashString "sha256" (areaWith (repeat 64 "0")));
+  }

@@ -10,6 +10,16 @@ let
   cfg = config.nixvm.installer;
   inherit (lib) mkForce mkOption types;
   inherit (pkgs.stdenv.hostPlatform) isx86;
+
+  answers = import ./answers-area.nix { inherit lib; } cfg.answers;
+  # A mistake in them is one when the image is built, not when it has been booted somewhere.
+  checkedAnswers =
+    pkgs.runCommand "answers.toml"
+      { nativeBuildInputs = [ (pkgs.buildPackages.callPackage ../nix/nixvm-iso.nix { }) ]; }
+      ''
+        nixvm-iso validate ${pkgs.writeText "given.toml" answers.text}
+        cp ${pkgs.writeText "area.toml" answers.area} $out
+      '';
 in
 {
   imports = [
@@ -28,6 +38,11 @@ in
       type = types.listOf types.package;
       default = [ ];
       description = "More of the image's store: what an answer that needs a build takes offline.";
+    };
+    inputSources = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      description = "More of the image's store: the sources that the flake is locked to.";
     };
     imageName = mkOption {
       type = types.str;
@@ -50,10 +65,11 @@ in
     image.baseName = mkForce cfg.imageName;
     isoImage = {
       volumeID = cfg.volumeLabel;
-      storeContents = lib.optional (cfg.toplevel != null) cfg.toplevel ++ cfg.rebuildKit;
+      storeContents =
+        lib.optional (cfg.toplevel != null) cfg.toplevel ++ cfg.rebuildKit ++ cfg.inputSources;
       contents = [
         {
-          source = pkgs.callPackage ./answers-area.nix { } cfg.answers;
+          source = if answers.text == "" then pkgs.writeText "answers.toml" answers.area else checkedAnswers;
           target = "/nixvm/answers.toml";
         }
       ];
@@ -74,16 +90,22 @@ in
         "udev.log_level=3"
         # The target's disk is mounted by the agent and by nobody else.
         "systemd.gpt_auto=0"
+        # A system that sleeps on a disk is neither woken nor lost.
+        "noresume"
         (if isx86 then "console=ttyS0,115200" else "console=ttyAMA0,115200")
         "console=tty0"
       ];
       # Without its display driver a VM shows a blank window, or 80x25.
       initrd.kernelModules = [ "virtio_gpu" ] ++ lib.optional isx86 "bochs";
-      # An assembled array is resynchronised: a write to disks that nobody has consented to.
+      # Nothing is put together from what is found on the disks. An array is resynchronised and a
+      # cache is written back: writes that nobody has consented to. And what is put together holds
+      # its disks, and a held disk can't be offered.
       swraid.enable = mkForce false;
+      bcache.enable = mkForce false;
       supportedFilesystems.zfs = mkForce false;
+      # The initrd's udev would activate volume groups, before /etc/lvm is there to say otherwise.
+      initrd.services.lvm.enable = mkForce false;
     };
-    # An active volume group holds its disks, and a held disk can't be offered.
     environment.etc."lvm/lvm.conf".text = "activation { auto_activation_volume_list = [] }";
 
     hardware.enableRedistributableFirmware = mkForce false;

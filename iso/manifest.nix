@@ -1,4 +1,4 @@
-# The installer's options → /etc/nixvm/manifest.json, in the format that agent/src/manifest.rs reads.
+# The installer's options → /etc/nixvm/manifest.json, in the format that agent/manifest/src/lib.rs reads.
 {
   closureInfo,
   lib,
@@ -15,6 +15,7 @@ builtins.toJSON {
   defaults = {
     hostname = installer.defaults.hostName;
     inherit (installer.defaults) username countdown;
+    full-name = installer.defaults.fullName;
   };
   inherit (installer) toplevel;
   registration = lib.mapNullable (
@@ -24,4 +25,6 @@ builtins.toJSON {
   disko-script = lib.getExe installer.diskoScript;
   minimum-disk-bytes = installer.minimumDiskBytes;
   minimum-memory-bytes = installer.minimumMemoryBytes;
+  minimum-build-memory-bytes = installer.minimumBuildMemoryBytes;
+  graphical-login = installer.graphicalLogin;
 }

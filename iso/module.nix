@@ -32,7 +32,12 @@ in
     defaults = {
       hostName = required types.str "Host name of the carried system.";
       username = required types.str "Account of the carried system that gets the password and the keys.";
-      countdown = required types.ints.unsigned "Seconds between showing the plan and the first write.";
+      fullName = mkOption {
+        type = types.str;
+        default = "";
+        description = "Full name of that account's owner.";
+      };
+      countdown = required (types.ints.between 0 3600) "Seconds between showing the plan and the first write.";
     };
     toplevel = mkOption {
       type = types.nullOr types.package;
@@ -47,6 +52,17 @@ in
     diskoScript = required types.package "Partitions, formats and mounts /dev/nixvm-target at /mnt.";
     minimumDiskBytes = required types.ints.positive "A smaller disk is not considered.";
     minimumMemoryBytes = required types.ints.positive "With less memory the install is refused.";
+    minimumBuildMemoryBytes = mkOption {
+      type = types.ints.unsigned;
+      # Evaluating the desktop took 1.07 GB, beside a live system whose files are in memory.
+      default = 2 * 1000 * 1000 * 1000;
+      description = "With less memory an install is refused that has to build the flake.";
+    };
+    graphicalLogin = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether the system has a graphical login screen, which can't ask for a new password.";
+    };
   };
 
   config = {

@@ -21,8 +21,9 @@
   lvm2.bin
   mdadm
   nixos-install-tools
+  # vmware-rpctool, which asks VMware for answers.
+  open-vm-tools-headless
   parted
-  shadow
   systemd
   util-linux
 ])

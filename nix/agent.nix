@@ -1,7 +1,9 @@
-# The agent with its unit and its D-Bus policy.
+# The agent with its unit, its D-Bus policy, manual and completions.
 {
   lib,
+  stdenv,
   rustPlatform,
+  installShellFiles,
   pkg-config,
   udev,
 }:
@@ -13,7 +15,10 @@ rustPlatform.buildRustPackage {
   cargoLock.lockFile = ../Cargo.lock;
   buildAndTestSubdir = "agent";
 
-  nativeBuildInputs = [ pkg-config ];
+  nativeBuildInputs = [
+    installShellFiles
+    pkg-config
+  ];
   buildInputs = [ udev ];
 
   # A check of the flake's own: an ISO does not wait for them.
@@ -24,9 +29,14 @@ rustPlatform.buildRustPackage {
     substituteInPlace $out/lib/systemd/system/nixvm-agent.service \
       --replace-fail /usr/bin/nixvm-agent $out/bin/nixvm-agent
     install -Dm644 iso/org.nixvm.Installer1.conf -t $out/share/dbus-1/system.d
-    if [ -e iso/org.nixvm.Installer1.xml ]; then
-      install -Dm644 iso/org.nixvm.Installer1.xml -t $out/share/dbus-1/interfaces
-    fi
+    install -Dm644 iso/org.nixvm.Installer1.xml -t $out/share/dbus-1/interfaces
+  ''
+  + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    $out/bin/nixvm-agent manual $out/share/man/man1
+    for shell in bash fish zsh; do
+      $out/bin/nixvm-agent completions $shell > nixvm-agent.$shell
+    done
+    installShellCompletion nixvm-agent.{bash,fish} --zsh --name _nixvm-agent nixvm-agent.zsh
   '';
 
   meta = {

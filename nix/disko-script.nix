@@ -8,50 +8,11 @@
 { lib, nixosConfiguration }:
 let
   target = "/dev/nixvm-target";
+  # Above lib.mkForce, which a host may use itself.
+  override = lib.mkOverride 0;
   inherit (nixosConfiguration) config;
-  devices = config.disko.devices or { };
-  disk = devices.disk or { };
 
-  # The agent knows this shape and no other, and a refusal here costs nobody a disk.
-  unfit =
-    lib.optional (lib.attrNames disk != [ "main" ]) "exactly one disk, disko.devices.disk.main"
-    ++ lib.optional (
-      disk.main.content.type or null != "gpt"
-      ||
-        lib.mapAttrs (_: p: p._index) disk.main.content.partitions or { } != {
-          ESP = 1;
-          root = 2;
-        }
-    ) "a GPT with a partition ESP and after it a partition root, and no other"
-    ++ lib.optional (
-      (partition "ESP").content.format or null != "vfat"
-      || (partition "ESP").content.mountpoint or null != "/boot"
-      || (partition "ESP").type != "EF00"
-    ) "partition ESP of type EF00 with a vfat file system, mounted at /boot"
-    ++ lib.optional (
-      (partition "root").content.type or null != "filesystem"
-      || (partition "root").content.mountpoint or null != "/"
-    ) "partition root with a file system of its own, mounted at /"
-    ++ lib.optional (lib.any (kind: devices.${kind} or { } != { }) [
-      "bcachefs_filesystems"
-      "lvm_vg"
-      "mdadm"
-      "nodev"
-      "zpool"
-    ]) "no volume groups, RAID, pools or other file systems"
-    ++ lib.optional (lib.any (name: (partition name).label != "disk-main-${name}") [
-      "ESP"
-      "root"
-    ]) "the partition labels that disko gives by itself"
-    ++ lib.optional (config.disko.rootMountPoint or null != "/mnt") "disko.rootMountPoint = \"/mnt\""
-    ++ lib.optional (!config.boot.loader.systemd-boot.enable) "boot.loader.systemd-boot.enable = true";
-  partition =
-    name:
-    disk.main.content.partitions.${name} or {
-      type = null;
-      label = null;
-      content = null;
-    };
+  unmet = import ./requirements.nix { inherit lib nixosConfiguration; };
 
   isOnTarget = ''
     if [[ $(lsblk --nodeps --noheadings --output PKNAME "$(realpath "$device")") != "$(basename "$(realpath ${target})")" ]]; then
@@ -64,7 +25,7 @@ let
     modules = [
       {
         disko.devices.disk.main = {
-          device = lib.mkForce target;
+          device = override target;
           content = {
             # Clearing the disk is the agent's: it knows what is on it and has leave to erase it.
             preCreateHook = lib.mkBefore ''
@@ -74,7 +35,7 @@ let
               fi
             '';
             partitions = lib.mapAttrs (_: p: {
-              device = lib.mkForce "${target}-part${toString p._index}";
+              device = override "${target}-part${toString p._index}";
               content = {
                 # disko formats nothing where it finds a file system, and keeps the old files.
                 preCreateHook = lib.mkBefore ''
@@ -83,17 +44,17 @@ let
                 '';
                 preMountHook = lib.mkBefore isOnTarget;
               };
-            }) disk.main.content.partitions;
+            }) config.disko.devices.disk.main.content.partitions;
           };
         };
       }
     ];
   };
 in
-if unfit != [ ] then
+if unmet != [ ] then
   throw ''
     nixvm cannot install ${config.networking.hostName}. Its configuration needs:
-    ${lib.concatMapStringsSep "\n" (need: "- ${need}") unfit}
+    ${lib.concatMapStringsSep "\n" (need: "- ${need}") unmet}
     nixvm's own nix/disko-config.nix is such a layout.''
 else
   guarded.config.system.build.formatMount

@@ -29,7 +29,10 @@ let
     mkInstaller {
       nixosConfiguration = target;
       inherit attribute;
-      flake = import ./source.nix { inherit lib pkgs desktop; };
+      # With the inputs of this flake, whose sources it is: see mk-installer.nix.
+      flake = import ./source.nix { inherit lib pkgs desktop; } // {
+        inputs = removeAttrs inputs [ "self" ];
+      };
       imageName = lib.replaceStrings [ "nixvm" ] [ "nixvm-${version}" ] attribute;
       volumeLabel = lib.replaceStrings [ "nixvm" ] [ "NIXVM" ] attribute;
       # The closures take about 14 and 3 GB.

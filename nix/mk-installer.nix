@@ -1,7 +1,7 @@
 # A nixosConfiguration → an ISO that installs it on the disk of a blank virtual machine.
 { inputs, version }:
 {
-  # The machine to install, carried built. Its layout has to be like nixvm's own: see disko-script.nix.
+  # The machine to install, carried built. What it has to be like is in requirements.nix.
   nixosConfiguration,
   # The sources that become /etc/nixos, usually `self`. null: the machine gets none.
   flake ? null,
@@ -34,14 +34,11 @@ let
   inherit (inputs.nixpkgs) lib;
   inherit (nixosConfiguration) config pkgs;
 
-  accounts = lib.attrNames (lib.filterAttrs (_: user: user.isNormalUser) config.users.users);
-  account =
-    if username != null then
-      username
-    else if lib.length accounts == 1 then
-      lib.head accounts
-    else
-      throw "mkInstaller: ${attribute} has ${toString (lib.length accounts)} accounts that can log in: pass `username`";
+  account = import ./account.nix { inherit lib; } {
+    inherit username;
+    inherit (config.users) users;
+    host = attribute;
+  };
 
   sources =
     if flake == null then
@@ -54,6 +51,26 @@ let
       throw "mkInstaller: the flake has no nixosConfigurations.${attribute}: pass `attribute`"
     else
       flake;
+
+  # What the flake is locked to, and that in turn: without network it is found in the image's store,
+  # by its hash.
+  inputsOf =
+    flake:
+    lib.mapAttrsToList (_: input: {
+      key = "${input.sourceInfo or input}";
+      inherit input;
+    }) (flake.inputs or { });
+  inputSources = map (entry: entry.key) (
+    lib.genericClosure {
+      startSet = inputsOf flake;
+      operator = entry: inputsOf entry.input;
+    }
+  );
+
+  revision =
+    given:
+    given.shortRev or given.dirtyShortRev or inputs.self.shortRev or inputs.self.dirtyShortRev
+      or "dirty";
 
   live = lib.nixosSystem {
     modules = [
@@ -70,18 +87,20 @@ let
             sshKeys
             volumeLabel
             ;
-          buildId = "${version}-${flake.shortRev or inputs.self.shortRev or "dirty"}";
+          buildId = "${version}-${revision flake}";
           flake = "${sources}";
           flakeAttribute = attribute;
+          graphicalLogin = config.services.displayManager.enable;
           defaults = {
             inherit (config.networking) hostName;
             inherit countdown;
-            username = account;
+            inherit (account) username fullName;
           };
           inherit (config.system.build) toplevel;
           rebuildKit = lib.optionals rebuildable (
             import ./rebuild-kit.nix { inherit lib nixosConfiguration; }
           );
+          inputSources = lib.optionals rebuildable inputSources;
           diskoScript = import ./disko-script.nix { inherit lib nixosConfiguration; };
         };
       }

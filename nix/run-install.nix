@@ -26,9 +26,10 @@ let
       hostDirectory = "nix";
       defaults = {
         hostName = target.config.networking.hostName;
-        username = (import ./host.nix).username;
+        inherit (import ./host.nix) username fullName;
         countdown = 30;
       };
+      graphicalLogin = target.config.services.displayManager.enable;
       toplevel = null;
       storeImage = null;
       diskoScript = import ./disko-script.nix {
@@ -38,6 +39,7 @@ let
       minimumDiskBytes = 20 * 1024 * 1024 * 1024;
       # Evaluating and building take more than copying.
       minimumMemoryBytes = 3 * 1000 * 1000 * 1000;
+      minimumBuildMemoryBytes = 3 * 1000 * 1000 * 1000;
     }
   );
 in
@@ -53,6 +55,12 @@ writeShellApplication {
       echo "nixvm-install: this looks like an installed system: run it on a live one" >&2
       exit 1
     fi
+    if systemctl --quiet is-active nixvm-agent.service; then
+      echo "nixvm-install: this ISO's own installer is running, on the first console" >&2
+      exit 1
+    fi
+    # What the unit's RuntimeDirectory= is elsewhere.
+    install --directory --mode=700 /run/nixvm
     install -D --mode=644 ${manifest} /etc/nixvm/manifest.json
     exec ${lib.getExe agent} run "$@"
   '';

@@ -1,5 +1,6 @@
 # The ISO in QEMU: UEFI, a blank disk, a window. The disk and the firmware's variables stay in the
 # folder it is started in, so a second start boots what the first one installed.
+#   nixvm-run [DISK] [QEMU ARGUMENT...]     for example -display none, to have only the serial console
 {
   lib,
   writeShellApplication,
@@ -21,7 +22,11 @@ writeShellApplication {
   ];
   text = ''
     images=(${iso}/iso/*.iso)
-    disk=''${1:-nixvm.qcow2}
+    disk=nixvm.qcow2
+    if [ $# -gt 0 ] && [[ $1 != -* ]]; then
+      disk=$1
+      shift
+    fi
     variables=$disk.vars
     [ -e "$disk" ] || qemu-img create -f qcow2 "$disk" 40G
     [ -e "$variables" ] || install -m 644 ${OVMF.variables} "$variables"
@@ -31,8 +36,8 @@ writeShellApplication {
       -drive if=none,id=disk,file="$disk" -device virtio-blk-pci,drive=disk,serial=nixvm \
       -drive if=none,id=cd,media=cdrom,readonly=on,file="''${images[0]}" \
       -device virtio-scsi-pci -device scsi-cd,drive=cd \
-      -device virtio-gpu-pci -device qemu-xhci -device usb-kbd -device usb-tablet \
-      -nic user,model=virtio-net-pci -serial mon:stdio
+      -vga none -device virtio-gpu-pci -device qemu-xhci -device usb-kbd -device usb-tablet \
+      -nic user,model=virtio-net-pci -serial mon:stdio "$@"
   '';
   meta.platforms = lib.platforms.linux;
 }

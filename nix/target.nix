@@ -22,7 +22,8 @@ inputs:
     diskDevice = "/dev/vda";
   };
 
-  # The sources that /etc/nixos is locked to stay on the machine: it can rebuild itself offline.
+  # The sources that /etc/nixos is locked to stay on the machine: it is evaluated without network.
+  # nixosSystem keeps those of nixpkgs in the same way.
   nix.registry = {
     disko.flake = inputs.disko;
     home-manager.flake = inputs.home-manager;

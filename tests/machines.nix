@@ -43,8 +43,12 @@ rec {
         minimumDiskBytes = 6 * 1024 * 1024 * 1024;
         modules = [
           instrumentation
-          # The backdoor's own empty password is enough.
-          { users.users.root.initialHashedPassword = lib.mkForce null; }
+          {
+            # The backdoor's own empty password is enough.
+            users.users.root.initialHashedPassword = lib.mkForce null;
+            # The backdoor's module wants all that the kernel says on the screen that is looked at.
+            boot.consoleLogLevel = lib.mkForce 3;
+          }
         ];
       }
       // arguments

@@ -3,8 +3,10 @@
 //! Publishing never waits: a slow reader loses records (and can tell by their numbers), the install
 //! does not lose time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use crate::event::{Event, Record, VERSION};
@@ -27,35 +29,49 @@ pub type Sink = Box<dyn FnMut(&Record) + Send>;
 struct Publisher {
     sequence: u64,
     sinks: Vec<Sink>,
+    /// How far each [`Reader`] is.
+    readers: Vec<watch::Receiver<u64>>,
 }
 
 impl Board {
     /// A board that hands every record to `sinks`, which must not wait for anything.
     pub fn new(sinks: Vec<Sink>) -> Self {
+        let publisher = Publisher { sequence: 0, sinks, readers: Vec::new() };
         Self {
             status: watch::Sender::new(Status::default()),
             records: broadcast::Sender::new(BACKLOG),
-            publisher: Arc::new(Mutex::new(Publisher { sequence: 0, sinks })),
+            publisher: Arc::new(Mutex::new(publisher)),
         }
     }
 
     /// Publishes an event.
     pub fn publish(&self, event: Event) {
+        self.publish_all([event]);
+    }
+
+    /// Publishes events of which no status shows only some.
+    pub fn publish_all(&self, events: impl IntoIterator<Item = Event>) {
         // The lock keeps status, sinks and readers in one order; nothing under it can panic half-way
         // through a change that would matter.
-        let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
-        publisher.sequence += 1;
-        let record = Record {
-            version: VERSION,
-            sequence: publisher.sequence,
-            uptime_ms: uptime_ms(),
-            event,
-        };
-        self.status.send_modify(|status| status.apply(&record.event));
-        for sink in &mut publisher.sinks {
-            sink(&record);
+        let mut publisher = self.lock();
+        let records: Vec<_> = events
+            .into_iter()
+            .map(|event| {
+                publisher.sequence += 1;
+                let (sequence, uptime_ms) = (publisher.sequence, uptime_ms());
+                Record { version: VERSION, sequence, uptime_ms, event }
+            })
+            .collect();
+        if records.is_empty() {
+            return;
         }
-        let _nobody_listens = self.records.send(record);
+        self.status.send_modify(|status| records.iter().for_each(|record| status.take(record)));
+        for record in records {
+            for sink in &mut publisher.sinks {
+                sink(&record);
+            }
+            let _nobody_listens = self.records.send(record);
+        }
     }
 
     /// The status, now and at each change.
@@ -66,6 +82,90 @@ impl Board {
     /// The records from now on.
     pub fn records(&self) -> broadcast::Receiver<Record> {
         self.records.subscribe()
+    }
+
+    /// The records from now on, for somebody who carries them elsewhere: [`Board::drained`] waits for
+    /// it.
+    pub fn reader(&self) -> Reader {
+        let mut publisher = self.lock();
+        let done = watch::Sender::new(publisher.sequence);
+        publisher.readers.push(done.subscribe());
+        Reader { records: self.records(), last: publisher.sequence, done }
+    }
+
+    /// Waits until every [`Reader`] has dealt with all records so far, but not for longer than
+    /// `limit`. Returns whether they have.
+    pub async fn drained(&self, limit: Duration) -> bool {
+        let (sequence, readers) = {
+            let publisher = self.lock();
+            (publisher.sequence, publisher.readers.clone())
+        };
+        let all = async {
+            for mut reader in readers {
+                // One that is gone is waited for no longer.
+                let _gone = reader.wait_for(|done| *done >= sequence).await;
+            }
+        };
+        tokio::time::timeout(limit, all).await.is_ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Publisher> {
+        self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who carries records elsewhere.
+pub struct Reader {
+    records: broadcast::Receiver<Record>,
+    last: u64,
+    done: watch::Sender<u64>,
+}
+
+impl Reader {
+    /// The next record; asking for it says that the one before has been dealt with. Records that came
+    /// too fast are passed over. None: nobody publishes any more.
+    ///
+    /// Nothing is lost if this is dropped before it is done.
+    pub async fn next(&mut self) -> Option<Record> {
+        self.done.send_replace(self.last);
+        loop {
+            let received = self.records.recv().await;
+            if let Some(answer) = self.answer(received) {
+                return answer;
+            }
+        }
+    }
+
+    /// Does something during which nobody needs to wait for this reader: there is no place where it
+    /// could carry a record.
+    pub fn excused<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.done.send_replace(u64::MAX);
+        let value = work();
+        self.done.send_replace(self.last.saturating_sub(1));
+        value
+    }
+
+    /// [`Reader::next`] for a thread of its own.
+    pub fn blocking_next(&mut self) -> Option<Record> {
+        self.done.send_replace(self.last);
+        loop {
+            let received = self.records.blocking_recv();
+            if let Some(answer) = self.answer(received) {
+                return answer;
+            }
+        }
+    }
+
+    fn answer(&mut self, received: Result<Record, RecvError>) -> Option<Option<Record>> {
+        match received {
+            Ok(record) => {
+                self.last = record.sequence;
+                Some(Some(record))
+            }
+            // Whoever reads it can tell by the numbers.
+            Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => Some(None),
+        }
     }
 }
 
@@ -98,6 +198,39 @@ mod tests {
         assert_eq!(records.map(|r| r.sequence), [1, 2]);
         let status = board.status().borrow().clone();
         assert_eq!((status.state, status.countdown), (State::WaitingForDisk, Some(3)));
+    }
+
+    #[test]
+    fn what_belongs_together_is_seen_together() {
+        let board = Board::new(Vec::new());
+        let mut status = board.status();
+        board.publish_all([waiting(), Event::Countdown { seconds_left: 3 }]);
+        let seen = status.borrow_and_update();
+        assert_eq!((seen.state, seen.countdown), (State::WaitingForDisk, Some(3)));
+        assert_eq!(seen.sequence, 2);
+    }
+
+    #[tokio::test]
+    async fn readers_are_waited_for_but_not_for_ever() {
+        let board = Board::new(Vec::new());
+        board.publish(waiting());
+        let mut reader = board.reader();
+        assert!(board.drained(Duration::from_secs(60)).await, "nothing has come since");
+        board.publish(waiting());
+        assert!(!board.drained(Duration::ZERO).await, "it has not looked");
+        assert_eq!(reader.next().await.map(|record| record.sequence), Some(2));
+        assert!(!board.drained(Duration::ZERO).await, "it may not be done with it");
+        let waiting = board.drained(Duration::from_secs(60));
+        let (drained, _) = tokio::join!(waiting, async {
+            tokio::time::timeout(Duration::from_millis(1), reader.next()).await
+        });
+        assert!(drained);
+        board.publish(Event::Countdown { seconds_left: 3 });
+        let done = reader.excused(|| *board.lock().readers[0].borrow());
+        assert_eq!(done, u64::MAX, "it has nowhere to go");
+        assert!(!board.drained(Duration::ZERO).await, "it has again");
+        drop(reader);
+        assert!(board.drained(Duration::from_secs(60)).await, "it is gone");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -79,6 +80,9 @@ impl Runner {
     }
 }
 
+/// How long a killed command is waited for.
+const REAP: Duration = Duration::from_secs(10);
+
 /// One command line, to be run once.
 pub struct Tool<'a> {
     runner: &'a Runner,
@@ -99,6 +103,14 @@ pub struct Output {
     /// The last lines of standard error.
     pub stderr_tail: String,
     status: String,
+}
+
+impl Output {
+    /// How `what` failed, and what it said.
+    pub fn failure(&self, what: &str) -> String {
+        let said = if self.stderr_tail.is_empty() { "it said nothing" } else { &self.stderr_tail };
+        format!("{what} failed with {}: {said}", self.status)
+    }
 }
 
 impl<'a> Tool<'a> {
@@ -143,9 +155,7 @@ impl<'a> Tool<'a> {
         if output.success {
             return Ok(output);
         }
-        let said =
-            if output.stderr_tail.is_empty() { "it said nothing" } else { &output.stderr_tail };
-        bail!("`{line}` failed with {}: {said}", output.status)
+        bail!(output.failure(&format!("`{line}`")))
     }
 
     /// Runs the command and leaves it to the caller what its exit status means.
@@ -176,7 +186,8 @@ impl<'a> Tool<'a> {
                 if let Some(group) = group {
                     let _already_gone = kill_process_group(group, Signal::KILL);
                 }
-                child.wait().await.with_context(|| format!("cannot reap `{line}`"))?;
+                // One that waits for a dead disk can't be killed.
+                let _not_reaped = tokio::time::timeout(REAP, child.wait()).await;
                 Err(Cancelled.into())
             }
         }
@@ -257,7 +268,7 @@ async fn each_line(
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
 

@@ -1,15 +1,22 @@
 //! The installer's rooms, in the order in which data flows through them; see README.md.
 
 pub mod board;
+pub mod bus;
+pub mod checks;
+pub mod cli;
 pub mod command;
+pub mod configuration;
+pub mod console;
 pub mod daemon;
 pub mod disk;
 pub mod event;
 pub mod install;
 pub mod installer;
+pub mod journald;
 pub mod layout;
+pub mod lines;
 pub mod machine;
-pub mod manifest;
+pub mod outlet;
 pub mod plan;
 pub mod port;
 pub mod request;

@@ -1,51 +1,73 @@
 //! Events → JSON lines on the virtio serial port `org.nixvm.events`, where the host opened one.
+//!
+//! The first line is the first record, however late the port appears. A host that does not read, or
+//! that goes away, finds the records where it left them when it is back, up to the board's backlog.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::path::Path;
 
-use tokio::sync::broadcast::error::RecvError;
+use anyhow::Result;
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::board::Board;
-use crate::command::Runner;
+use crate::outlet::{self, Unwritten};
 
 /// The port's device file, by its name on the host's side.
 pub const PATH: &str = "/dev/virtio-ports/org.nixvm.events";
 
-/// Writes every event from now on to the port, in a task of its own.
+/// Writes every event from now on to the port, in a thread of its own.
 ///
-/// The agent starts before udev has made the device file; what happens meanwhile is kept. A host that
-/// does not read makes this task wait, and nothing else.
-pub fn follow(board: &Board) {
-    let mut records = board.records();
-    tokio::spawn(async move {
-        let runner = Runner::default();
-        let appears = runner.tool("udevadm").args(["wait", "--timeout=60", PATH]).run().await;
-        let opened = OpenOptions::new().write(true).open(PATH);
-        let (Ok(_), Ok(mut port)) = (appears, opened) else {
-            tracing::info!("the host opened no port {PATH}");
-            return;
+/// # Errors
+/// The thread can't be started.
+pub fn follow(board: &Board) -> Result<()> {
+    outlet::start("event-port", board.reader(), Unwritten::Keep, opener, |record| {
+        serde_json::to_string(record).map(|line| line + "\n").unwrap_or_default()
+    })
+}
+
+/// Opens the port; waits for udev to make its device file.
+fn opener() -> impl FnMut() -> Option<File> {
+    // First listen, then look: what appears in between is not missed. libudev's handles have to be
+    // made in the thread that uses them.
+    let monitor = udev::MonitorBuilder::new()
+        .and_then(|builder| builder.match_subsystem("virtio-ports"))
+        .and_then(udev::MonitorBuilder::listen);
+    move || {
+        let Ok(monitor) = &monitor else {
+            tracing::warn!("udev can't be followed, so there is no event port");
+            return None;
         };
-        let (send, lines) = std::sync::mpsc::channel::<String>();
-        tokio::task::spawn_blocking(move || {
-            for line in lines {
-                if let Err(error) = port.write_all(line.as_bytes()) {
-                    tracing::warn!("the event port can't be written any more: {error}");
-                    return;
-                }
-            }
-        });
         loop {
-            match records.recv().await {
-                Ok(record) => {
-                    let Ok(line) = serde_json::to_string(&record) else { continue };
-                    if send.send(line + "\n").is_err() {
-                        return;
-                    }
+            for event in monitor.iter() {
+                drop(event);
+            }
+            if let Some(file) = open(Path::new(PATH)) {
+                return Some(file);
+            }
+            match poll(&mut [PollFd::new(monitor, PollFlags::IN)], None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    tracing::warn!("there is no event port: cannot wait for udev: {error}");
+                    return None;
                 }
-                // The reader can tell by the sequence numbers.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
             }
         }
-    });
+    }
+}
+
+/// The kernel lets one program have the port; that may be an agent that has not quite ended.
+fn open(path: &Path) -> Option<File> {
+    loop {
+        match OpenOptions::new().write(true).open(path) {
+            Ok(file) => return Some(file),
+            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
+                tracing::warn!("another program has opened {}", path.display());
+                std::thread::sleep(std::time::Duration::from_secs(1));
+            }
+            Err(error) => {
+                tracing::debug!("no {}: {error}", path.display());
+                return None;
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use nixvm_answers::answers::Finish;
-use nixvm_answers::password::PasswordHash;
+use nixvm_answers::password::{PasswordHash, Secret};
 use tokio::sync::{mpsc, oneshot};
 
 /// Something asked for.
@@ -35,8 +35,8 @@ pub enum Request {
     },
     /// Use these answers, with precedence over all others.
     Answers {
-        /// TOML.
-        toml: String,
+        /// TOML, which may hold the hash of a password.
+        toml: Secret,
     },
 }
 

@@ -2,14 +2,23 @@
 //!
 //! A fold and nothing else: whoever has all events has the status.
 
-use crate::event::{DiskView, Event, Outcome, Problem, State};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{DiskView, Event, Leaving, Outcome, PasswordOrigin, Problem, Record, State};
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::step::Step;
 
 /// What is known at a moment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Status {
+    /// Number of the last record that is in here; a record that carries a status has it itself.
+    #[serde(skip)]
+    pub sequence: u64,
+    /// Version of the agent.
+    pub agent: String,
     /// Build of the ISO.
     pub build_id: String,
     /// What the agent is doing.
@@ -29,24 +38,45 @@ pub struct Status {
     /// The running step, or the last that ran.
     pub step: Option<Step>,
     /// Steps that ended well, with their seconds.
+    #[serde(with = "steps")]
+    #[schemars(with = "Vec<steps::Done>")]
     pub steps_done: Vec<(Step, f64)>,
     /// Bytes on the target.
     pub bytes_done: u64,
     /// Bytes that there will be.
     pub bytes_total: u64,
+    /// Where the account's password comes from.
+    pub password: PasswordOrigin,
     /// Warnings of this attempt.
     pub warnings: Vec<String>,
+    /// What follows by itself, once there is nothing left to install.
+    pub leaving: Option<Leaving>,
     /// How the last attempt ended.
     pub outcome: Option<Outcome>,
     /// What went wrong.
     pub problem: Option<Problem>,
+    /// How long the last attempt took, once it has ended.
+    pub seconds: Option<f64>,
+    /// The agent's resident memory at its highest, in bytes, when the last attempt had ended.
+    pub peak_resident_bytes: u64,
 }
 
 impl Status {
+    /// Takes a record in.
+    pub fn take(&mut self, record: &Record) {
+        self.apply(&record.event);
+        self.sequence = record.sequence;
+    }
+
     /// Takes an event in.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::Started { build_id, .. } => self.build_id.clone_from(build_id),
+            Event::Started { agent, build_id } => {
+                // A new agent knows nothing of what an earlier one did.
+                *self =
+                    Self { agent: agent.clone(), build_id: build_id.clone(), ..Self::default() };
+            }
+            Event::Snapshot(status) => self.clone_from(status),
             Event::Machine(machine) => self.machine = Some(machine.clone()),
             Event::ScreenReady { .. } => {}
             Event::Disks { disks } => self.disks.clone_from(disks),
@@ -54,6 +84,9 @@ impl Status {
                 self.state = *to;
                 self.message.clone_from(message);
                 self.countdown = None;
+                self.leaving = None;
+                // What went wrong before is not what is going on now; a verdict follows if it is.
+                self.forget_outcome();
                 if *to != State::Consent {
                     self.token.clear();
                 }
@@ -72,8 +105,7 @@ impl Status {
                 self.bytes_done = 0;
                 self.bytes_total = 0;
                 self.warnings.clear();
-                self.outcome = None;
-                self.problem = None;
+                self.forget_outcome();
             }
             Event::StepStarted { step } => self.step = Some(*step),
             Event::Progress { bytes_done, bytes_total } => {
@@ -81,12 +113,33 @@ impl Status {
                 self.bytes_total = *bytes_total;
             }
             Event::StepFinished { step, seconds } => self.steps_done.push((*step, *seconds)),
+            Event::Password { origin } => self.password = *origin,
             Event::Warning { message } => self.warnings.push(message.clone()),
-            Event::Verdict { outcome, error, .. } => {
+            Event::Leaving(leaving) => self.leaving = Some(*leaving),
+            Event::Verdict { outcome, error, seconds, peak_resident_bytes } => {
                 self.outcome = Some(*outcome);
                 self.problem.clone_from(error);
+                self.seconds = *seconds;
+                self.peak_resident_bytes = *peak_resident_bytes;
             }
         }
+    }
+
+    /// The verdict of the last attempt, if that is where things stand.
+    pub fn verdict(&self) -> Option<Event> {
+        Some(Event::Verdict {
+            outcome: self.outcome?,
+            error: self.problem.clone(),
+            seconds: self.seconds,
+            peak_resident_bytes: self.peak_resident_bytes,
+        })
+    }
+
+    fn forget_outcome(&mut self) {
+        self.outcome = None;
+        self.problem = None;
+        self.seconds = None;
+        self.peak_resident_bytes = 0;
     }
 
     /// How much of the copy is done, from 0 to 1.
@@ -97,6 +150,86 @@ impl Status {
         if self.bytes_total == 0 {
             return 0.0;
         }
-        self.bytes_done as f64 / self.bytes_total as f64
+        (self.bytes_done as f64 / self.bytes_total as f64).min(1.0)
+    }
+}
+
+/// Pairs of steps and seconds ↔ objects with names.
+mod steps {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::step::Step;
+
+    /// A step that ended well.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    pub(super) struct Done {
+        /// Which one.
+        step: Step,
+        /// How long it took.
+        seconds: f64,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        done: &[(Step, f64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(done.iter().map(|&(step, seconds)| Done { step, seconds }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(Step, f64)>, D::Error> {
+        let done = Vec::<Done>::deserialize(deserializer)?;
+        Ok(done.into_iter().map(|Done { step, seconds }| (step, seconds)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::event::VERSION;
+    use crate::event::examples;
+
+    fn record(sequence: u64, event: Event) -> Record {
+        Record { version: VERSION, sequence, uptime_ms: 0, event }
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order.
+        #[test]
+        fn who_joins_late_knows_the_same(
+            events in prop::collection::vec(select(examples::install()), 0..40),
+            joins in 0_usize..40,
+        ) {
+            let mut early = Status::default();
+            let mut late = Status::default();
+            for (number, event) in (0_u64..).zip(&events) {
+                if number == joins as u64 {
+                    let snapshot = record(number, Event::Snapshot(Box::new(early.clone())));
+                    let json = serde_json::to_string(&snapshot).unwrap();
+                    late.take(&serde_json::from_str(&json).unwrap());
+                }
+                early.take(&record(number + 1, event.clone()));
+                late.take(&record(number + 1, event.clone()));
+                prop_assert!((0.0..=1.0).contains(&early.progress()));
+            }
+            if joins < events.len() {
+                prop_assert_eq!(early, late);
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_is_gone_when_something_else_goes_on() {
+        let mut status = Status::default();
+        examples::records().for_each(|record| status.take(&record));
+        assert!(status.problem.is_some() && status.verdict().is_some());
+        let message = "m".to_owned();
+        status.apply(&Event::State { from: State::Failed, to: State::Consent, message });
+        assert_eq!((status.problem.clone(), status.verdict()), (None, None));
     }
 }

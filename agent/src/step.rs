@@ -1,12 +1,15 @@
 //! The steps of an install, in the order in which they run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One step of an install.
 ///
 /// The account comes before the boot loader, so that nothing is missing in the system once it could
 /// be booted; the loader's removable path is put in place by the last step of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Partition, format and mount the target.

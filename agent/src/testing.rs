@@ -1,10 +1,55 @@
 //! Examples for unit tests.
 
-use nixvm_answers::answers::{Finish, Network};
+use std::sync::Arc;
 
+use nixvm_answers::answers::{Finish, Network};
+use tokio::sync::watch;
+
+use crate::board::Board;
+use crate::configuration::Configuration;
 use crate::disk::identity::Identity;
+use crate::disk::watch::Attached;
 use crate::disk::{Condition, Content, Device, Disk, Kind};
+use crate::install::Account;
+use crate::installer::{Installer, Parts};
+use crate::machine::{Firmware, Hypervisor, Machine};
 use crate::plan::{ChosenBy, Plan, System, Target};
+use crate::request::Desk;
+use crate::transcript::Log;
+
+/// An installer with nothing attached, on a virtual machine, and the desk in front of it.
+pub(crate) fn installer() -> (Installer, Desk) {
+    let manifest = nixvm_manifest::parse(include_str!("../manifest/fixtures/manifest.json"))
+        .expect("the example is a manifest");
+    let log = tempfile::NamedTempFile::new().expect("a file can be made");
+    let (desk, requests) = Desk::new();
+    let parts = Parts {
+        manifest,
+        machine: machine(),
+        found: Vec::new(),
+        attached: watch::Sender::new(Attached::default()).subscribe(),
+        look: None,
+        requests,
+        board: Board::new(Vec::new()),
+        log: Arc::new(Log::open(log.path()).expect("the log can be opened")),
+        account: watch::Sender::new(Account::default()),
+        screen: true,
+        journal: log.path().with_extension("journal"),
+        install: |_| Box::pin(std::future::pending()),
+    };
+    (Installer::new(parts), desk)
+}
+
+/// A virtual machine that can be installed.
+pub(crate) fn machine() -> Machine {
+    Machine {
+        hypervisor: Hypervisor::Kvm,
+        firmware: Firmware::Uefi,
+        architecture: "x86_64".to_owned(),
+        memory_bytes: 2 << 30,
+        root: true,
+    }
+}
 
 /// A blank disk of 64 GiB, eligible in every way.
 pub(crate) fn disk(name: &str) -> Disk {
@@ -40,13 +85,15 @@ pub(crate) fn plan(name: &str) -> Plan {
             summary: disk.summary(),
             condition: Condition::Blank,
             erases: Vec::new(),
-            links: Vec::new(),
             chosen_by: ChosenBy::OnlyOne,
         },
         system: System::Copy { toplevel: "/nix/store/x-system".to_owned() },
-        hostname: "nixvm".to_owned(),
-        username: "nixos".to_owned(),
-        full_name: None,
+        configuration: Configuration {
+            hostname: "nixvm".to_owned(),
+            username: "nixos".to_owned(),
+            full_name: String::new(),
+            disk_device: format!("/dev/{name}").into(),
+        },
         countdown: 10,
         finish: Finish::Reboot,
         network: Network::Auto,

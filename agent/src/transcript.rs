@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -56,6 +56,26 @@ impl Log {
         let skip = inner.tail.len().saturating_sub(count);
         inner.tail.iter().skip(skip).cloned().collect()
     }
+
+    /// The lines in the last `bytes` of the file; the ones in memory if it can't be read.
+    pub fn read(&self, bytes: u64) -> Vec<String> {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = File::open(&self.path)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(bytes)))?;
+            let mut text = Vec::new();
+            file.take(bytes).read_to_end(&mut text)?;
+            Ok(text)
+        };
+        match read() {
+            Ok(text) => String::from_utf8_lossy(&text).lines().map(printable).collect(),
+            Err(_) => self.tail(TAIL),
+        }
+    }
+}
+
+fn printable(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control()).collect()
 }
 
 impl Transcript for Log {
@@ -67,7 +87,7 @@ impl Transcript for Log {
         if inner.tail.len() == TAIL {
             inner.tail.pop_front();
         }
-        inner.tail.push_back(line.chars().filter(|c| !c.is_control()).collect());
+        inner.tail.push_back(printable(line));
     }
 }
 
@@ -89,6 +109,10 @@ mod tests {
         assert_eq!(log.tail(1000).len(), TAIL);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), TAIL + 1);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let read = log.read(1 << 20);
+        assert_eq!(read.len(), TAIL + 1);
+        assert!(read[TAIL].ends_with(&format!("] line {TAIL}[2J")));
+        assert_eq!(log.read(10), [format!("e {TAIL}[2J")]);
         assert_eq!(Log::open(&path).unwrap().tail(1), Vec::<String>::new());
     }
 }

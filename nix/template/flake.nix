@@ -26,6 +26,11 @@
         nixosConfiguration = self.nixosConfigurations.web1;
         flake = self;
         attribute = "web1";
+        # As in an answers file. Without ssh-authorized-keys and password-hash, it asks for a password.
+        answers = {
+          disk = "only";
+          finish = "reboot";
+        };
       };
     };
 }

@@ -28,9 +28,14 @@ let
   flakeIn =
     folder: inputs:
     let
-      self = locked folder // (import (folder + "/flake.nix")).outputs (inputs // { inherit self; });
+      self =
+        locked folder
+        // (import (folder + "/flake.nix")).outputs (inputs // { inherit self; })
+        // {
+          inherit inputs;
+        };
     in
-    self // { inherit inputs; };
+    self;
 
   lib = (import (nixpkgsTree + "/lib")).extend (
     final: _: {
@@ -118,6 +123,21 @@ rec {
     checks = under "checks" system;
   });
   darwin = under "packages" "aarch64-darwin";
+  names = lib.mapAttrs (_: lib.attrNames) {
+    inherit (flake) lib nixosModules templates;
+  };
+
+  # The target as one module of somebody's own system.
+  targetModule =
+    (lib.nixosSystem {
+      modules = [
+        flake.nixosModules.target
+        {
+          nixpkgs.hostPlatform = "aarch64-linux";
+          _module.args.username = "ada";
+        }
+      ];
+    }).config.system.build.toplevel.drvPath;
 
   # The carried desktop, and what it is once installed on each kind of virtual machine → toplevels.
   installed = lib.genAttrs systems (
@@ -175,10 +195,10 @@ rec {
       );
     };
 
-  # mkInstaller for a host with one more module → the image's derivation.
-  imageOf =
+  # mkInstaller for a host with one more module → the image, its derivation, and its manifest.
+  installerOf =
     module: arguments:
-    (flake.lib.mkInstaller (
+    flake.lib.mkInstaller (
       {
         nixosConfiguration = flake.lib.mkHost {
           system = "x86_64-linux";
@@ -188,17 +208,24 @@ rec {
         };
       }
       // arguments
-    )).drvPath;
+    );
+  imageOf = module: arguments: (installerOf module arguments).drvPath;
+  manifestOf =
+    module: arguments:
+    (installerOf module arguments).nixosConfiguration.config.environment.etc."nixvm/manifest.json".text;
 
-  # The template's own image.
+  # The template's own image, and what its store holds beside the live system.
   template =
-    (flakeIn (project + "/nix/template") { nixvm = flake; }).packages.x86_64-linux.iso.drvPath;
+    let
+      image = (flakeIn (project + "/nix/template") { nixvm = flake; }).packages.x86_64-linux.iso;
+    in
+    {
+      inherit (image) drvPath;
+      store = map toString image.nixosConfiguration.config.isoImage.storeContents;
+    };
 
   # Answers → the text of the file that the image reserves for them.
-  answersArea = (import (project + "/iso/answers-area.nix")) {
-    inherit lib;
-    writeText = _: text: text;
-  };
+  answersArea = answers: (import (project + "/iso/answers-area.nix") { inherit lib; } answers).area;
 
   image = architecture: flake.nixosConfigurations."installer-${architecture}".config.nixvm.installer;
 
@@ -218,6 +245,14 @@ rec {
       imageName = config.image.baseName;
       sshd = config.services.openssh.enable;
       kernelParams = config.boot.kernelParams;
+      # What would put something together from what is found on the disks.
+      assembling = {
+        arrays = config.boot.swraid.enable;
+        caches = config.boot.bcache.enable;
+        pools = config.boot.supportedFilesystems.zfs or false;
+        volumesInInitrd = config.boot.initrd.services.lvm.enable;
+      };
+      lvmConfiguration = config.environment.etc."lvm/lvm.conf".text;
       busPackages = map (package: package.name) config.services.dbus.packages;
       gettys = lib.mapAttrs (_: unit: unit.enable) {
         inherit (config.systemd.services) "getty@tty1" "autovt@tty1";

@@ -78,6 +78,23 @@ impl Answers {
         "finish",
         "network",
     ];
+
+    /// These answers, and `other`'s for the keys that these leave out.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            hostname: self.hostname.or(other.hostname),
+            username: self.username.or(other.username),
+            full_name: self.full_name.or(other.full_name),
+            password_hash: self.password_hash.or(other.password_hash),
+            ssh_authorized_keys: self.ssh_authorized_keys.or(other.ssh_authorized_keys),
+            disk: self.disk.or(other.disk),
+            erase: self.erase.or(other.erase),
+            countdown: self.countdown.or(other.countdown),
+            finish: self.finish.or(other.finish),
+            network: self.network.or(other.network),
+        }
+    }
 }
 
 /// Defines the choices of a key, written in kebab-case.

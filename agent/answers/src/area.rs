@@ -92,7 +92,10 @@ pub fn encode(text: &str) -> Result<Vec<u8>, TooLong> {
 /// The bytes differ in any way from what [`encode`] makes of that text.
 pub fn decode(area: &[u8]) -> Result<&str, Unreadable> {
     let rest = area.strip_prefix(MAGIC).ok_or(Unreadable::NoArea)?;
-    if !rest.starts_with(VERSION.as_bytes()) {
+    if let Some(version) = rest.get(..VERSION.len())
+        && version != VERSION.as_bytes()
+        && version.iter().all(u8::is_ascii_digit)
+    {
         return Err(Unreadable::OtherVersion);
     }
     let text = length(area)
@@ -157,6 +160,8 @@ mod tests {
         let mut area = encode("").unwrap();
         area[MAGIC.len() + 1] = b'2';
         assert_eq!(decode(&area), Err(Unreadable::OtherVersion));
+        area[MAGIC.len() + 1] = b'2' ^ 0x80;
+        assert_eq!(decode(&area), Err(Unreadable::Damaged));
         assert_eq!(decode(b"# another file"), Err(Unreadable::NoArea));
         assert_eq!(decode(&encode("a").unwrap()[..SIZE - 1]), Err(Unreadable::Damaged));
     }

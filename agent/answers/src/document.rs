@@ -45,12 +45,31 @@ pub fn parse(bytes: &[u8], source: Source) -> Result<Given, Problems> {
 /// # Errors
 /// It can't be read, or as [`parse`].
 pub fn read(path: &Path) -> Result<Given, Problems> {
+    read_with_text(path).map(|(given, _)| given)
+}
+
+/// Reads answers from a file that somebody named, and the text that they were read from.
+///
+/// The file is read once: it may be a pipe, such as another program's output.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_text(path: &Path) -> Result<(Given, String), Problems> {
     let source = Source::File { path: path.to_owned() };
-    let bytes = File::open(path).and_then(read_limited);
-    match bytes {
-        Ok(bytes) => parse(&bytes, source),
-        Err(error) => Err(Problem::whole(source, format!("cannot be read: {error}"), None).into()),
-    }
+    let bytes = File::open(path).and_then(read_limited).map_err(|error| {
+        Problem::whole(source.clone(), format!("cannot be read: {error}"), None)
+    })?;
+    let given = parse(&bytes, source)?;
+    Ok((given, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// What `nixvm-iso validate` and `nixvm-agent check-answers` say of a file: the answers in it,
+/// without the secret.
+///
+/// # Errors
+/// As [`read`]; [`Problems::report`] is what they say then.
+pub fn check(path: &Path) -> Result<String, Problems> {
+    read(path).map(|given| show(&given.answers))
 }
 
 /// Answers as an answers file, without the secret in them.
@@ -78,11 +97,19 @@ pub fn read_limited(reader: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The text of a file of at most [`LONGEST`] bytes.
+///
+/// # Errors
+/// It is longer, or not text in UTF-8.
+pub fn text(bytes: &[u8]) -> Result<&str, Invalid> {
+    decode(bytes).map_err(|(_, what)| what)
+}
+
 /// The text of a document, or what it is instead and where that shows.
 fn decode(bytes: &[u8]) -> Result<&str, (Option<usize>, Invalid)> {
     if bytes.len() > LONGEST {
         let error = Invalid::new(format!("it is larger than {} KiB", LONGEST / 1024));
-        return Err((None, error.hint("this is not an answers file")));
+        return Err((None, error.hint("this is another kind of file")));
     }
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         let error = Invalid::new("it is in UTF-16");

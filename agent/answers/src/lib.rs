@@ -12,6 +12,7 @@ pub mod command_line;
 pub mod disk;
 pub mod document;
 mod fields;
+pub mod hashing;
 pub mod hostname;
 pub mod identity;
 pub mod password;

@@ -92,6 +92,11 @@ impl Problems {
         if problems.is_empty() { Ok(value) } else { Err(Self(problems)) }
     }
 
+    /// All of them, below a line that says what they are.
+    pub fn report(&self) -> String {
+        format!("the answers cannot be used:\n{self}")
+    }
+
     /// All of them, in the order of the text.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()

@@ -27,6 +27,8 @@ pub struct Defaults {
     pub hostname: Hostname,
     /// Login name in the system that the ISO carries.
     pub username: Username,
+    /// Full name of that account's owner, if the system has one.
+    pub full_name: Option<FullName>,
     /// Time before the first write.
     pub countdown: Countdown,
 }
@@ -91,7 +93,7 @@ pub fn resolve(
     Ok(Resolved {
         hostname: first(&given, |a| &a.hostname).unwrap_or_else(|| default(defaults.hostname)),
         username: first(&given, |a| &a.username).unwrap_or_else(|| default(defaults.username)),
-        full_name: first(&given, |a| &a.full_name),
+        full_name: first(&given, |a| &a.full_name).or_else(|| defaults.full_name.map(default)),
         password_hash: first(&given, |a| &a.password_hash),
         ssh_authorized_keys: first(&given, |a| &a.ssh_authorized_keys)
             .unwrap_or_else(|| default(Vec::new())),
@@ -173,6 +175,7 @@ mod tests {
         Defaults {
             hostname: "nixvm".parse().unwrap(),
             username: "nixos".parse().unwrap(),
+            full_name: None,
             countdown: Countdown::from_seconds(10).unwrap(),
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Source {
-    /// The D-Bus method `SetAnswers`: somebody who is there, now.
+    /// The screen or the D-Bus method `SetAnswers`: somebody who is there, now.
     Request,
     /// A file named on a command line: `check-answers`, `validate`.
     File {
@@ -57,7 +57,7 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request => f.write_str("D-Bus request"),
+            Self::Request => f.write_str("asked for in this run"),
             Self::File { path } => write!(f, "{}", path.display()),
             Self::CommandLine => f.write_str("kernel command line"),
             Self::Volume { device } => write!(f, "nixvm.toml on {device}"),

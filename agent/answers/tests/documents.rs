@@ -58,6 +58,16 @@ fn every_key_may_be_left_out() {
 }
 
 #[test]
+fn later_answers_leave_the_keys_alone_that_they_do_not_name() {
+    let whole = answers(EXAMPLE);
+    assert_eq!(Answers::default().or(whole.clone()), whole);
+    assert_eq!(whole.clone().or(answers("hostname = 'other'")), whole);
+    let both = answers("hostname = 'other'").or(whole.clone());
+    assert_eq!(both.hostname.unwrap().as_str(), "other");
+    assert_eq!(both.username, whole.username);
+}
+
+#[test]
 fn a_disk_rule_has_two_forms() {
     let rule = answers("disk = \"serial=A1,smallest\"").disk;
     assert_eq!(rule, answers("disk.serial = \"A1\"\ndisk.pick = \"smallest\"").disk);

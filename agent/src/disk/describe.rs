@@ -27,6 +27,8 @@ pub struct Raw {
     pub attributes: BTreeMap<String, String>,
     /// Names in the device's `holders` folder.
     pub holders: Vec<String>,
+    /// udev has not looked at it yet: there are no properties.
+    pub unseen: bool,
 }
 
 /// The attributes that [`devices`] looks at.
@@ -50,7 +52,7 @@ pub fn devices(raw: &[Raw], mounts: &Mounts) -> Vec<Device> {
     let by_name: BTreeMap<&str, &Raw> = raw.iter().map(|r| (r.name.as_str(), r)).collect();
     let mut devices: Vec<_> = raw
         .iter()
-        .filter(|one| one.parent.is_none())
+        .filter(|one| one.parent.is_none() && !one.unseen)
         .map(|one| {
             let parts: Vec<_> =
                 raw.iter().filter(|p| p.parent.as_deref() == Some(&*one.name)).collect();
@@ -78,7 +80,9 @@ fn device(
         let number = by_name.get(holder.as_str()).map(|h| h.number);
         in_use.extend(number.and_then(|n| mounts.get(&n)).into_iter().flatten().cloned());
     }
-    let mut partitions: Vec<_> = partitions.iter().map(|p| partition(p)).collect();
+    let unsettled = partitions.iter().any(|p| p.unseen);
+    let mut partitions: Vec<_> =
+        partitions.iter().filter(|p| !p.unseen).map(|p| partition(p)).collect();
     partitions.sort_by_key(|p| p.number);
     Device {
         name: raw.name.clone(),
@@ -107,6 +111,7 @@ fn device(
         mounts: in_use,
         holders,
         partitions,
+        unsettled,
         filesystem: raw.text(&["ID_FS_TYPE"]),
         label: raw.text(&["ID_FS_LABEL_ENC", "ID_FS_LABEL"]),
     }

@@ -42,11 +42,20 @@ pub enum Ineligible {
         /// What is needed, in bytes.
         minimum_bytes: u64,
     },
+    /// udev does not know all of its partitions yet.
+    Unsettled,
     /// It can't be read.
     Unreadable {
         /// What happened.
         error: String,
     },
+}
+
+impl Ineligible {
+    /// Whether it may be otherwise in a moment, though the disk stays what it is.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::InUse { .. } | Self::Unsettled | Self::Unreadable { .. })
+    }
 }
 
 impl fmt::Display for Ineligible {
@@ -65,6 +74,7 @@ impl fmt::Display for Ineligible {
             Self::TooSmall { minimum_bytes } => {
                 write!(f, "too small, {} are needed", text::size(*minimum_bytes))
             }
+            Self::Unsettled => f.write_str("its partitions are still being looked at"),
             Self::Unreadable { error } => write!(f, "cannot be read: {error}"),
         }
     }
@@ -76,7 +86,7 @@ impl fmt::Display for Ineligible {
 ///
 /// # Errors
 /// The reason why not.
-pub fn check(disk: &Disk, boot_medium: Option<&str>, minimum_bytes: u64) -> Result<(), Ineligible> {
+pub fn check(disk: &Disk, boot_medium: bool, minimum_bytes: u64) -> Result<(), Ineligible> {
     let device = &disk.device;
     match device.kind {
         Kind::Disk => {}
@@ -84,10 +94,10 @@ pub fn check(disk: &Disk, boot_medium: Option<&str>, minimum_bytes: u64) -> Resu
         Kind::Floppy => return Err(Ineligible::Floppy),
         Kind::Other => return Err(Ineligible::NotADisk),
     }
-    if boot_medium == Some(&*device.name) || any_label(device, is_medium_label) {
+    if boot_medium || any_file_system(device, is_medium) {
         return Err(Ineligible::BootMedium);
     }
-    if any_label(device, |label| label.eq_ignore_ascii_case(sources::LABEL)) {
+    if any_file_system(device, |_, label| label.eq_ignore_ascii_case(sources::LABEL)) {
         return Err(Ineligible::AnswersVolume);
     }
     if device.size_bytes == 0 {
@@ -102,11 +112,15 @@ pub fn check(disk: &Disk, boot_medium: Option<&str>, minimum_bytes: u64) -> Resu
     if device.multipath_member {
         return Err(Ineligible::MultipathMember);
     }
+    // What never can be used comes before what can't be now: a rule waits for the latter.
+    if device.size_bytes < minimum_bytes {
+        return Err(Ineligible::TooSmall { minimum_bytes });
+    }
     if !device.mounts.is_empty() {
         return Err(Ineligible::InUse { mounts: device.mounts.clone() });
     }
-    if device.size_bytes < minimum_bytes {
-        return Err(Ineligible::TooSmall { minimum_bytes });
+    if device.unsettled {
+        return Err(Ineligible::Unsettled);
     }
     if let Some(error) = &disk.content.unreadable {
         return Err(Ineligible::Unreadable { error: error.clone() });
@@ -114,16 +128,21 @@ pub fn check(disk: &Disk, boot_medium: Option<&str>, minimum_bytes: u64) -> Resu
     Ok(())
 }
 
-fn is_medium_label(label: &str) -> bool {
-    label
-        .get(..MEDIUM_LABEL_PREFIX.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(MEDIUM_LABEL_PREFIX))
+/// An ISO of ours; a file system or RAID array of a user's may be called as if it were.
+fn is_medium(kind: &str, label: &str) -> bool {
+    kind == "iso9660"
+        && label
+            .get(..MEDIUM_LABEL_PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(MEDIUM_LABEL_PREFIX))
 }
 
-/// Whether the label of the whole device or of one of its partitions satisfies `test`.
-fn any_label(device: &Device, test: impl Fn(&str) -> bool) -> bool {
-    let of_partitions = device.partitions.iter().filter_map(|p| p.label.as_deref());
-    device.label.as_deref().into_iter().chain(of_partitions).any(test)
+/// Whether kind and label of what is on the whole device or on a partition satisfy `test`.
+fn any_file_system(device: &Device, test: impl Fn(&str, &str) -> bool) -> bool {
+    let whole = (&device.filesystem, &device.label);
+    let partitions = device.partitions.iter().map(|part| (&part.filesystem, &part.label));
+    std::iter::once(whole).chain(partitions).any(|(kind, label)| {
+        label.as_deref().is_some_and(|label| test(kind.as_deref().unwrap_or_default(), label))
+    })
 }
 
 #[cfg(test)]
@@ -136,12 +155,14 @@ mod tests {
     fn reason(change: impl FnOnce(&mut Disk)) -> Option<Ineligible> {
         let mut disk = testing::disk("vda");
         change(&mut disk);
-        check(&disk, Some("sdz"), MINIMUM).err()
+        check(&disk, false, MINIMUM).err()
     }
 
     #[test]
-    fn a_plain_disk_is_eligible() {
+    fn a_plain_disk_is_eligible_but_where_the_live_system_runs_from_it() {
         assert_eq!(reason(|_| {}), None);
+        let medium = check(&testing::disk("vda"), true, MINIMUM);
+        assert_eq!(medium, Err(Ineligible::BootMedium));
     }
 
     #[test]
@@ -152,8 +173,13 @@ mod tests {
             (|d| d.device.kind = Kind::Other, I::NotADisk),
             (|d| d.device.kind = Kind::Optical, I::Optical),
             (|d| d.device.kind = Kind::Floppy, I::Floppy),
-            (|d| d.device.name = "sdz".into(), I::BootMedium),
-            (|d| d.device.label = Some("nixvm-x86_64".into()), I::BootMedium),
+            (
+                |d| {
+                    d.device.filesystem = Some("iso9660".into());
+                    d.device.label = Some("nixvm-x86_64".into());
+                },
+                I::BootMedium,
+            ),
             (|d| d.device.label = Some("nixvm".into()), I::AnswersVolume),
             (|d| d.device.size_bytes = 0, I::Empty),
             (|d| d.device.read_only = true, I::ReadOnly),
@@ -161,6 +187,7 @@ mod tests {
             (|d| d.device.multipath_member = true, I::MultipathMember),
             (|d| d.device.mounts = vec!["/x".into()], I::InUse { mounts: vec!["/x".into()] }),
             (|d| d.device.size_bytes = MINIMUM - 1, I::TooSmall { minimum_bytes: MINIMUM }),
+            (|d| d.device.unsettled = true, I::Unsettled),
             (|d| d.content.unreadable = Some("EIO".into()), I::Unreadable { error: "EIO".into() }),
         ];
         for (change, expected) in cases {
@@ -170,18 +197,20 @@ mod tests {
 
     #[test]
     fn labels_of_partitions_count() {
-        let with_label = |label: &str| {
+        let with = |kind: &str, label: &str| {
             reason(|disk| {
                 let partition = super::super::Partition {
+                    filesystem: Some(kind.to_owned()),
                     label: Some(label.to_owned()),
                     ..super::super::Partition::default()
                 };
                 disk.device.partitions.push(partition);
             })
         };
-        assert_eq!(with_label("NIXVM"), Some(Ineligible::AnswersVolume));
-        assert_eq!(with_label("NIXVM-AARCH64"), Some(Ineligible::BootMedium));
-        assert_eq!(with_label("nixvmé"), None);
-        assert_eq!(with_label("data"), None);
+        assert_eq!(with("vfat", "NIXVM"), Some(Ineligible::AnswersVolume));
+        assert_eq!(with("iso9660", "NIXVM-AARCH64"), Some(Ineligible::BootMedium));
+        assert_eq!(with("iso9660", "nixvmé"), None);
+        assert_eq!(with("ext4", "data"), None);
+        assert_eq!(with("linux_raid_member", "nixvm-installer:0"), None, "named after the host");
     }
 }

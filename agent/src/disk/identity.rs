@@ -1,5 +1,6 @@
 //! A disk → what must still be true of it when the first byte is written.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use super::Disk;
 ///
 /// by-id links are missing or collide on virtual disks, so no single field is trusted: all have to
 /// match. The digest is part of it because a disk that changed is not the one that was consented to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Identity {
     /// The device file.

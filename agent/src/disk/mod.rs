@@ -14,6 +14,7 @@ pub mod watch;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
@@ -71,6 +72,9 @@ pub struct Device {
     pub holders: Vec<String>,
     /// Its partitions, by number.
     pub partitions: Vec<Partition>,
+    /// The kernel has partitions of it that udev has not looked at yet.
+    #[serde(default)]
+    pub unsettled: bool,
     /// File system, RAID, LVM or LUKS on the whole disk, as libblkid names it.
     pub filesystem: Option<String>,
     /// Label of that file system.
@@ -130,6 +134,8 @@ pub struct Content {
     pub marker: Option<Marker>,
     /// Our receipt of one that did.
     pub receipt: Option<Receipt>,
+    /// A file system on it has a boot loader and no receipt: somebody else made it boot.
+    pub foreign_loader: bool,
     /// Why the disk could not be read.
     pub unreadable: Option<String>,
 }
@@ -148,7 +154,7 @@ pub struct Signature {
 }
 
 /// What a disk's content means for who wants to install on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "condition")]
 pub enum Condition {
     /// Nothing is on it.
@@ -163,13 +169,26 @@ pub enum Condition {
     Unreadable,
 }
 
+impl Condition {
+    /// The name in records.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Blank => "blank",
+            Self::Unfinished => "unfinished",
+            Self::Installed => "installed",
+            Self::Data => "data",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 impl Disk {
     /// What the content means.
     ///
     /// Whatever is not plainly one of the other conditions is data. A receipt counts for more than a
     /// marker: it is what replaces it. A marker counts only while what is on the disk is what our own
-    /// install put there; somebody may have partitioned the disk since, which leaves a marker in
-    /// place.
+    /// install put there; somebody may have partitioned the disk since, or finished the install by hand,
+    /// which leaves the marker in place.
     pub fn condition(&self) -> Condition {
         let content = &self.content;
         if content.unreadable.is_some() {
@@ -179,17 +198,23 @@ impl Disk {
             return Condition::Installed;
         }
         if let Some(marker) = &content.marker {
-            let table_is_ours = match &marker.table_id {
-                Some(id) => content.table_id.as_ref().is_some_and(|t| t.eq_ignore_ascii_case(id)),
-                None => self
-                    .device
-                    .partitions
-                    .iter()
-                    .all(|partition| layout::is_ours(partition.name.as_deref(), None)),
-            };
+            let table_is_ours = marker.table_id.as_ref().is_none_or(|id| {
+                // That is noted when both partitions are there.
+                let is_there = |ours: &layout::Partition| {
+                    self.device.partitions.iter().any(|p| p.name.as_deref() == Some(ours.name))
+                };
+                content.table_id.as_ref().is_some_and(|table| table.eq_ignore_ascii_case(id))
+                    && is_there(&layout::ESP)
+                    && is_there(&layout::ROOT)
+            }) && self
+                .device
+                .partitions
+                .iter()
+                .all(|partition| layout::is_ours(partition.name.as_deref(), None));
             let only_a_table =
                 content.signatures.iter().all(|s| matches!(&*s.kind, "gpt" | "PMBR"));
-            if content.head_zero || (table_is_ours && only_a_table) {
+            let is_ours = table_is_ours && only_a_table && !content.foreign_loader;
+            if content.head_zero || is_ours {
                 return Condition::Unfinished;
             }
         }
@@ -237,5 +262,41 @@ impl Disk {
         parts.extend(self.device.model.clone());
         parts.extend(self.device.serial.as_ref().map(|s| format!("serial {s}")));
         parts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    /// What an install that ended in the middle leaves behind.
+    fn unfinished(change: impl FnOnce(&mut Disk)) -> Condition {
+        let mut disk = testing::disk("vda");
+        disk.content.head_zero = false;
+        disk.content.edges_zero = false;
+        disk.content.table_id = Some("A".into());
+        disk.content.signatures = vec![Signature { kind: "gpt".into(), label: None, offset: 512 }];
+        disk.content.marker =
+            Some(Marker { attempt: "1".into(), build_id: "b".into(), table_id: Some("a".into()) });
+        disk.device.partitions = [layout::ESP.name, layout::ROOT.name]
+            .map(|name| Partition { name: Some(name.to_owned()), ..Partition::default() })
+            .to_vec();
+        change(&mut disk);
+        disk.condition()
+    }
+
+    #[test]
+    fn an_install_of_ours_that_did_not_end_is_told_from_what_came_after_it() {
+        assert_eq!(unfinished(|_| {}), Condition::Unfinished);
+        let is_data = |change: fn(&mut Disk)| assert_eq!(unfinished(change), Condition::Data);
+        is_data(|disk| disk.content.table_id = Some("another".into()));
+        is_data(|disk| disk.content.foreign_loader = true);
+        is_data(|disk| disk.device.partitions[1].name = Some("home of Ada".into()));
+        is_data(|disk| disk.device.partitions.push(Partition::default()));
+        is_data(|disk| disk.device.partitions.clear());
+        is_data(|disk| drop(disk.device.partitions.remove(0)));
+        let receipt = unfinished(|disk| disk.content.receipt = Some(Receipt::default()));
+        assert_eq!(receipt, Condition::Installed);
     }
 }

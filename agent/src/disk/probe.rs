@@ -6,29 +6,57 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::marker::{self, Marker};
-use super::{Content, Device, Kind, Signature, receipt};
+use super::receipt::{self, Found};
+use super::{Content, Device, Kind, Signature};
 use crate::command::Runner;
 
 /// Bytes at each end of a disk that have to be zeros for it to count as blank.
 pub const EDGE: u64 = 4 << 20;
 
-/// Reads what is on `device`. A disk that can't be read is described as such, it is no error.
+/// How long a disk may take to say what is on it: 8 MiB and a few sectors.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Reads what is on `device`. A disk that can't be read, or does not answer, is described as such: it
+/// is no error.
 ///
 /// # Errors
 /// Cancelled, or `wipefs` can't be started.
 pub async fn content(runner: &Runner, device: &Device) -> Result<Content> {
+    // A thread that waits for a dead disk is left behind.
+    tokio::time::timeout(PATIENCE, answer(runner, device)).await.unwrap_or_else(|_| {
+        let unreadable = Some("it does not answer".to_owned());
+        Ok(Content { unreadable, ..Content::default() })
+    })
+}
+
+/// Sectors of 512 bytes that were written to the disk since it is there, by whomever.
+///
+/// What is written to a mounted file system, or through LVM or RAID, makes udev say nothing.
+pub fn sectors_written(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/sys/class/block/{name}/stat")).ok()?;
+    written(&text)
+}
+
+/// The seventh number in `Documentation/block/stat.rst`, in the kernel's tree.
+fn written(stat: &str) -> Option<u64> {
+    stat.split_whitespace().nth(6)?.parse().ok()
+}
+
+async fn answer(runner: &Runner, device: &Device) -> Result<Content> {
     if device.kind != Kind::Disk || device.size_bytes == 0 {
         return Ok(Content::default());
     }
     let reader = device.clone();
-    let read = tokio::task::spawn_blocking(move || read(&reader)).await?;
-    let mut content = match read {
+    let read = tokio::task::spawn_blocking(move || read(&reader)).await;
+    // A reader that panics has met a disk that nobody foresaw: not one to write to.
+    let mut content = match read.unwrap_or_else(|error| Err(error.into())) {
         Ok(content) => content,
         Err(error) => {
             return Ok(Content { unreadable: Some(format!("{error:#}")), ..Content::default() });
@@ -43,7 +71,7 @@ pub async fn content(runner: &Runner, device: &Device) -> Result<Content> {
     match listed.success.then(|| signatures(&listed.stdout)) {
         Some(Ok(signatures)) => content.signatures = signatures,
         Some(Err(error)) => content.unreadable = Some(format!("{error:#}")),
-        None => content.unreadable = Some(listed.stderr_tail),
+        None => content.unreadable = Some(listed.failure("wipefs")),
     }
     Ok(content)
 }
@@ -64,9 +92,13 @@ fn read(device: &Device) -> Result<Content> {
     };
     let vfat = device.partitions.iter().filter(|p| p.filesystem.as_deref() == Some("vfat"));
     for partition in vfat {
-        if let Some(found) = receipt::find(&partition.node)? {
-            content.receipt = Some(found);
-            break;
+        match receipt::find(&partition.node)? {
+            Found::Nothing => {}
+            Found::Loader => content.foreign_loader = true,
+            Found::Receipt(receipt) => {
+                content.receipt = Some(receipt);
+                break;
+            }
         }
     }
     Ok(content)
@@ -118,7 +150,7 @@ fn digest(head: &[u8], tail: &[u8], size_bytes: u64) -> String {
 }
 
 /// The disk's GUID out of a GPT header (UEFI specification, table "GPT Header": offset 56).
-fn gpt_identifier(head: &[u8], sector_bytes: u32) -> Option<String> {
+pub fn gpt_identifier(head: &[u8], sector_bytes: u32) -> Option<String> {
     let header = head.get(usize::try_from(sector_bytes).ok()?..)?;
     if header.get(..8)? != b"EFI PART" {
         return None;
@@ -127,7 +159,11 @@ fn gpt_identifier(head: &[u8], sector_bytes: u32) -> Option<String> {
     Some(uuid::Uuid::from_bytes_le(guid).to_string())
 }
 
-fn signatures(json: &str) -> Result<Vec<Signature>> {
+/// What `wipefs --no-act --json` says.
+///
+/// # Errors
+/// It is in another form.
+pub fn signatures(json: &str) -> Result<Vec<Signature>> {
     #[derive(Deserialize)]
     struct Listing {
         signatures: Vec<Row>,
@@ -160,6 +196,13 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn the_seventh_number_is_what_was_written() {
+        let stat = "    1092     0  81234  155  17  3  4160  60  0  156  230  0  0  0  0  3  14\n";
+        assert_eq!(written(stat), Some(4160));
+        assert_eq!(written(""), None);
+    }
 
     fn device_of(file: &Path, size_bytes: u64) -> Device {
         Device {

@@ -4,9 +4,12 @@
 //! The file systems are read in user space: nothing is mounted, so that nothing is written, no journal
 //! is replayed and no disk becomes busy by being looked at.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use fatfs::{FileSystem, FsOptions};
@@ -23,6 +26,9 @@ pub const WITHHELD_SUFFIX: &str = ".withheld";
 
 /// A receipt is smaller; a larger file is not one.
 const MAXIMUM_BYTES: u64 = 64 << 10;
+
+/// What is read in all to find it: folders and allocation table included, a few of these at most.
+const MAXIMUM_READ: u64 = 32 << 20;
 
 /// Proof of an install that ended, kept on the ESP.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,28 +64,65 @@ pub enum Loader {
     InPlace,
 }
 
-/// Looks for a receipt on the FAT file system on `partition`; None where there is none, or no FAT.
+/// What is on an ESP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Neither a receipt nor a boot loader.
+    Nothing,
+    /// A boot loader on the removable path, of which we know nothing: ours comes after the receipt.
+    Loader,
+    /// Our receipt.
+    Receipt(Receipt),
+}
+
+/// Looks for a receipt on the FAT file system on `partition`; nothing is found where there is no FAT.
 ///
 /// A receipt that can't be parsed still is one: the disk is somebody's.
 ///
 /// # Errors
 /// The partition can't be read.
-pub fn find(partition: &Path) -> Result<Option<Receipt>> {
+pub fn find(partition: &Path) -> Result<Found> {
     let file =
         File::open(partition).with_context(|| format!("cannot read {}", partition.display()))?;
+    read(file).with_context(|| format!("cannot read the receipt on {}", partition.display()))
+}
+
+/// Looks for a receipt on a FAT file system, as [`find`] does.
+///
+/// # Errors
+/// The receipt is there and can't be read, or the file system can't be what it says it is.
+pub fn read(medium: impl Read + Seek) -> io::Result<Found> {
+    // fatfs does not expect numbers that contradict each other.
+    std::panic::catch_unwind(AssertUnwindSafe(|| look(medium)))
+        .unwrap_or_else(|_| Err(io::Error::other("the file system is damaged")))
+}
+
+fn look(medium: impl Read + Seek) -> io::Result<Found> {
+    let failed = Rc::default();
+    let medium = ReadOnly { medium, left: MAXIMUM_READ, failed: Rc::clone(&failed) };
+    let found = search(medium);
+    // What could not be read is not what is not there.
+    match failed.take() {
+        Some(error) => Err(error),
+        None => found,
+    }
+}
+
+fn search<M: Read + Seek>(medium: ReadOnly<M>) -> io::Result<Found> {
     // A file system that fatfs does not understand holds no receipt of ours.
-    let Ok(filesystem) = FileSystem::new(ReadOnly(file), FsOptions::new()) else { return Ok(None) };
+    let Ok(filesystem) = FileSystem::new(medium, FsOptions::new()) else {
+        return Ok(Found::Nothing);
+    };
     let root = filesystem.root_dir();
-    let Ok(found) = root.open_file(FILE) else { return Ok(None) };
-    let mut text = Vec::new();
-    found
-        .take(MAXIMUM_BYTES)
-        .read_to_end(&mut text)
-        .with_context(|| format!("cannot read the receipt on {}", partition.display()))?;
-    let mut receipt: Receipt = serde_json::from_slice(&text).unwrap_or_default();
     let exists = |suffix: &str| {
         LOADERS.iter().any(|loader| root.open_file(&format!("{loader}{suffix}")).is_ok())
     };
+    let Ok(found) = root.open_file(FILE) else {
+        return Ok(if exists("") { Found::Loader } else { Found::Nothing });
+    };
+    let mut text = Vec::new();
+    found.take(MAXIMUM_BYTES).read_to_end(&mut text)?;
+    let mut receipt: Receipt = serde_json::from_slice(&text).unwrap_or_default();
     receipt.loader = if exists("") {
         Loader::InPlace
     } else if exists(WITHHELD_SUFFIX) {
@@ -87,25 +130,47 @@ pub fn find(partition: &Path) -> Result<Option<Receipt>> {
     } else {
         Loader::Missing
     };
-    Ok(Some(receipt))
+    Ok(Found::Receipt(receipt))
 }
 
-/// A file that refuses writes: fatfs asks for both, whatever it is used for.
-struct ReadOnly(File);
+/// A medium that refuses writes, which fatfs asks for whatever it is used for, and ends after so many
+/// bytes: in a damaged file system, a folder may lead back into itself.
+struct ReadOnly<M> {
+    medium: M,
+    left: u64,
+    /// Why a read failed: fatfs may make nothing of it.
+    failed: Rc<Cell<Option<io::Error>>>,
+}
 
-impl Read for ReadOnly {
+impl<M> ReadOnly<M> {
+    fn fail<T>(&self, error: io::Error) -> io::Result<T> {
+        let kind = error.kind();
+        self.failed.set(Some(error));
+        Err(kind.into())
+    }
+}
+
+impl<M: Read> Read for ReadOnly<M> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        let count = match self.medium.read(buffer) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return self.fail(error),
+            other => other?,
+        };
+        match self.left.checked_sub(count as u64) {
+            Some(left) => self.left = left,
+            None => return self.fail(io::Error::other("the file system makes no end")),
+        }
+        Ok(count)
     }
 }
 
-impl Seek for ReadOnly {
+impl<M: Seek> Seek for ReadOnly<M> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.0.seek(to)
+        self.medium.seek(to)
     }
 }
 
-impl Write for ReadOnly {
+impl<M> Write for ReadOnly<M> {
     fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::PermissionDenied.into())
     }
@@ -146,18 +211,58 @@ mod tests {
             ("EFI/BOOT/other", Loader::Missing),
         ] {
             let image = esp(&[(FILE, text), (loader, "x")]);
-            let receipt = find(image.path()).unwrap().unwrap();
+            let Found::Receipt(receipt) = find(image.path()).unwrap() else { panic!("{loader}") };
             assert_eq!((receipt.hostname.as_str(), receipt.loader), ("h", expected));
         }
     }
 
     #[test]
     fn an_illegible_receipt_is_a_receipt_and_nothing_is_none() {
-        assert_eq!(find(esp(&[(FILE, "???")]).path()).unwrap(), Some(Receipt::default()));
-        assert_eq!(find(esp(&[("EFI/BOOT/BOOTX64.EFI", "x")]).path()).unwrap(), None);
+        let found = |files: &[(&str, &str)]| find(esp(files).path()).unwrap();
+        assert_eq!(found(&[(FILE, "???")]), Found::Receipt(Receipt::default()));
+        assert_eq!(found(&[("EFI/BOOT/BOOTX64.EFI.withheld", "x")]), Found::Nothing);
+        assert_eq!(found(&[("EFI/BOOT/BOOTX64.EFI", "x")]), Found::Loader);
         let empty = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(find(empty.path()).unwrap(), None);
+        assert_eq!(find(empty.path()).unwrap(), Found::Nothing);
         assert!(find(Path::new("/nonexistent")).is_err());
+    }
+
+    #[test]
+    fn a_file_system_that_contradicts_itself_is_damaged_and_hurts_nobody() {
+        let image = esp(&[(FILE, "{}")]);
+        let mut bytes = std::fs::read(image.path()).unwrap();
+        // The root folder's entry of EFI, whose first cluster becomes 1: there is none before 2.
+        let place = bytes.windows(11).position(|name| name == b"EFI        ").unwrap();
+        bytes[place + 26..place + 28].copy_from_slice(&1_u16.to_le_bytes());
+        let error = read(io::Cursor::new(bytes)).unwrap_err();
+        assert_eq!(error.to_string(), "the file system is damaged");
+    }
+
+    /// A medium whose reads fail once so many bytes were read.
+    struct Failing<M>(M, usize);
+
+    impl<M: Read> Read for Failing<M> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.read(buffer)?;
+            self.1 = self.1.checked_sub(count).ok_or_else(|| io::Error::other("EIO"))?;
+            Ok(count)
+        }
+    }
+
+    impl<M: Seek> Seek for Failing<M> {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    #[test]
+    fn a_receipt_that_cannot_be_read_is_not_one_that_is_not_there() {
+        let image = esp(&[(FILE, "{}"), ("EFI/BOOT/BOOTX64.EFI", "x")]);
+        let read_within = |bytes| read(Failing(image.reopen().unwrap(), bytes));
+        let enough = (0..).find(|bytes| read_within(*bytes).is_ok()).unwrap();
+        assert!(enough > 512, "the whole boot sector is needed at least");
+        let Found::Receipt(receipt) = read_within(enough).unwrap() else { panic!("no receipt") };
+        assert_eq!(receipt.loader, Loader::InPlace);
     }
 
     #[test]

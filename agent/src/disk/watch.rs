@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use tokio::sync::watch;
 
 use super::Device;
@@ -24,17 +27,39 @@ pub struct Attached {
     pub generations: BTreeMap<String, u64>,
 }
 
+/// Makes whoever follows udev look again.
+#[derive(Clone)]
+pub struct Look {
+    wake: Arc<OwnedFd>,
+    asked: Arc<AtomicU64>,
+    answered: watch::Receiver<u64>,
+}
+
+impl Look {
+    /// Waits until everything that udev has said so far is among what is attached.
+    ///
+    /// # Errors
+    /// udev is no longer followed.
+    pub async fn again(&mut self) -> Result<()> {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        rustix::io::write(&*self.wake, &1_u64.to_ne_bytes()).context("cannot wake a thread")?;
+        let ended = "udev is no longer followed";
+        self.answered.wait_for(|answered| *answered >= number).await.context(ended)?;
+        Ok(())
+    }
+}
+
 /// Starts to follow udev; the first value is there when this returns.
 ///
 /// # Errors
 /// udev can't be reached.
-pub fn start() -> Result<watch::Receiver<Attached>> {
+pub fn start() -> Result<(watch::Receiver<Attached>, Look)> {
     let (report, first) = std::sync::mpsc::channel();
     std::thread::Builder::new()
         .name("udev".to_owned())
         .spawn(move || match Watch::new() {
-            Ok((mut watch, receiver)) => {
-                let _receiver_gone = report.send(Ok(receiver));
+            Ok((mut watch, receiver, look)) => {
+                let _receiver_gone = report.send(Ok((receiver, look)));
                 if let Err(error) = watch.run() {
                     tracing::error!("no longer following udev: {error:#}");
                 }
@@ -52,10 +77,14 @@ struct Watch {
     mount_table: File,
     sender: watch::Sender<Attached>,
     generations: BTreeMap<String, u64>,
+    /// An eventfd: somebody wants another look.
+    wake: Arc<OwnedFd>,
+    asked: Arc<AtomicU64>,
+    answered: watch::Sender<u64>,
 }
 
 impl Watch {
-    fn new() -> Result<(Self, watch::Receiver<Attached>)> {
+    fn new() -> Result<(Self, watch::Receiver<Attached>, Look)> {
         // First listen, then look: a device that appears in between is seen twice, not never.
         let monitor = udev::MonitorBuilder::new()
             .and_then(|builder| builder.match_subsystem("block"))
@@ -63,9 +92,18 @@ impl Watch {
             .context("cannot listen to udev")?;
         let mount_table = File::open(MOUNT_TABLE).context("cannot read the mount table")?;
         let (sender, receiver) = watch::channel(Attached::default());
-        let watch = Self { monitor, mount_table, sender, generations: BTreeMap::new() };
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let wake = Arc::new(eventfd(0, flags).context("cannot make an eventfd")?);
+        let (asked, answered) = (Arc::default(), watch::Sender::new(0));
+        let look = Look {
+            wake: Arc::clone(&wake),
+            asked: Arc::clone(&asked),
+            answered: answered.subscribe(),
+        };
+        let generations = BTreeMap::new();
+        let watch = Self { monitor, mount_table, sender, generations, wake, asked, answered };
         watch.sender.send_replace(watch.look()?);
-        Ok((watch, receiver))
+        Ok((watch, receiver, look))
     }
 
     fn run(&mut self) -> Result<()> {
@@ -74,12 +112,16 @@ impl Watch {
             let mut sources = [
                 PollFd::new(&self.monitor, PollFlags::IN),
                 PollFd::new(&self.mount_table, PollFlags::PRI),
+                PollFd::new(&*self.wake, PollFlags::IN),
             ];
             match poll(&mut sources, None) {
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error).context("cannot wait for udev"),
             }
+            // First emptied, then counted: who asks in between is heard the next time, not never.
+            let _may_be_empty = rustix::io::read(&*self.wake, &mut [0; 8]);
+            let asked = self.asked.load(Ordering::SeqCst);
             for event in self.monitor.iter() {
                 let disk = parent_name(&event).unwrap_or_else(|| name(&event));
                 *self.generations.entry(disk).or_default() += 1;
@@ -90,6 +132,7 @@ impl Watch {
                 *before = now;
                 changed
             });
+            self.answered.send_replace(asked);
         }
         Ok(())
     }
@@ -100,8 +143,6 @@ impl Watch {
         let raw: Vec<_> = enumerator
             .scan_devices()
             .context("cannot enumerate devices")?
-            // What udev has not looked at yet has no properties; its event follows.
-            .filter(udev::Device::is_initialized)
             .filter_map(|device| raw(&device))
             .collect();
         let mounts = std::fs::read_to_string(MOUNT_TABLE).context("cannot read the mount table")?;
@@ -142,6 +183,8 @@ fn raw(device: &udev::Device) -> Option<Raw> {
         properties: device.properties().map(|p| (text(p.name()), text(p.value()))).collect(),
         attributes,
         holders,
+        // Its event follows.
+        unseen: !device.is_initialized(),
     })
 }
 
@@ -151,7 +194,7 @@ fn device_number(node: &Path) -> Option<(u32, u32)> {
 }
 
 /// Mount points by device number, out of the mount table's and `/proc/swaps`' text.
-fn mounted(
+pub fn mounted(
     mounts: &str,
     swaps: &str,
     device_number: impl Fn(&Path) -> Option<(u32, u32)>,
@@ -189,6 +232,8 @@ fn unescape(place: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     const MOUNTS: &str = "\
@@ -197,6 +242,26 @@ mod tests {
 40 22 0:41 / /data rw shared:9 - btrfs /dev/sdb1 rw
 41 22 8:33 / /media/my\\040disk rw - vfat /dev/sdc1 rw
 ";
+
+    #[tokio::test]
+    async fn everybody_who_asks_for_another_look_gets_one() {
+        let Ok((mut attached, look)) = start() else {
+            // Not by a macro: the test's output is not shown when it passes.
+            writeln!(std::io::stderr(), "SKIPPED udev can't be followed here").unwrap();
+            return;
+        };
+        attached.borrow_and_update();
+        let ask = || {
+            let mut look = look.clone();
+            async move {
+                for _ in 0..500 {
+                    look.again().await.unwrap();
+                }
+            }
+        };
+        let all = futures_util::future::join3(ask(), ask(), ask());
+        tokio::time::timeout(std::time::Duration::from_secs(60), all).await.unwrap();
+    }
 
     #[test]
     fn mounts_and_swap_are_found_by_number() {

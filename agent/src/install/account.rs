@@ -7,11 +7,15 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nixvm_answers::password::PasswordHash;
+use nixvm_answers::hashing;
+use nixvm_answers::password::{PasswordHash, Secret};
 
 use super::Attempt;
+use crate::command::Cancelled;
+use crate::event::{Event, PasswordOrigin};
 use crate::layout;
 
 /// How the account can be logged in to.
@@ -19,11 +23,21 @@ use crate::layout;
 pub struct Account {
     /// The password's hash.
     pub password: Option<PasswordHash>,
-    /// It was made up by the installer: it must be changed at the first login.
+    /// Where it comes from.
+    pub origin: PasswordOrigin,
+    /// The password itself where the installer made it up: to be shown, once, and nowhere but on the
+    /// screen.
+    pub made_up: Option<Secret>,
+    /// The first login has to change it.
     pub expired: bool,
     /// Lines for `authorized_keys`.
     pub keys: Vec<String>,
+    /// Somebody has begun to type a password.
+    pub typing: bool,
 }
+
+/// How long the step waits for somebody who is typing a password.
+const TYPING: Duration = Duration::from_secs(180);
 
 /// Runs the step.
 ///
@@ -39,19 +53,60 @@ pub(super) async fn run(attempt: &Attempt) -> Result<()> {
         .run()
         .await
         .context("the new system can't be entered")?;
-    let username = &attempt.plan.username;
+    let username = &attempt.plan.configuration.username;
     let user = User::find(&root.join("etc/passwd"), username)?;
-    let account = attempt.account.borrow().clone();
-    if let Some(password) = &account.password {
-        let path = root.join("etc/shadow");
-        let text = fs::read_to_string(&path).context("cannot read the target's /etc/shadow")?;
-        let text = with_password(&text, username, password.reveal(), account.expired)
-            .with_context(|| format!("the target's /etc/shadow has no {username}"))?;
-        replace(&path, &text)?;
-    }
+    wait_for_typing(attempt).await?;
+    let account = with_some_password(attempt)?;
+    let password = account.password.as_ref().context("the account has no password")?;
+    let path = root.join("etc/shadow");
+    let text = fs::read_to_string(&path).context("cannot read the target's /etc/shadow")?;
+    // Somebody may have typed one since an earlier attempt made one up.
+    let expired = account.expired && account.origin == PasswordOrigin::MadeUp;
+    let text = with_password(&text, username, password.reveal(), expired)
+        .with_context(|| format!("the target's /etc/shadow has no {username}"))?;
+    replace(&path, &text)?;
     if !account.keys.is_empty() {
         write_keys(root, &user, &account.keys)?;
     }
+    Ok(())
+}
+
+/// Waits while somebody is typing a password, but not for somebody who went away over it.
+async fn wait_for_typing(attempt: &Attempt) -> Result<()> {
+    let mut account = attempt.account.subscribe();
+    let typed = tokio::time::timeout(TYPING, account.wait_for(|account| !account.typing));
+    tokio::select! {
+        _too_late = typed => Ok(()),
+        () = attempt.runner.cancellation().cancelled() => Err(Cancelled.into()),
+    }
+}
+
+/// The account, with a password that is made up now if nobody has given one.
+fn with_some_password(attempt: &Attempt) -> Result<Account> {
+    if attempt.account.borrow().password.is_none() {
+        make_up_password(attempt)?;
+    }
+    let account = attempt.account.borrow().clone();
+    attempt.board.publish(Event::Password { origin: account.origin });
+    Ok(account)
+}
+
+fn make_up_password(attempt: &Attempt) -> Result<()> {
+    let invalid = |invalid: nixvm_answers::Invalid| anyhow::anyhow!(invalid.message);
+    let made_up = hashing::generate().map_err(invalid)?;
+    let hash = hashing::hash(&made_up).map_err(invalid)?;
+    // Somebody may have typed one at this very moment: decided in one place, under one lock.
+    attempt.account.send_if_modified(|account| {
+        let missing = account.password.is_none();
+        if missing {
+            account.password = Some(hash);
+            account.made_up = Some(made_up);
+            // What was on a screen for anybody to read has to be changed, where the login can ask.
+            account.expired = !attempt.manifest.graphical_login;
+            account.origin = PasswordOrigin::MadeUp;
+        }
+        missing
+    });
     Ok(())
 }
 

@@ -49,11 +49,23 @@ pub(super) async fn run(attempt: &Attempt, toplevel: &Path) -> Result<Withheld> 
     for cover in &covers {
         cover.collect(&esp, &mut files)?;
     }
+    for cover in covers {
+        cover.uncover()?;
+    }
     Ok(Withheld { files })
 }
 
 /// A RAM disk over a folder, taken away when dropped.
 struct Cover(PathBuf);
+
+impl Cover {
+    /// Takes it away now: what is written to the folder from now on has to reach the ESP.
+    fn uncover(self) -> Result<()> {
+        let cover = std::mem::ManuallyDrop::new(self);
+        unmount(&cover.0, UnmountFlags::empty())
+            .with_context(|| format!("{} is used by something", cover.0.display()))
+    }
+}
 
 impl Cover {
     fn over(folder: PathBuf) -> Result<Self> {

@@ -7,14 +7,16 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 
-use super::Attempt;
 use super::boot_loader::Withheld;
 use super::target::Target;
-use crate::command::Runner;
+use super::verify::written;
+use super::{Attempt, Lasting};
+use crate::command::{Cancelled, Runner};
 use crate::disk::Device;
 use crate::disk::marker;
 use crate::disk::receipt::{FILE, LOADERS, Receipt, WITHHELD_SUFFIX};
@@ -30,6 +32,9 @@ const LOG_FOLDER: &str = "var/log/nixvm";
 /// The NVRAM entry's name.
 const ENTRY: &str = "NixOS";
 
+/// How long somebody may look around in the new system who has to leave it.
+const LOOKING_AROUND: Duration = Duration::from_secs(60);
+
 /// Runs the step.
 ///
 /// # Errors
@@ -43,20 +48,24 @@ pub(super) async fn run(
     let root = Path::new(layout::MOUNT_POINT);
     let esp = root.join(layout::ESP_MOUNT);
     for (path, bytes) in &withheld.files {
-        let is_removable = LOADERS.iter().any(|loader| path == Path::new(loader));
-        let suffix = if is_removable { WITHHELD_SUFFIX } else { "" };
-        write(&esp.join(format!("{}{suffix}", path.display())), bytes)?;
+        write(&esp.join(on_esp(path)), bytes)?;
     }
     leave_log(&attempt.log, &root.join(LOG_FOLDER), &attempt.id)?;
+    for place in [root, &esp] {
+        written(place)?;
+    }
 
     // The root file system is clean on the disk before anything says that the install is complete.
     fs::create_dir_all(ESP_PLACE).with_context(|| format!("cannot make {ESP_PLACE}"))?;
     mount_bind(&esp, ESP_PLACE).with_context(|| format!("cannot mount the ESP at {ESP_PLACE}"))?;
-    let runner = &attempt.runner;
-    runner.tool("umount").args(["--recursive", layout::MOUNT_POINT]).run().await?;
+    unmount_root(attempt).await?;
 
     let place = Path::new(ESP_PLACE);
+    check_loaders(place, &withheld)?;
+    // From the receipt on the disk is an installed one: nothing cancels that any more.
+    let runner = &attempt.runner.uncancellable();
     write_receipt(place, receipt)?;
+    attempt.fate.set(Lasting::Installed);
     put_loader_in_place(place)?;
     unmount(ESP_PLACE, UnmountFlags::empty()).context("cannot unmount the ESP")?;
     erase_marker(&target.node)?;
@@ -68,14 +77,60 @@ pub(super) async fn run(
             ),
         });
     }
-    super::target::remove_rule(runner).await
+    if let Err(error) = super::target::remove_rule(runner).await {
+        tracing::warn!("cannot remove the udev rule: {error:#}");
+    }
+    Ok(())
+}
+
+/// Unmounts all but the ESP's second place; gives somebody time who looks around in it.
+async fn unmount_root(attempt: &Attempt) -> Result<()> {
+    let started = Instant::now();
+    let mut warned = false;
+    loop {
+        let tool = attempt.runner.tool("umount").args(["--recursive", layout::MOUNT_POINT]);
+        match tool.run().await {
+            Ok(_) => return Ok(()),
+            Err(error) if started.elapsed() > LOOKING_AROUND => {
+                return Err(error).context("something uses the new system's files");
+            }
+            Err(error) if error.is::<Cancelled>() => return Err(error),
+            Err(_) if !warned => {
+                warned = true;
+                let message = format!(
+                    "Something uses files below {}: leave that folder in every shell.",
+                    layout::MOUNT_POINT
+                );
+                attempt.board.publish(Event::Warning { message });
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// Insists that what makes the disk boot is on the ESP, by another way than it was written.
+fn check_loaders(esp: &Path, withheld: &Withheld) -> Result<()> {
+    for (path, bytes) in &withheld.files {
+        let path = esp.join(on_esp(path));
+        let found = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(found == *bytes, "{} is not what was written", path.display());
+    }
+    Ok(())
+}
+
+/// Where a withheld file is until the receipt is there.
+fn on_esp(path: &Path) -> PathBuf {
+    let is_removable = LOADERS.iter().any(|loader| path == Path::new(loader));
+    let suffix = if is_removable { WITHHELD_SUFFIX } else { "" };
+    PathBuf::from(format!("{}{suffix}", path.display()))
 }
 
 /// Does what an interrupted handover left undone on a disk that has its receipt.
 ///
 /// # Errors
 /// The ESP can't be mounted or written.
-pub async fn complete(device: &Device) -> Result<()> {
+pub(super) async fn complete(device: &Device) -> Result<()> {
     let esp = device
         .partitions
         .iter()
@@ -96,7 +151,7 @@ pub async fn complete(device: &Device) -> Result<()> {
 ///
 /// # Errors
 /// There are no variables, or they can't be written.
-pub async fn boot_next(runner: &Runner, disk: &Path, partition: u32) -> Result<()> {
+pub(super) async fn boot_next(runner: &Runner, disk: &Path, partition: u32) -> Result<()> {
     let listed = runner.tool("efibootmgr").run().await?;
     for number in entries(&listed.stdout, ENTRY) {
         let tool = runner.tool("efibootmgr").args(["--quiet", "--delete-bootnum", "--bootnum"]);
@@ -187,7 +242,10 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
     let about = || format!("cannot rename {} to {}", from.display(), to.display());
     fs::rename(from, to).with_context(about)?;
     let folder = to.parent().map(PathBuf::from).unwrap_or_default();
-    rustix::fs::syncfs(File::open(folder).with_context(about)?).with_context(about)
+    let folder = File::open(folder).with_context(about)?;
+    rustix::fs::syncfs(&folder).with_context(about)?;
+    // FAT's syncfs leaves it in the drive's cache, where renames may change their order.
+    folder.sync_all().with_context(about)
 }
 
 fn erase_marker(node: &Path) -> Result<()> {

@@ -7,30 +7,37 @@
 
 mod account;
 mod boot_loader;
+mod closure;
 mod configure;
-pub mod handover;
+mod handover;
 mod holders;
-mod nix_text;
 mod partition;
 mod system;
 mod target;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use nixvm_manifest::Manifest;
 
 pub use account::Account;
+pub use system::build_arguments;
 
 use crate::board::Board;
 use crate::command::{Cancelled, Runner};
-use crate::disk::receipt::Receipt;
+use crate::disk::Disk;
+use crate::disk::receipt::{Loader, Receipt};
 use crate::event::{Event, Problem};
 use crate::layout;
-use crate::manifest::Manifest;
 use crate::plan::Plan;
 use crate::step::Step;
+
+/// Is there while what is mounted at [`layout::MOUNT_POINT`] is ours: an agent that comes after one
+/// that died takes it down, and leaves what somebody else mounted.
+const MOUNTED: &str = "/run/nixvm/mounted";
 
 /// One attempt to carry out a plan.
 pub struct Attempt {
@@ -45,9 +52,38 @@ pub struct Attempt {
     /// Runs the commands, until it is cancelled.
     pub runner: Runner,
     /// The account's secrets; may still be asked for when the attempt begins.
-    pub account: tokio::sync::watch::Receiver<Account>,
+    pub account: tokio::sync::watch::Sender<Account>,
     /// The log to be left on the target.
     pub log: PathBuf,
+    /// What has become of the disk so far.
+    pub fate: Fate,
+}
+
+/// What has become of the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lasting {
+    /// Nothing was written to it.
+    #[default]
+    Untouched,
+    /// It does not boot, and says that it is unfinished.
+    Unfinished,
+    /// It has its receipt.
+    Installed,
+}
+
+/// Where the steps say what has become of the target.
+#[derive(Clone, Debug, Default)]
+pub struct Fate(Arc<Mutex<Lasting>>);
+
+impl Fate {
+    fn set(&self, lasting: Lasting) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lasting;
+    }
+
+    /// What has become of it so far.
+    pub fn get(&self) -> Lasting {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A step failed, or was cancelled.
@@ -57,6 +93,8 @@ pub struct Failure {
     pub step: Step,
     /// What happened.
     pub error: anyhow::Error,
+    /// What has become of the disk.
+    pub disk: Lasting,
 }
 
 impl Failure {
@@ -71,8 +109,14 @@ impl Failure {
             kind: format!("step-{}", self.step),
             message: format!("{} failed: {:#}", self.step.title(), self.error),
             hint: format!(
-                "The disk does not boot and may be installed to again. Look at the log, {}, remove \
-                 the cause, and retry.",
+                "{} Look at the log, {}, remove the cause, and retry.",
+                match self.disk {
+                    Lasting::Untouched => "Nothing was written to the disk.",
+                    Lasting::Unfinished => "The disk does not boot and may be installed to again.",
+                    Lasting::Installed =>
+                        "The system on the disk is complete; the next start of the ISO puts its boot \
+                         loader in place.",
+                },
                 crate::transcript::PATH
             ),
         }
@@ -87,6 +131,8 @@ pub async fn run(mut attempt: Attempt) -> Result<Receipt, Failure> {
     let result = steps(&mut attempt).await;
     if result.is_err() {
         clean_up(&attempt.runner.uncancellable()).await;
+    } else if let Err(error) = set_mounted(false) {
+        tracing::warn!("{error:#}");
     }
     result
 }
@@ -108,7 +154,7 @@ async fn step<T>(
     step: Step,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T, Failure> {
-    let fail = |error| Failure { step, error };
+    let fail = |error| Failure { step, error, disk: attempt.fate.get() };
     attempt.board.publish(Event::StepStarted { step });
     attempt.runner.note(&format!("== {}", step.title()));
     let started = Instant::now();
@@ -126,21 +172,59 @@ async fn step<T>(
     Ok(value)
 }
 
+/// Makes the machine start a disk that was installed earlier, whatever its install had left to do.
+///
+/// # Errors
+/// Its loader can't be put in place, or the firmware's variables can't be written.
+pub async fn boot_installed(runner: &Runner, disk: &Disk) -> Result<()> {
+    let receipt = disk.content.receipt.as_ref().context("there is no receipt on the disk")?;
+    if receipt.loader == Loader::Withheld || disk.content.marker.is_some() {
+        handover::complete(&disk.device)
+            .await
+            .context("the interrupted install could not be completed")?;
+    }
+    handover::boot_next(runner, &disk.device.node, layout::ESP.number)
+        .await
+        .context("the firmware's boot order could not be changed")
+}
+
 /// Unmounts what an attempt has mounted, whether this process made it or one that died.
 ///
 /// Nothing here stops at an error: what can be undone is undone, and the next attempt refuses a disk
 /// that is still in use.
 pub async fn clean_up(runner: &Runner) {
+    let ours = Path::new(MOUNTED).exists();
     for place in [handover::ESP_PLACE, layout::MOUNT_POINT] {
-        if !is_mount_point(Path::new(place)) {
+        let somebodys = place == layout::MOUNT_POINT && !ours;
+        if somebodys || !is_mount_point(Path::new(place)) {
             continue;
         }
         if let Err(error) = runner.tool("umount").args(["--recursive", place]).run().await {
             tracing::warn!("cannot unmount {place}: {error:#}");
         }
     }
+    if ours
+        && !is_mount_point(Path::new(layout::MOUNT_POINT))
+        && let Err(error) = set_mounted(false)
+    {
+        tracing::warn!("{error:#}");
+    }
     if let Err(error) = target::remove_rule(runner).await {
         tracing::warn!("cannot remove the udev rule: {error:#}");
+    }
+}
+
+/// Notes whether what is mounted at [`layout::MOUNT_POINT`] is ours, for whoever has to take it down.
+fn set_mounted(ours: bool) -> Result<()> {
+    if ours {
+        std::fs::write(MOUNTED, "").with_context(|| format!("cannot write {MOUNTED}"))
+    } else {
+        match std::fs::remove_file(MOUNTED) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {MOUNTED}"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

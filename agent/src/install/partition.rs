@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::target::{Target, settle};
-use super::{Attempt, Mount, holders, mounts};
+use super::{Attempt, Lasting, Mount, holders, mounts};
 use crate::command::Runner;
 use crate::disk::marker::{self, Marker};
 use crate::disk::probe;
@@ -69,9 +69,13 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     };
     // Taking down and triggering took time: look once more, and write at once.
     let target = Target::open(&identity)?;
-    empty(&target, &marker)?;
+    let mut disk = open_exclusively(&target.node)?;
+    attempt.fate.set(Lasting::Unfinished);
+    empty(&mut disk, &target, &marker)?;
+    drop(disk);
     reread(runner, &target).await?;
 
+    super::set_mounted(true)?;
     runner.tool(&attempt.manifest.disko_script).run().await.context("disko's script failed")?;
     settle(runner).await?;
     verify_mounts(&target, &mounts()?)?;
@@ -97,15 +101,16 @@ fn open_for_writing(node: &Path, flags: i32) -> Result<File> {
         .with_context(|| format!("cannot open {} for writing", node.display()))
 }
 
-/// Writes the marker and then empties the disk's edges and those of every partition on it.
-///
-/// The first write to the disk. It is opened exclusively: the kernel refuses if anything holds it,
-/// in whatever mount namespace.
-fn empty(target: &Target, marker: &Marker) -> Result<()> {
+/// Opens the disk for the first write: the kernel refuses if anything holds it, in whatever mount
+/// namespace.
+fn open_exclusively(node: &Path) -> Result<File> {
     let exclusive = rustix::fs::OFlags::EXCL.bits().cast_signed();
-    let mut disk = open_for_writing(&target.node, exclusive)
-        .with_context(|| format!("{} is in use", target.node.display()))?;
-    marker.write(&mut disk)?;
+    open_for_writing(node, exclusive).with_context(|| format!("{} is in use", node.display()))
+}
+
+/// Writes the marker and then empties the disk's edges and those of every partition on it.
+fn empty(disk: &mut File, target: &Target, marker: &Marker) -> Result<()> {
+    marker.write(disk)?;
     let after_marker = marker::OFFSET + marker::SIZE as u64;
     let end = target.size_bytes;
     let mut areas = vec![(0, marker::OFFSET), (after_marker, probe::EDGE)];
@@ -118,7 +123,7 @@ fn empty(target: &Target, marker: &Marker) -> Result<()> {
         let (from, to) = (from.min(end), to.min(end));
         // An old partition may begin before ours do, or overlap the marker: what is ours stays.
         for (from, to) in [(from, to.min(marker::OFFSET)), (from.max(after_marker), to)] {
-            zero(&mut disk, from, to).with_context(|| {
+            zero(disk, from, to).with_context(|| {
                 format!("cannot wipe bytes {from} to {to} of {}", target.node.display())
             })?;
         }

@@ -1,34 +1,40 @@
-//! Step 3: the baked system's closure → the target's store and system profile.
+//! Step 3: the baked system's closure, or what is built from the flake → the target's store and
+//! system profile.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Attempt;
+use super::closure::{copy, target_store};
+use crate::checks::{Buildable, nix};
 use crate::layout;
 use crate::plan::System;
 
 /// Runs the step; returns the system's store path.
 ///
 /// # Errors
-/// The closure can't be copied.
+/// The closure can't be copied, or the system not be built.
 pub(super) async fn run(attempt: &Attempt) -> Result<PathBuf> {
-    let System::Copy { toplevel } = &attempt.plan.system else {
-        bail!("building the flake is not possible yet");
+    let toplevel = match &attempt.plan.system {
+        System::Copy { toplevel } => {
+            copy(attempt, Path::new(toplevel)).await?;
+            toplevel
+        }
+        System::Build { buildable, .. } => {
+            // Nearly all of what will be built is in what the ISO carries.
+            if let Some(carried) = &attempt.manifest.toplevel {
+                copy(attempt, carried).await?;
+            }
+            build(attempt, buildable).await?;
+            &buildable.toplevel
+        }
     };
-    let runner = &attempt.runner;
-    let store = format!("local?root={}", layout::MOUNT_POINT);
-    runner
-        .tool("nix")
-        .args(["--extra-experimental-features", "nix-command", "copy", "--no-check-sigs"])
-        .args(["--to", &store, toplevel])
-        .run()
-        .await
-        .context("cannot copy the system")?;
     let profile = Path::new(layout::MOUNT_POINT).join("nix/var/nix/profiles/system");
-    runner
+    attempt
+        .runner
         .tool("nix-env")
-        .args(["--store", &store, "--profile"])
+        .args(["--store", &target_store(), "--profile"])
         .arg(&profile)
         .args(["--set", toplevel])
         .run()
@@ -38,4 +44,36 @@ pub(super) async fn run(attempt: &Attempt) -> Result<PathBuf> {
     let mark = Path::new(layout::MOUNT_POINT).join("etc/NIXOS");
     std::fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))?;
     Ok(toplevel.into())
+}
+
+/// Arguments of `nix` that build a derivation in another store than the live one, which is in memory.
+///
+/// What the live system has is taken from there. Nix does that for a substituter only, and takes
+/// nothing from any where it has no network, unless told so: it would build even its build tools.
+pub fn build_arguments(store: &str, derivation: &str) -> [String; 13] {
+    [
+        "build",
+        "--no-link",
+        "--print-build-logs",
+        "--store",
+        store,
+        "--eval-store",
+        "auto",
+        "--extra-substituters",
+        "auto?trusted=1",
+        "--option",
+        "substitute",
+        "true",
+        &format!("{derivation}^*"),
+    ]
+    .map(str::to_owned)
+}
+
+async fn build(attempt: &Attempt, buildable: &Buildable) -> Result<()> {
+    nix(&attempt.runner, buildable.online)
+        .args(build_arguments(&target_store(), &buildable.derivation))
+        .run()
+        .await
+        .context("cannot build the system")?;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -128,9 +129,18 @@ pub(super) async fn remove_rule(runner: &Runner) -> Result<()> {
     }
 }
 
+/// How long udev may take with all disks, where it is told to look at them anew.
+const TRIGGER: Duration = Duration::from_secs(60);
+
 async fn reload(runner: &Runner) -> Result<()> {
     runner.tool("udevadm").args(["control", "--reload"]).run().await?;
-    runner.tool("udevadm").args(["trigger", "--subsystem-match=block", "--settle"]).run().await?;
+    let trigger = runner.tool("udevadm").args(["trigger", "--subsystem-match=block", "--settle"]);
+    // It waits for each device that it has triggered, for ever if one is taken away meanwhile
+    // (<https://github.com/systemd/systemd/pull/38345>); what follows waits for the rest.
+    match tokio::time::timeout(TRIGGER, trigger.run()).await {
+        Ok(triggered) => _ = triggered?,
+        Err(_) => runner.note("udevadm trigger waits for a device that is gone"),
+    }
     settle(runner).await
 }
 

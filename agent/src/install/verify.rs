@@ -33,6 +33,7 @@ pub(super) async fn run(
         let number =
             mount.with_context(|| format!("nothing is mounted at {}", place.display()))?.number;
         ensure!(target.has_partition(number), "{} is not on the target any more", place.display());
+        written(place)?;
     }
 
     let profile = root.join("nix/var/nix/profiles/system");
@@ -68,12 +69,23 @@ pub(super) async fn run(
     Ok(Receipt {
         build_id: attempt.manifest.build_id.clone(),
         attempt: attempt.id.clone(),
-        hostname: attempt.plan.hostname.clone(),
-        username: attempt.plan.username.clone(),
+        hostname: attempt.plan.configuration.hostname.clone(),
+        username: attempt.plan.configuration.username.clone(),
         toplevel: toplevel.display().to_string(),
         table_id: probe::table_id(&target.node)?,
         loader: Loader::InPlace,
     })
+}
+
+/// Waits until everything in a file system is on its disk.
+///
+/// # Errors
+/// Something is not: a write that failed after whoever wrote had gone on is reported here (syncfs(2)),
+/// and nowhere else.
+pub(super) fn written(place: &Path) -> Result<()> {
+    let lost = || format!("not everything that was written to {} is on the disk", place.display());
+    let folder = fs::File::open(place).with_context(lost)?;
+    rustix::fs::syncfs(folder).with_context(lost)
 }
 
 /// Follows a link that is meant inside `root`, and those it leads to; returns a path inside.
@@ -135,6 +147,9 @@ fn same_content(a: &Path, b: &Path) -> Result<()> {
         fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))
     };
     let (mut left, mut right) = (open(a)?, open(b)?);
+    // What is compared is what the disk says, not what memory remembers of it.
+    rustix::fs::fadvise(&left, 0, None, rustix::fs::Advice::DontNeed)
+        .with_context(|| format!("cannot read {} anew", a.display()))?;
     ensure!(
         left.metadata()?.len() == right.metadata()?.len(),
         "{} is not what {} is",

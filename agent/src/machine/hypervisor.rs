@@ -8,10 +8,11 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who emulates the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hypervisor {
     /// QEMU with KVM.
@@ -65,6 +66,30 @@ impl Hypervisor {
             Self::HyperV => "Hyper-V: create the VM as Generation 2, with Secure Boot off.",
             Self::Apple | Self::Other => "Look for firmware, EFI or UEFI in the VM's settings.",
             Self::None => "Look for UEFI, and turn CSM or legacy boot off, in the firmware setup.",
+        }
+    }
+
+    /// Where this hypervisor's user gives a machine more memory; the source is as for
+    /// [`Hypervisor::uefi_setting`].
+    pub fn memory_setting(self) -> &'static str {
+        match self {
+            Self::Kvm | Self::Qemu => {
+                "virt-manager: Memory > Current allocation. UTM: Settings > System > Memory. \
+                 Proxmox: Hardware > Memory. QEMU: -m 4G."
+            }
+            Self::Vmware => "VMware: VM Settings > Hardware > Memory.",
+            Self::Virtualbox => {
+                "VirtualBox: Settings > System > Motherboard > Base Memory, \
+                 or VBoxManage modifyvm NAME --memory 4096."
+            }
+            Self::Parallels => {
+                "Parallels: Hardware > CPU & Memory, or prlctl set NAME --memsize 4096."
+            }
+            Self::HyperV => {
+                "Hyper-V: Settings > Memory > RAM, or Set-VMMemory NAME -StartupBytes 4GB."
+            }
+            Self::Apple | Self::Other => "Look for memory or RAM in the VM's settings.",
+            Self::None => "It needs another memory module.",
         }
     }
 }
@@ -129,8 +154,8 @@ pub fn detect(root: &Path, cpuid: Option<&Cpuid>) -> Hypervisor {
 const DMI_FILES: [&str; 5] =
     ["product_name", "sys_vendor", "board_vendor", "bios_vendor", "product_version"];
 
-/// Beginnings of DMI strings.
-const DMI_VENDORS: [(&str, Hypervisor); 13] = [
+/// Beginnings of DMI strings. Not "Oracle Corporation", which its real servers have as well.
+const DMI_VENDORS: [(&str, Hypervisor); 12] = [
     ("KVM", Hypervisor::Kvm),
     ("OpenStack", Hypervisor::Kvm),
     ("KubeVirt", Hypervisor::Kvm),
@@ -139,7 +164,6 @@ const DMI_VENDORS: [(&str, Hypervisor); 13] = [
     ("VMW", Hypervisor::Vmware),
     ("innotek GmbH", Hypervisor::Virtualbox),
     ("VirtualBox", Hypervisor::Virtualbox),
-    ("Oracle Corporation", Hypervisor::Virtualbox),
     ("Parallels", Hypervisor::Parallels),
     ("Hyper-V", Hypervisor::HyperV),
     ("Apple Virtualization", Hypervisor::Apple),

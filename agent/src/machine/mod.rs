@@ -8,12 +8,13 @@ pub mod hypervisor;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use hypervisor::Hypervisor;
 
 /// What the installer runs on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Machine {
     /// Who emulates it.
@@ -29,7 +30,7 @@ pub struct Machine {
 }
 
 /// How the machine was booted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Firmware {
     /// By UEFI.
@@ -84,7 +85,7 @@ fn memory_bytes(meminfo: &str) -> Result<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:"))
         .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
-        .map(|kib| kib * 1024)
+        .map(|kib| kib.saturating_mul(1024))
         .context("/proc/meminfo has no MemTotal")
 }
 

@@ -1,16 +1,21 @@
 //! Facts → the next thing to do.
 
+use std::path::PathBuf;
+
+use nixvm_answers::answers::Network;
 use nixvm_answers::{Problems, Resolved};
+use nixvm_manifest::Manifest;
 
 use super::consent::{self, Consent};
-use super::{Answer, ChosenBy, Plan, Refusal, System, Target};
+use super::{Answer, ChosenBy, Plan, Refusal, System, Target, system};
+use crate::checks::{Check, Checked};
+use crate::configuration::Configuration;
 use crate::disk::eligibility::{self, Ineligible};
 use crate::disk::identity::Identity;
 use crate::disk::receipt::Receipt;
 use crate::disk::{Condition, Device, Disk};
 use crate::layout;
 use crate::machine::{Firmware, Machine};
-use crate::manifest::Manifest;
 
 /// Where the live system's medium is mounted, on NixOS's ISOs.
 const LIVE_MOUNT: &str = "/iso";
@@ -28,6 +33,8 @@ pub struct Facts<'a> {
     pub disks: &'a [Disk],
     /// What somebody said here.
     pub wishes: &'a Wishes,
+    /// What was found out about what this decision needs to know.
+    pub checked: &'a Checked,
 }
 
 /// What somebody said at the keyboard or on D-Bus.
@@ -49,6 +56,8 @@ pub enum Decision {
         /// What is being waited for, a sentence.
         message: String,
     },
+    /// Find this out first.
+    Check(Check),
     /// Ask which of these disks is meant.
     Choose {
         /// Kernel names.
@@ -82,8 +91,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 
 /// Says of each disk whether it may be installed to.
 pub fn eligible(facts: &Facts<'_>, disk: &Disk) -> Result<(), Ineligible> {
-    let medium = facts.disks.iter().map(|d| &d.device).find(|d| is_boot_medium(d));
-    eligibility::check(disk, medium.map(|d| &*d.name), facts.manifest.minimum_disk_bytes)
+    eligibility::check(disk, is_boot_medium(&disk.device), facts.manifest.minimum_disk_bytes)
 }
 
 fn is_boot_medium(device: &Device) -> bool {
@@ -104,7 +112,21 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         return Ok(installed(disk));
     }
     refuse_label_clash(disk, facts.disks)?;
-    let plan = Box::new(plan(facts, answers, disk, condition, chosen_by));
+    if answers.network.value == Network::Required {
+        match &facts.checked.network {
+            None => return Ok(Decision::Check(Check::Network)),
+            Some(Err(unreachable)) => {
+                return Err(Refusal::NoNetwork { unreachable: unreachable.clone() });
+            }
+            Some(Ok(())) => {}
+        }
+    }
+    let configuration = configuration(answers, disk, facts.disks);
+    let system = match system::choose(facts, answers, &configuration)? {
+        Ok(system) => system,
+        Err(check) => return Ok(Decision::Check(check)),
+    };
+    let plan = Box::new(plan(answers, disk, condition, chosen_by, configuration, system));
     let confirmed = facts.wishes.confirmed.as_ref() == Some(&plan.token());
     Ok(match consent {
         Consent::Ask if !confirmed => Decision::Ask(plan),
@@ -130,6 +152,7 @@ fn preflight<'a>(facts: &Facts<'a>) -> Result<&'a Resolved, Refusal> {
         return Err(Refusal::LittleMemory {
             memory_bytes: machine.memory_bytes,
             minimum_bytes: manifest.minimum_memory_bytes,
+            hypervisor: machine.hypervisor,
         });
     }
     facts.answers.map_err(|problems| Refusal::Answers {
@@ -156,6 +179,9 @@ fn choose<'a>(
     if let Some(disk) = wished {
         return match eligible(facts, disk) {
             Ok(()) => Ok(Choice::Disk(disk, ChosenBy::User)),
+            Err(Ineligible::Unsettled) => {
+                Ok(Choice::Decided(wait_for(disk, &Ineligible::Unsettled)))
+            }
             Err(reason) => Err(Refusal::IneligibleChoice {
                 disk: disk.device.node.display().to_string(),
                 reason: reason.to_string(),
@@ -163,9 +189,19 @@ fn choose<'a>(
         };
     }
     if let Some(rule) = &answers.disk {
-        let named: Vec<_> = usable.iter().map(|disk| Named::new(disk)).collect();
+        // What can't be used for the moment is meant all the same: a rule must not select another
+        // disk because of that.
+        let named: Vec<_> = facts
+            .disks
+            .iter()
+            .filter(|disk| eligible(facts, disk).err().is_none_or(|reason| reason.may_pass()))
+            .map(Named::new)
+            .collect();
         return match rule.value.select(&named) {
-            Ok(named) => Ok(Choice::Disk(named.disk, ChosenBy::Rule)),
+            Ok(named) => Ok(match eligible(facts, named.disk) {
+                Ok(()) => Choice::Disk(named.disk, ChosenBy::Rule),
+                Err(reason) => Choice::Decided(wait_for(named.disk, &reason)),
+            }),
             Err(nixvm_answers::selection::Unselected::Several { .. }) => {
                 let several = rule.value.select(&named).err().map(|e| e.to_string());
                 Err(Refusal::AmbiguousRule {
@@ -192,6 +228,12 @@ fn choose<'a>(
             candidates: several.iter().map(|disk| disk.device.name.clone()).collect(),
         }),
     })
+}
+
+fn wait_for(disk: &Disk, reason: &Ineligible) -> Decision {
+    let message =
+        format!("Waiting for {}, which can't be used: {reason}.", disk.device.node.display());
+    Decision::Wait { message }
 }
 
 fn installed(disk: &Disk) -> Decision {
@@ -224,11 +266,12 @@ fn refuse_label_clash(target: &Disk, disks: &[Disk]) -> Result<(), Refusal> {
 }
 
 fn plan(
-    facts: &Facts<'_>,
     answers: &Resolved,
     disk: &Disk,
     condition: Condition,
     chosen_by: ChosenBy,
+    configuration: Configuration,
+    system: System,
 ) -> Plan {
     let erases = match condition {
         Condition::Blank => Vec::new(),
@@ -242,13 +285,10 @@ fn plan(
             summary: disk.summary(),
             condition,
             erases,
-            links: disk.device.links.clone(),
             chosen_by,
         },
-        system: system(facts.manifest, answers),
-        hostname: answers.hostname.value.to_string(),
-        username: answers.username.value.to_string(),
-        full_name: answers.full_name.as_ref().map(|name| name.value.to_string()),
+        system,
+        configuration,
         countdown: answers.countdown.value.seconds(),
         finish: answers.finish.value,
         network: answers.network.value,
@@ -264,24 +304,26 @@ fn plan(
     }
 }
 
-/// The carried system, if it is exactly what was asked for.
-fn system(manifest: &Manifest, answers: &Resolved) -> System {
-    let build =
-        |because: String| System::Build { attribute: manifest.flake_attribute.clone(), because };
-    let Some(toplevel) = &manifest.toplevel else {
-        return build("this ISO carries none built".to_owned());
+fn configuration(answers: &Resolved, disk: &Disk, disks: &[Disk]) -> Configuration {
+    let full_name = answers.full_name.as_ref().map(|name| name.value.to_string());
+    Configuration {
+        hostname: answers.hostname.value.to_string(),
+        username: answers.username.value.to_string(),
+        full_name: full_name.unwrap_or_default(),
+        disk_device: stable_name(&disk.device, disks),
+    }
+}
+
+/// The disk's name that is most likely to mean the same disk later: by its own identity, else by its
+/// place. What another disk is called as well, as a namespace of the same NVMe drive may be, means
+/// neither.
+fn stable_name(device: &Device, disks: &[Disk]) -> PathBuf {
+    let others = || disks.iter().map(|d| &d.device).filter(|other| other.name != device.name);
+    let is_own = |link: &&PathBuf| !others().any(|other| other.links.contains(link));
+    let found = |prefix: &str| {
+        device.links.iter().filter(|link| link.starts_with(prefix)).filter(is_own).min()
     };
-    let defaults = &manifest.defaults;
-    if answers.hostname.value.as_str() != defaults.hostname {
-        return build(format!("the host name {} is not the ISO's", answers.hostname.value));
-    }
-    if answers.username.value.as_str() != defaults.username {
-        return build(format!("the account {} is not the ISO's", answers.username.value));
-    }
-    if answers.full_name.is_some() {
-        return build("a full name is given".to_owned());
-    }
-    System::Copy { toplevel: toplevel.display().to_string() }
+    found("/dev/disk/by-id").or_else(|| found("/dev/disk/by-path")).unwrap_or(&device.node).clone()
 }
 
 /// A disk with the texts that a rule looks at.

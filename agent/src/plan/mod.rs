@@ -7,13 +7,17 @@
 mod consent;
 mod decision;
 mod refusal;
-
-use std::path::PathBuf;
+mod system;
+#[cfg(test)]
+mod tests;
 
 use nixvm_answers::answers::{Finish, Network};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::checks::Buildable;
+use crate::configuration::Configuration;
 use crate::disk::Condition;
 use crate::disk::identity::Identity;
 
@@ -21,19 +25,15 @@ pub use decision::{Decision, Facts, Wishes, decide, eligible};
 pub use refusal::Refusal;
 
 /// Everything that an install will do, known before its first write.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Plan {
     /// The disk.
     pub target: Target,
     /// Where the system comes from.
     pub system: System,
-    /// The system's host name.
-    pub hostname: String,
-    /// The account's login name.
-    pub username: String,
-    /// The account's full name.
-    pub full_name: Option<String>,
+    /// What is written to `/etc/nixos`.
+    pub configuration: Configuration,
     /// Seconds between showing the plan and the first write.
     pub countdown: u32,
     /// What happens at the end.
@@ -45,7 +45,7 @@ pub struct Plan {
 }
 
 /// The disk that will be erased.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Target {
     /// The kernel's name.
@@ -59,14 +59,12 @@ pub struct Target {
     pub condition: Condition,
     /// What is lost, a phrase each.
     pub erases: Vec<String>,
-    /// `/dev/disk/by-id/*` and udev's other links to it.
-    pub links: Vec<PathBuf>,
     /// Who meant this disk.
     pub chosen_by: ChosenBy,
 }
 
 /// Who meant a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChosenBy {
     /// It is the only one that can be used.
@@ -78,7 +76,7 @@ pub enum ChosenBy {
 }
 
 /// Where the system comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "from")]
 pub enum System {
     /// The ISO carries it built.
@@ -88,15 +86,16 @@ pub enum System {
     },
     /// It is built from the flake into the target's store.
     Build {
-        /// Attribute under `nixosConfigurations`.
-        attribute: String,
+        /// What that takes.
+        #[serde(flatten)]
+        buildable: Buildable,
         /// Why the carried one does not do.
         because: String,
     },
 }
 
 /// An answer as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Answer {
     /// The key.
@@ -117,6 +116,12 @@ impl Plan {
 
     /// The plan in one sentence.
     pub fn sentence(&self) -> String {
+        let [what, loss, rest] = self.sentence_parts();
+        format!("{what}{loss}{rest}")
+    }
+
+    /// [`Plan::sentence`] in three parts, of which the middle one says what is lost.
+    pub fn sentence_parts(&self) -> [String; 3] {
         let erases = if self.target.erases.is_empty() {
             "which is blank".to_owned()
         } else {
@@ -124,14 +129,20 @@ impl Plan {
         };
         let how = match &self.system {
             System::Copy { .. } => "copied from this ISO".to_owned(),
-            System::Build { because, .. } => format!("built from the flake because {because}"),
+            System::Build { because, buildable: Buildable { online: false, .. } } => {
+                format!("built from the flake because {because}")
+            }
+            System::Build { because, .. } => {
+                format!("downloaded and built from the flake because {because}")
+            }
         };
-        format!(
-            "Install NixOS, {how}, on {} ({}), {erases}; host name {}, account {}.",
-            self.target.identity.node.display(),
-            self.target.summary,
-            self.hostname,
-            self.username,
-        )
+        [
+            format!("Install NixOS, {how}, on {}, ", self.target.summary),
+            erases,
+            format!(
+                "; host name {}, account {}.",
+                self.configuration.hostname, self.configuration.username
+            ),
+        ]
     }
 }

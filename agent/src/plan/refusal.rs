@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checks::Unreachable;
 use crate::event::Problem;
 use crate::machine::Hypervisor;
 use crate::text;
@@ -30,6 +31,8 @@ pub enum Refusal {
         memory_bytes: u64,
         /// What is needed, in bytes.
         minimum_bytes: u64,
+        /// Whose settings have to be changed.
+        hypervisor: Hypervisor,
     },
     /// The answers are wrong: nothing of them is used.
     Answers {
@@ -66,8 +69,8 @@ pub enum Refusal {
     },
     /// The answers require a network and there is none that works.
     NoNetwork {
-        /// Which of link, lease, DNS and HTTPS failed, and how.
-        failed: String,
+        /// Which part of it does not.
+        unreachable: Unreachable,
     },
 }
 
@@ -90,18 +93,18 @@ impl Refusal {
                 format!("This ISO is for {iso} and this machine is {machine}."),
                 "Download the ISO for this machine's architecture.".to_owned(),
             ),
-            Self::LittleMemory { memory_bytes, minimum_bytes } => (
+            Self::LittleMemory { memory_bytes, minimum_bytes, hypervisor } => (
                 "little-memory",
                 format!(
                     "This machine has {} of memory and the install needs {}.",
                     text::size(*memory_bytes),
                     text::size(*minimum_bytes)
                 ),
-                "Give the VM more memory in its settings, and start it again.".to_owned(),
+                format!("Shut the machine down and give it more. {}", hypervisor.memory_setting()),
             ),
             Self::Answers { problems } => (
                 "answers",
-                format!("The answers are wrong, so none of them is used: {}", problems.join("; ")),
+                format!("The answers are wrong, so none of them is used:\n{}", problems.join("\n")),
                 "Correct them where they come from; `nixvm-agent check-answers FILE` checks a file."
                     .to_owned(),
             ),
@@ -127,12 +130,13 @@ impl Refusal {
             Self::CannotBuild { because, missing } => (
                 "cannot-build",
                 format!("The system has to be built because {because}, and can't be: {missing}."),
-                "Connect the network, or leave host name and account as the ISO has them."
+                "Leave host name, account and full name as the ISO has them, or give the VM what is \
+                 missing: memory in its settings, a network adapter that is connected."
                     .to_owned(),
             ),
-            Self::NoNetwork { failed } => (
+            Self::NoNetwork { unreachable } => (
                 "no-network",
-                format!("The answers require a network: {failed}."),
+                format!("The answers require a network: {unreachable}."),
                 "Connect the VM's network adapter, or set network = \"auto\".".to_owned(),
             ),
         };

@@ -9,5 +9,5 @@ use nixvm_answers::{Problems, document};
 /// # Errors
 /// All that is wrong with it, for the terminal.
 pub fn check_answers(file: &Path) -> Result<String, Problems> {
-    document::read(file).map(|given| document::show(&given.answers))
+    document::check(file)
 }

@@ -16,7 +16,7 @@ use crate::command::Runner;
 use crate::machine::hypervisor::Hypervisor;
 
 pub use check::check_answers;
-pub use volume::{LABEL, read_volume};
+pub use volume::{LABEL, read_volume, silent_volume};
 
 /// What a source said; nothing, if there is no such source.
 type Found = Result<Option<Given>, Problems>;

@@ -33,11 +33,19 @@ pub fn read_volume(device: &Path, file_system: &str) -> Result<Given, Problems> 
     let source = Source::Volume { device: device.display().to_string() };
     match read(device, file_system) {
         Ok(bytes) => document::parse(&bytes, source),
-        Err(error) => {
-            let hint = "put the answers into a file nixvm.toml on it, or detach it";
-            Err(Problem::whole(source, format!("{error:#}"), Some(hint)).into())
-        }
+        Err(error) => Err(unreadable(source, &format!("{error:#}"))),
     }
+}
+
+fn unreadable(source: Source, why: &str) -> Problems {
+    let hint = "put the answers into a file nixvm.toml on it, or detach it";
+    Problem::whole(source, why.to_owned(), Some(hint)).into()
+}
+
+/// What is said of a volume on which [`read_volume`] hangs.
+pub fn silent_volume(device: &Path) -> Problems {
+    let source = Source::Volume { device: device.display().to_string() };
+    unreadable(source, &format!("{} does not answer", device.display()))
 }
 
 fn read(device: &Path, file_system: &str) -> Result<Vec<u8>> {

@@ -1,27 +1,33 @@
 //! The command line → what is done.
 
-use std::io::Write;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use nixvm_answers::account::Username;
 use nixvm_answers::answers::{Erase, Finish, choice};
 use nixvm_answers::disk::DiskRule;
 use nixvm_answers::hostname::Hostname;
-use nixvm_answers::{Answers, Source, area, document, ssh};
+use nixvm_answers::ssh::{self, AuthorizedKey};
+use nixvm_answers::{Answers, Problems, Source, document};
 
 use crate::edit::{self, Options};
 use crate::image::{Access, Image};
 use crate::{copy, password};
+
+/// What the help ends with.
+const EXIT_STATUS: &str = "\
+Exit status: 0 if it was done; 1 if it was not, and the message says why; 2 if the command line is \
+wrong.";
 
 /// Put your answers into a downloaded nixvm ISO.
 ///
 /// The installer then asks for less, or for nothing. Only the place that the ISO reserves for
 /// answers changes; what is published as its SHA-256 does, too.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_long_help = EXIT_STATUS)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -40,8 +46,11 @@ enum Command {
     Customize(Box<Customize>),
     /// Remove the answers from an ISO, so that it is again what was published.
     Reset {
-        /// The ISO.
+        /// The ISO, which is changed unless --output is given.
         iso: PathBuf,
+        /// Write a new ISO and leave the other one as it is.
+        #[arg(short, long, value_name = "ISO")]
+        output: Option<PathBuf>,
     },
     /// Check an answers file and show what it says.
     Validate {
@@ -54,7 +63,7 @@ enum Command {
 struct Customize {
     /// The ISO, which is changed unless --output is given.
     iso: PathBuf,
-    /// Begin with this answers file, in TOML, instead of what the ISO has.
+    /// Begin with this answers file, in TOML, instead of with what the ISO has.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     /// Host name, without a domain.
@@ -64,6 +73,8 @@ struct Customize {
     #[arg(long)]
     username: Option<Username>,
     /// Public keys that may log in, such as ~/.ssh/id_ed25519.pub; may be given several times.
+    ///
+    /// They replace the keys that the answers have already.
     #[arg(long, value_name = "FILE")]
     ssh_key: Vec<PathBuf>,
     /// Ask for the account's password; only its hash is written.
@@ -89,39 +100,32 @@ struct Customize {
     output: Option<PathBuf>,
 }
 
-/// Does what the command line says, and writes what is to be read to `out`.
+/// Does what the command line says → what is to be read by whoever gave it.
 ///
 /// # Errors
 /// For the user: what could not be done, to what, and what to do about it.
-pub fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
+pub fn run(arguments: Arguments) -> Result<String> {
     match arguments.command {
-        Command::Show { iso } => show(&iso, out),
-        Command::Customize(arguments) => customize(&arguments, out),
-        Command::Reset { iso } => reset(&iso, out),
-        Command::Validate { file } => {
-            write!(out, "{}", document::show(&document::read(&file).map_err(listed)?.answers))?;
-            Ok(())
+        Command::Show { iso } => {
+            let text = read_text(&mut Image::open(&iso, Access::Read)?, &iso)?;
+            Ok(document::show(&parse(&text)?))
         }
+        Command::Customize(arguments) => customize(&arguments),
+        Command::Reset { iso, output } => {
+            let mut image = open(&iso, output.as_deref())?;
+            let written = put(&mut image, &iso, output.as_deref(), "")?;
+            Ok(format!("There are no answers in {} any more.\n", written.display()))
+        }
+        Command::Validate { file } => document::check(&file).map_err(listed),
     }
 }
 
-fn show(iso: &Path, out: &mut dyn Write) -> Result<()> {
-    let text = read_text(&mut Image::open(iso, Access::Read)?, iso)?;
-    write!(out, "{}", document::show(&parse(&text)?))?;
-    Ok(())
-}
-
-fn customize(arguments: &Customize, out: &mut dyn Write) -> Result<()> {
-    let access = if arguments.output.is_some() { Access::Read } else { Access::Write };
-    let mut image = Image::open(&arguments.iso, access)?;
+fn customize(arguments: &Customize) -> Result<String> {
+    let output = arguments.output.as_deref();
     // What cannot succeed fails before anybody is asked for a password.
-    arguments.output.as_deref().map_or(Ok(()), copy::ensure_free)?;
+    let mut image = open(&arguments.iso, output)?;
     let base = match &arguments.answers {
-        Some(file) => {
-            document::read(file).map_err(listed)?;
-            std::fs::read_to_string(file)
-                .with_context(|| format!("cannot read {}", file.display()))?
-        }
+        Some(file) => document::read_with_text(file).map_err(listed)?.1,
         None => read_text(&mut image, &arguments.iso)?,
     };
     let options = options(arguments)?;
@@ -130,35 +134,44 @@ fn customize(arguments: &Customize, out: &mut dyn Write) -> Result<()> {
     }
     let text = edit::apply(&base, &options)?;
     let answers = parse(&text)?;
-    let area = area::encode(&text)?;
-    let written = match &arguments.output {
-        Some(output) => {
-            let bar = ProgressBar::new(image.length()).with_style(
-                ProgressStyle::with_template("{bar:32} {bytes} of {total_bytes}, {eta} left")
-                    .context("the progress bar's template is wrong")?,
-            );
-            copy::copy(&mut image, output, &area, &mut |done| bar.set_position(done))?;
-            bar.finish_and_clear();
-            output
-        }
-        None => {
-            let name = arguments.iso.display();
-            image.write(&area).with_context(|| format!("cannot change {name}"))?;
-            &arguments.iso
-        }
+    let written = put(&mut image, &arguments.iso, output, &text)?;
+    Ok(format!("# in {} now:\n{}", written.display(), document::show(&answers)))
+}
+
+/// Opens the ISO to be changed, or to be copied to `output`.
+fn open(iso: &Path, output: Option<&Path>) -> Result<Image> {
+    let access = if output.is_some() { Access::Read } else { Access::Write };
+    let image = Image::open(iso, access)?;
+    output.map_or(Ok(()), |output| copy::ensure_new(iso, output))?;
+    Ok(image)
+}
+
+/// Puts answers into the ISO, or into a copy of it → which of the two.
+fn put<'p>(
+    image: &mut Image,
+    iso: &'p Path,
+    output: Option<&'p Path>,
+    text: &str,
+) -> Result<&'p Path> {
+    let Some(output) = output else {
+        image.put(text).with_context(|| format!("cannot change {}", iso.display()))?;
+        return Ok(iso);
     };
-    writeln!(out, "# in {} now:", written.display())?;
-    write!(out, "{}", document::show(&answers))?;
-    Ok(())
+    // Nothing is shown where there is no terminal.
+    let bar = ProgressBar::new(image.length()).with_style(
+        ProgressStyle::with_template("{bar:32} {bytes} of {total_bytes}, {eta} left")
+            .context("the progress bar's template is wrong")?,
+    );
+    copy::copy(image, output, text, &mut |done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    Ok(output)
 }
 
 fn options(arguments: &Customize) -> Result<Options> {
     let mut ssh_keys = Vec::new();
     for file in &arguments.ssh_key {
-        let keys = std::fs::read_to_string(file)
-            .map_err(anyhow::Error::from)
-            .and_then(|text| Ok(ssh::parse_file(&text)?));
-        ssh_keys.extend(keys.with_context(|| format!("cannot use {}", file.display()))?);
+        let keys = read_keys(file).with_context(|| format!("cannot use {}", file.display()))?;
+        ssh_keys.extend(keys);
     }
     // Not parsed by clap, whose message would repeat what may be a password.
     let password_hash = match (&arguments.password_hash, arguments.password) {
@@ -177,10 +190,9 @@ fn options(arguments: &Customize) -> Result<Options> {
     })
 }
 
-fn reset(iso: &Path, out: &mut dyn Write) -> Result<()> {
-    let mut image = Image::open(iso, Access::Write)?;
-    image.write(&area::encode("")?).with_context(|| format!("cannot change {}", iso.display()))?;
-    Ok(writeln!(out, "There are no answers in {} any more.", iso.display())?)
+fn read_keys(file: &Path) -> Result<Vec<AuthorizedKey>> {
+    let bytes = File::open(file).and_then(document::read_limited)?;
+    Ok(ssh::parse_file(document::text(&bytes)?)?)
 }
 
 fn read_text(image: &mut Image, iso: &Path) -> Result<String> {
@@ -191,7 +203,6 @@ fn parse(text: &str) -> Result<Answers> {
     Ok(document::parse(text.as_bytes(), Source::Iso).map_err(listed)?.answers)
 }
 
-/// The problems, below a line that says what they are.
-fn listed(problems: nixvm_answers::Problems) -> anyhow::Error {
-    anyhow::anyhow!("the answers cannot be used:\n{problems}")
+fn listed(problems: Problems) -> Error {
+    Error::msg(problems.report())
 }

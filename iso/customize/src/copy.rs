@@ -4,33 +4,47 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use nixvm_answers::area;
 
 use crate::image::{Access, Image};
 
 /// Bytes copied between two reports of progress.
 const STRETCH: u64 = 16 << 20;
 
-/// Copies `image` to the new file `to` with `area` in it, and reports the bytes copied so far.
+/// Copies `image` to the new file `to` with the answers `text` in it, and reports the bytes copied
+/// so far.
 ///
 /// The file gets its name when it is complete; before, it is called `NAME.part`.
 ///
 /// # Errors
-/// `to` exists already, or can't be written. What was copied so far is removed.
-pub fn copy(image: &mut Image, to: &Path, area: &[u8], report: &mut dyn FnMut(u64)) -> Result<()> {
+/// `to` exists already, or can't be written; the answers are too long. What was copied so far is
+/// removed.
+pub fn copy(image: &mut Image, to: &Path, text: &str, report: &mut dyn FnMut(u64)) -> Result<()> {
+    area::encode(text)?;
     ensure_free(to)?;
     let part = Part::create(to)?;
     let copied = write(image, &part, report)
-        .and_then(|()| Image::open(&part.path, Access::Write)?.write(area));
+        .and_then(|()| Image::open(&part.path, Access::Write)?.put(text));
     copied.with_context(|| format!("cannot write {}", part.path.display()))?;
     part.finish(to)
 }
 
-/// Checks that nothing would be overwritten by a new file `to`.
+/// Checks that `to` is not the ISO `from` itself, and that [`copy`] would overwrite nothing.
 ///
 /// # Errors
-/// There is something of that name.
-pub fn ensure_free(to: &Path) -> Result<()> {
+/// It is no name for a new file; the message says why.
+pub fn ensure_new(from: &Path, to: &Path) -> Result<()> {
+    ensure!(to != "-", "an ISO cannot be written to standard output; give the name of a new file");
+    if let (Ok(from), Ok(same)) = (from.canonicalize(), to.canonicalize()) {
+        let name = to.display();
+        ensure!(from != same, "{name} is the ISO itself; without --output it is changed in place");
+        ensure!(!same.is_dir(), "{name} is a folder; give the name of a new file in it");
+    }
+    ensure_free(to)
+}
+
+fn ensure_free(to: &Path) -> Result<()> {
     if to.symlink_metadata().is_ok() {
         bail!("{} exists already; remove it, or choose another name", to.display());
     }
@@ -74,6 +88,8 @@ impl Part {
     }
 
     fn finish(mut self, to: &Path) -> Result<()> {
+        // Somebody may have used the name during the copy, and a renaming would replace their file.
+        ensure_free(to)?;
         fs::rename(&self.path, to).with_context(|| format!("cannot name it {}", to.display()))?;
         self.finished = true;
         Ok(())

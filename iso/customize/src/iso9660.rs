@@ -15,11 +15,9 @@ pub const SECTOR: u64 = 2048;
 /// Sector of the primary volume descriptor.
 const DESCRIPTOR: u64 = 16;
 
-/// Bytes of one directory. The largest that tools write is far below.
-const LONGEST_DIRECTORY: u64 = 8 << 20;
-
-/// Directories of one image.
-const MOST_DIRECTORIES: usize = 50_000;
+/// Bytes of all directories together: some 60,000 files. An ISO of ours has a few dozen, and each
+/// takes memory here.
+const MOST_OF_DIRECTORIES: u64 = 8 << 20;
 
 /// Bytes of the image that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,14 +41,14 @@ impl Extent {
 }
 
 /// One part of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilePart {
-    /// Names of the folders and of the file.
-    pub path: Vec<String>,
     /// Where it is.
     pub extent: Extent,
     /// The file has more than this part.
     pub partial: bool,
+    /// It is the file that was looked for.
+    pub wanted: bool,
 }
 
 /// What the primary volume descriptor says.
@@ -67,37 +65,44 @@ pub struct Volume {
 /// There is none, or it is not of an image with blocks of 2048 bytes.
 pub fn read_volume(image: &mut (impl Read + Seek)) -> Result<Volume> {
     let place = Extent { start: DESCRIPTOR * SECTOR, length: SECTOR };
-    let sector = read(image, place).context("it is not an ISO image: it is too short")?;
+    let sector = read(image, place).context("it is not an ISO image")?;
     ensure!(sector[..7] == *b"\x01CD001\x01", "it is not an ISO image");
     ensure!(word(&sector, 128)? == SECTOR, "it is an ISO image with blocks of an unusual size");
     let root = sector.get(156..190).context("it has no root directory")?;
     Ok(Volume { length: long(&sector, 80)? * SECTOR, root: extent(root)? })
 }
 
-/// All files of the volume, in the order of the directories.
+/// All files of the volume, in the order of the directories, the one called `wanted` among them.
 ///
 /// # Errors
 /// A directory can't be read, or is damaged.
-pub fn read_files(image: &mut (impl Read + Seek), volume: &Volume) -> Result<Vec<FilePart>> {
+pub fn read_files(
+    image: &mut (impl Read + Seek),
+    volume: &Volume,
+    wanted: &[&str],
+) -> Result<Vec<FilePart>> {
     let mut files = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut left = vec![(Vec::new(), volume.root)];
-    while let Some((path, place)) = left.pop() {
+    let mut total = 0;
+    // With each folder: how many names of `wanted` lead to it, if they do.
+    let mut left = vec![(Some(0), volume.root)];
+    while let Some((depth, place)) = left.pop() {
         ensure!(seen.insert(place.start), "its directories form a loop");
-        ensure!(seen.len() <= MOST_DIRECTORIES, "it has too many directories");
-        ensure!(place.length <= LONGEST_DIRECTORY, "it has a directory of impossible size");
+        total += place.length;
+        ensure!(total <= MOST_OF_DIRECTORIES, "it has more directories than an ISO of nixvm");
         let bytes = read(image, place).context("one of its directories is cut off")?;
         for record in records(&bytes) {
             let record = record?;
             let Some(name) = name(record)? else { continue };
-            let mut path: Vec<String> = path.clone();
-            path.push(name);
+            let depth = depth.filter(|depth| wanted.get(*depth) == Some(&name.as_str()));
+            let depth = depth.map(|depth| depth + 1);
             let flags = byte(record, 25)?;
             let extent = extent(record)?;
             if flags & 0b10 != 0 {
-                left.push((path, extent));
+                left.push((depth, extent));
             } else {
-                files.push(FilePart { path, extent, partial: flags & 0x80 != 0 });
+                let wanted = depth == Some(wanted.len());
+                files.push(FilePart { extent, partial: flags & 0x80 != 0, wanted });
             }
         }
     }

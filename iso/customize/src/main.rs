@@ -1,18 +1,27 @@
 //! The `nixvm-iso` program: only wires.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::Parser;
+use nixvm_iso::cli::{Arguments, run};
 
 fn main() -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    let result = nixvm_iso::cli::run(nixvm_iso::cli::Arguments::parse(), &mut out);
-    match result.and_then(|()| Ok(out.flush()?)) {
+    match run(Arguments::parse()).and_then(|said| print(&said)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _nowhere_to_say_it = writeln!(std::io::stderr(), "nixvm-iso: {error:#}");
+            let _nowhere_to_say_it = writeln!(stderr(), "nixvm-iso: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn print(said: &str) -> Result<()> {
+    let mut out = stdout().lock();
+    match out.write_all(said.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads it has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("it is done, but standard output cannot be written"),
     }
 }

@@ -55,7 +55,8 @@ impl Key {
         Ok(self)
     }
 
-    fn digest(&self) -> String {
+    /// The key in 16 hexadecimal digits.
+    pub fn digest(&self) -> String {
         use std::fmt::Write;
         self.0.clone().finalize().iter().take(8).fold(String::new(), |mut text, byte| {
             let _infallible = write!(text, "{byte:02x}");

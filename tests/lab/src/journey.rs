@@ -3,21 +3,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use nixvm_answers::document;
 use serde_json::{Map, Value, json};
 
+use crate::bench::Bench;
 use crate::build::{Arch, Lab};
+use crate::inside::{Expected, PASSWORD_HASH};
 use crate::say;
 use crate::vm::Vm;
-use crate::vm::config::{self, Config, Disk, Firmware};
-
-/// The password of the account in the lab's own answers.
-pub const PASSWORD: &str = "rehearsal";
-
-/// What the lab answers where no answers file is given: [`PASSWORD`], by `openssl passwd -6`.
-const ANSWERS: &str = "password-hash = '$6$rehearsal$KvE53SAPxzqTg9vgeGez9G.SWSHYzpMj9lc299CT6sBzcYCeu9rMaHm49HKR2QDS14A38KQRsAt3gbbXwcjjx/'\n";
+use crate::vm::config::{Config, Firmware};
+use crate::vm::profile::Profile;
 
 /// What to install, and on what.
 pub struct Options {
@@ -25,75 +24,95 @@ pub struct Options {
     pub arch: Arch,
     /// The ISO; None: the stand-in, built if need be.
     pub iso: Option<PathBuf>,
-    /// The answers file.
+    /// The answers file; None: the lab answers only the password.
     pub answers: Option<PathBuf>,
+    /// The password that these answers have the hash of.
+    pub password: Option<String>,
     /// The disks' sizes in bytes.
     pub disks: Vec<u64>,
     /// By BIOS, which the installer refuses.
     pub bios: bool,
+    /// The product whose machine it resembles.
+    pub profile: Option<&'static Profile>,
     /// Show the screen in a window.
     pub display: bool,
     /// Leave disk and variables in place.
     pub keep: bool,
 }
 
-/// Installs and boots; the results are below `folder`.
+/// Installs and boots; the results are in `folder`.
 ///
 /// # Errors
 /// Anything on the way to the login failed.
 pub fn run(lab: &Lab, options: &Options, folder: &Path) -> Result<()> {
-    crate::cache::remove(folder)?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let iso = match &options.iso {
+        Some(iso) => {
+            iso.canonicalize().with_context(|| format!("cannot find {}", iso.display()))?
+        }
+        None => lab.iso(options.arch)?,
+    };
+    let bench = Bench::new(lab, options.arch, &iso, folder.to_owned())?;
     let mut summary = Summary::new(folder);
-    let result = travel(lab, options, folder, &mut summary);
+    let result = travel(&bench, options, &mut summary);
     let verdict = match &result {
         Ok(()) => "logged in".to_owned(),
         Err(error) => format!("failed: {error:#}"),
     };
     summary.set("verdict", json!(verdict))?;
-    say!("{verdict}; see {}", folder.display());
+    if !options.keep && result.is_ok() {
+        bench.tidy()?;
+    }
+    say!("{} See {}", if result.is_ok() { "Done." } else { "Failed." }, folder.display());
     result
 }
 
-fn travel(lab: &Lab, options: &Options, folder: &Path, summary: &mut Summary) -> Result<()> {
-    let iso = match &options.iso {
-        Some(iso) => iso.clone(),
-        None => lab.iso(options.arch)?,
-    };
-    crate::build::link(&iso, &folder.join("installer.iso"))?;
-    let config = machine(options, folder, &iso)?;
+fn travel(bench: &Bench<'_>, options: &Options, summary: &mut Summary) -> Result<()> {
+    crate::build::link(&bench.iso, &bench.folder.join("installer.iso"))?;
+    // Another ISO does not have the lab's shell inside.
+    let stand_in = options.iso.is_none();
+    let config = machine(bench, options)?;
+    summary.set("versions", versions(&config))?;
 
     let mut phase = Phase::start(summary);
-    let mut vm = Vm::start(&config, "install", folder)?;
-    if let Err(error) = install(&mut vm, &mut phase, folder) {
-        collect_logs(&mut vm, folder);
-        return Err(error);
-    }
+    let mut vm = bench.start(&config, "install")?;
+    install(&mut vm, stand_in, &mut phase, &bench.folder)?;
     vm.wait_off(60)?;
     phase.lap("shutdown")?;
 
-    let installed = Config { cd: None, answers: None, ..config };
-    let mut vm = Vm::start(&installed, "boot", folder)?;
-    log_in(&mut vm, "nixos", PASSWORD)?;
-    vm.screenshot(&folder.join("screens/4-login.png"))?;
+    let mut installed = Config { cd: None, answers: None, ..config };
+    if let Some(profile) = options.profile {
+        profile.make_bootable(&mut installed);
+    }
+    let mut vm = bench.start(&installed, "boot")?;
+    let expected = expected(options)?;
+    expected.log_in(&mut vm)?;
+    vm.screenshot(&bench.folder.join("screens/4-login.png"))?;
     phase.lap("boot to login")?;
-    say!("logged in");
-    check_inside(&mut vm)?;
-    phase.lap("checks")?;
-    Ok(())
+    say!("logged in as {}", expected.username);
+    if stand_in {
+        expected.check(&mut vm)?;
+        phase.lap("checks from inside")?;
+    } else {
+        say!("this is not the lab's own ISO: the system is not looked at from inside");
+    }
+    vm.kill()
 }
 
 /// Follows an install to its good end, with pictures.
-fn install(vm: &mut Vm, phase: &mut Phase<'_>, folder: &Path) -> Result<()> {
+fn install(vm: &mut Vm, stand_in: bool, phase: &mut Phase<'_>, folder: &Path) -> Result<()> {
     phase.summary.set("accelerator", json!(vm.accelerator.to_string()))?;
     let screens = folder.join("screens");
     let ready = vm.event("first screen", 60, |event| event["event"] == "screen-ready")?;
     phase.summary.set("first-screen-seconds", ready["seconds"].clone())?;
     phase.lap("power-on to first screen")?;
-    vm.event("countdown", 30, |event| event["event"] == "countdown")?;
-    vm.screenshot(&screens.join("1-countdown.png"))?;
-    vm.state("installing", 30)?;
-    phase.lap("to consent")?;
+    vm.event("countdown", 60, |event| event["event"] == "countdown")?;
+    if stand_in {
+        vm.screen("The install begins", &screens.join("1-countdown.png"))?;
+    } else {
+        vm.screenshot(&screens.join("1-countdown.png"))?;
+    }
+    vm.state("installing", 60)?;
+    phase.lap("countdown")?;
     vm.event("copying", 60, |event| event["event"] == "step-started" && event["step"] == "system")?;
     vm.screenshot(&screens.join("2-copying.png"))?;
     let verdict = vm.verdict(120)?;
@@ -105,114 +124,62 @@ fn install(vm: &mut Vm, phase: &mut Phase<'_>, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Keeps what the guest can tell about a failure; nothing of it must hide the failure itself.
-fn collect_logs(vm: &mut Vm, folder: &Path) {
-    let _no_screen = vm.screenshot(&folder.join("screens/failed.png"));
-    for (file, command) in [
-        ("install.log", "cat /run/nixvm/install.log"),
-        ("journal.log", "journalctl --boot --no-pager --lines 400"),
-    ] {
-        if let Ok((_, text)) = vm.shell.try_run(command) {
-            let _disk_full = fs::write(folder.join(file), text);
-        }
+fn machine(bench: &Bench<'_>, options: &Options) -> Result<Config> {
+    let mut config = bench.machine()?;
+    if options.bios {
+        config.firmware = Firmware::Bios;
     }
-}
-
-fn machine(options: &Options, folder: &Path, iso: &Path) -> Result<Config> {
-    let firmware = if options.bios {
-        Firmware::Bios
-    } else {
-        let variables = folder.join("efivars.fd");
-        config::fresh_variables(options.arch, &variables)?;
-        Firmware::Uefi(variables)
-    };
-    let answers = match &options.answers {
-        Some(file) => file.clone(),
-        None => {
-            let file = folder.join("answers.toml");
-            fs::write(&file, ANSWERS)?;
-            file
-        }
-    };
-    let mut config = Config::new(options.arch, firmware);
     for (position, size) in options.disks.iter().enumerate() {
-        let image = folder.join(format!("disk{position}.raw"));
-        config::fresh_disk(&image, *size)?;
-        config.disks.push(Disk::virtio(&format!("disk{position}"), image));
+        config.disks.push(bench.disk_of(&format!("disk{position}"), *size)?);
     }
-    config.cd = Some(iso.to_owned());
-    config.answers = Some(answers);
+    if let Some(profile) = options.profile {
+        profile.apply(&mut config);
+        if profile.is_small() {
+            say!("{} gives {} MiB, which is too little", profile.name, profile.memory_mib);
+        }
+    }
+    let mut text = match &options.answers {
+        Some(file) => fs::read_to_string(file)
+            .with_context(|| format!("cannot read the answers file {}", file.display()))?,
+        None => String::new(),
+    };
+    if options.password.is_none() {
+        // Before any table of the file's own.
+        text.insert_str(0, &format!("password-hash = '{PASSWORD_HASH}'\n"));
+    }
+    let file = bench.folder.join("answers.toml");
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    config.answers = Some(file);
     config.display = options.display;
     Ok(config)
 }
 
-/// Logs in on the serial console.
-///
-/// # Errors
-/// There is no prompt, or the password is not taken.
-pub fn log_in(vm: &mut Vm, username: &str, password: &str) -> Result<()> {
-    vm.serial.expect("login: ", vm.accelerator.time(60)).context("no login prompt")?;
-    vm.serial.send(&format!("{username}\n"))?;
-    vm.serial.expect("Password: ", vm.accelerator.time(20))?;
-    vm.serial.send(&format!("{password}\n"))?;
-    // login(1) throws away what is typed before the shell's prompt.
-    let shell = vm.serial.expect_any(&["$ ", "incorrect"], vm.accelerator.time(20))?;
-    ensure!(shell == 0, "the account's password is not taken");
-    vm.serial.send("echo logged-in-as-$USER\n")?;
-    vm.serial.expect(&format!("logged-in-as-{username}"), vm.accelerator.time(20))?;
-    Ok(())
+/// What the answers make of the machine.
+fn expected(options: &Options) -> Result<Expected> {
+    let mut expected = Expected::default();
+    if let Some(file) = &options.answers {
+        let answers = document::read(file).map_err(|problems| anyhow!("{problems}"))?.answers;
+        expected.hostname = answers.hostname.map_or(expected.hostname, |name| name.to_string());
+        expected.username = answers.username.map_or(expected.username, |name| name.to_string());
+    }
+    if let Some(password) = &options.password {
+        expected.password.clone_from(password);
+    }
+    Ok(expected)
 }
 
-/// Looks at the installed system from inside.
-fn check_inside(vm: &mut Vm) -> Result<()> {
-    let expect = |what: &str, found: &str, wanted: &str| -> Result<()> {
-        ensure!(found == wanted, "{what} is {found:?} and not {wanted:?}");
-        Ok(())
+/// What the run was made with, as far as it can be told.
+fn versions(config: &Config) -> Value {
+    let first_line = |program: &str, arguments: &[&str]| -> Option<String> {
+        let output = Command::new(program).args(arguments).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).lines().next()?.to_owned())
     };
-    let shell = &mut vm.shell;
-    expect("the host name", &shell.run("hostname")?, "nixvm")?;
-    expect("the account", &shell.run("id -un 1000")?, "nixos")?;
-    let groups = shell.run("id -nG nixos")?;
-    for group in ["wheel", "docker", "networkmanager"] {
-        ensure!(groups.split(' ').any(|g| g == group), "nixos is not in {group}: {groups}");
-    }
-    expect(
-        "/",
-        &shell.run("findmnt -no FSTYPE,LABEL,PARTLABEL /")?,
-        "ext4   nixos disk-main-root",
-    )?;
-    expect(
-        "/boot",
-        &shell.run("findmnt -no FSTYPE,LABEL,PARTLABEL /boot")?,
-        "vfat   boot  disk-main-ESP",
-    )?;
-    let size = shell.run("lsblk -bno SIZE $(findmnt -no SOURCE /boot)")?;
-    expect("the ESP's size", &size, &(512_u64 << 20).to_string())?;
-    expect("root's password", &shell.run("getent shadow root | cut -d: -f2")?, "*")?;
-    shell.run("nix-store --verify --check-contents")?;
-    let profile = shell.run("readlink -f /nix/var/nix/profiles/system")?;
-    expect("the running system", &shell.run("readlink -f /run/current-system")?, &profile)?;
-    for file in [
-        "flake.nix",
-        "flake.lock",
-        "nix/host.nix",
-        "nix/disk-device.nix",
-        "nix/hardware-configuration.nix",
-    ] {
-        shell.run(&format!("test -s /etc/nixos/{file}"))?;
-    }
-    expect(
-        "git's untracked files",
-        &shell.run("git -C /etc/nixos status --porcelain | grep -v ^A || :")?,
-        "",
-    )?;
-    expect("the log's mode", &shell.run("stat -c %a /var/log/nixvm/*.log")?, "600")?;
-    shell.run("test -s /boot/EFI/nixvm/installed")?;
-    expect(
-        "the system",
-        &shell.run("systemctl is-system-running --wait || systemctl --failed")?,
-        "running",
-    )
+    json!({
+        "qemu": first_line(config.program(), &["--version"]),
+        "firmware": first_line("dpkg-query", &["--show", config.firmware_package()]),
+        "nixvm": env!("CARGO_PKG_VERSION"),
+        "rustc": first_line("rustc", &["--version"]),
+    })
 }
 
 /// `summary.json`, written anew at each change: a run that is cut off leaves what it knew.
@@ -228,7 +195,7 @@ impl Summary {
 
     fn set(&mut self, key: &str, value: Value) -> Result<()> {
         self.values.insert(key.to_owned(), value);
-        let text = serde_json::to_string_pretty(&self.values)?;
+        let text = serde_json::to_string_pretty(&self.values)? + "\n";
         fs::write(&self.file, text).with_context(|| format!("cannot write {}", self.file.display()))
     }
 }

@@ -3,11 +3,16 @@
 //! Real NixOS binaries come from a cache that is not always in reach, so the lab boots a stand-in: see
 //! README.md for what it proves and what it can't.
 
+pub mod bench;
+pub mod benchmark;
 pub mod build;
 pub mod cache;
+pub mod inside;
 pub mod journey;
+pub mod scenario;
 pub mod setup;
 pub mod shell;
+pub mod suite;
 pub mod vm;
 
 /// Prints a line of progress for whoever runs the lab.

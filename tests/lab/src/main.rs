@@ -1,13 +1,16 @@
 //! `cargo xtask`: only wires.
 
-use anyhow::Result;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+use glob::Pattern;
 use nixvm_answers::size::Size;
 use nixvm_lab::build::{Arch, Lab};
-use nixvm_lab::{journey, say, setup};
+use nixvm_lab::scenario::{self, Runner, Scenario};
+use nixvm_lab::vm::profile::{self, Profile};
+use nixvm_lab::{benchmark, journey, say, setup, suite};
 
 /// Builds the stand-in ISO, installs it in virtual machines, and runs the project's tests.
 #[derive(Parser)]
@@ -24,12 +27,18 @@ enum Task {
         /// The machine that it is for.
         #[arg(long, value_enum, default_value_t)]
         arch: Arch,
+        /// Do not name the store's image in the manifest: Nix has to copy the system.
+        #[arg(long)]
+        no_store_image: bool,
     },
     /// Install a virtual machine and boot it: results are in target/vm.
     Vm {
         /// An answers file; without one, the lab answers only the password.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         answers: Option<PathBuf>,
+        /// The password that the answers file has the hash of; without it, the lab adds its own.
+        #[arg(long, requires = "answers")]
+        password: Option<String>,
         /// A disk's size, with K, M, G or T; may be given several times.
         #[arg(long = "disk", value_name = "SIZE", default_value = "8G")]
         disks: Vec<Size>,
@@ -37,11 +46,14 @@ enum Task {
         #[arg(long, value_enum, default_value_t = FirmwareChoice::Uefi)]
         firmware: FirmwareChoice,
         /// Another ISO than the stand-in, for example a real NixOS one.
-        #[arg(long)]
+        #[arg(long, value_name = "PATH")]
         iso: Option<PathBuf>,
         /// The machine.
         #[arg(long, value_enum, default_value_t)]
         arch: Arch,
+        /// The product whose machine it resembles; without one, it has whatever tests need.
+        #[arg(long, value_name = "NAME", value_parser = profile::names())]
+        profile: Option<String>,
         /// Show the screen in a window.
         #[arg(long)]
         display: bool,
@@ -49,6 +61,74 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
+    /// Try what is done to machines and how it ends: results are in target/vm/matrix.md.
+    Matrix {
+        /// Only scenarios whose name matches, for example 'power-cut-*'; may be given several times.
+        #[arg(long, value_name = "GLOB")]
+        only: Vec<Pattern>,
+        /// Machines at a time.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+        /// The machines.
+        #[arg(long, value_enum, default_value_t)]
+        arch: Arch,
+        /// Try again what has passed with the same ISO and lab.
+        #[arg(long)]
+        again: bool,
+        /// Only list the scenarios.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Run the project's tests: format, lints, unit and integration tests, scenarios on machines.
+    Test {
+        /// Machines at a time.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+    },
+    /// Measure: results are in target/bench.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Compare the ways to copy a closure from an ISO to a disk.
+    Copy {
+        /// Store paths of the made-up system.
+        #[arg(long, default_value_t = 2300)]
+        paths: usize,
+        /// Bytes in its files, with K, M, G or T.
+        #[arg(long, default_value = "2600M")]
+        size: Size,
+        /// How often each way is measured.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Measure at one size only.
+        #[arg(long)]
+        no_scaling: bool,
+    },
+    /// Compare what copying the system takes in a virtual machine, by the installer and by Nix.
+    Install {
+        /// How often each is measured.
+        #[arg(long, default_value_t = 2)]
+        rounds: usize,
+        /// The machine.
+        #[arg(long, value_enum, default_value_t)]
+        arch: Arch,
+    },
+}
+
+impl Task {
+    /// The machines that it is about.
+    fn arch(&self) -> Arch {
+        match self {
+            Self::Iso { arch, .. }
+            | Self::Vm { arch, .. }
+            | Self::Matrix { arch, .. }
+            | Self::Bench(Bench::Install { arch, .. }) => *arch,
+            Self::Test { .. } | Self::Bench(Bench::Copy { .. }) => Arch::X86_64,
+        }
+    }
 }
 
 /// How a machine starts.
@@ -70,17 +150,73 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
+    if let Task::Matrix { only, arch, list: true, .. } = &arguments.task {
+        for scenario in chosen(only, *arch) {
+            say!("{}: {} -> {}", scenario.name, scenario.fault, scenario.expected);
+        }
+        return Ok(());
+    }
     setup::become_root()?;
-    setup::install_packages()?;
+    setup::install_packages(arguments.task.arch())?;
     let lab = Lab::open()?;
     match arguments.task {
-        Task::Iso { arch } => say!("{}", lab.iso(arch)?.display()),
-        Task::Vm { answers, disks, firmware, iso, arch, display, keep } => {
-            let disks = disks.into_iter().map(Size::bytes).collect();
-            let bios = firmware == FirmwareChoice::Bios;
-            let options = journey::Options { arch, iso, answers, disks, bios, display, keep };
+        Task::Iso { arch, no_store_image: false } => say!("{}", lab.iso(arch)?.display()),
+        Task::Iso { arch, no_store_image: true } => {
+            say!("{}", lab.iso_without_store_image(arch)?.display());
+        }
+        Task::Vm { answers, password, disks, firmware, iso, arch, profile, display, keep } => {
+            let options = journey::Options {
+                arch,
+                iso,
+                answers,
+                password,
+                disks: disks.into_iter().map(Size::bytes).collect(),
+                bios: firmware == FirmwareChoice::Bios,
+                profile: profile.map(|name| product(&name, arch)).transpose()?,
+                display,
+                keep,
+            };
             journey::run(&lab, &options, &lab.project.join("target/vm"))?;
+        }
+        Task::Matrix { only, jobs, arch, again, list: _ } => {
+            let chosen = chosen(&only, arch);
+            ensure!(!chosen.is_empty(), "no scenario for {arch} matches; see --list");
+            let folder = lab.project.join("target/vm");
+            let runner = Runner { lab: &lab, arch, jobs, folder, resume: !again };
+            let outcomes = runner.run(&chosen)?;
+            let failed = outcomes.iter().filter(|one| !one.pass).count();
+            say!("{} scenarios, {failed} failed", outcomes.len());
+            ensure!(failed == 0, "{failed} scenarios did not end as they have to");
+        }
+        Task::Test { jobs } => {
+            setup::install_test_tools()?;
+            suite::run(&lab, jobs)?;
+        }
+        Task::Bench(Bench::Copy { paths, size, rounds, no_scaling }) => {
+            setup::install_test_tools()?;
+            let options =
+                benchmark::Options { paths, bytes: size.bytes(), rounds, scaling: !no_scaling };
+            benchmark::copy(&lab, &options, &lab.project.join("target/bench"))?;
+        }
+        Task::Bench(Bench::Install { rounds, arch }) => {
+            benchmark::install(&lab, arch, rounds, &lab.project.join("target/bench"))?;
         }
     }
     Ok(())
+}
+
+fn product(name: &str, arch: Arch) -> Result<&'static Profile> {
+    profile::find(name, arch).with_context(|| {
+        let all = profile::PROFILES.iter().filter(|one| one.arch == arch);
+        let names: Vec<_> = all.map(|one| one.name).collect();
+        format!("no profile {name} for {arch}: there are {}", names.join(", "))
+    })
+}
+
+fn chosen(only: &[Pattern], arch: Arch) -> Vec<&'static Scenario> {
+    scenario::all()
+        .into_iter()
+        .filter(|one| one.archs.contains(&arch))
+        .filter(|one| only.is_empty() || only.iter().any(|only| only.matches(one.name)))
+        .collect()
 }

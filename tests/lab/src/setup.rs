@@ -1,10 +1,11 @@
 //! A fresh Debian machine with cargo → one on which the lab runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::Arch;
 use crate::say;
 
 /// Packages that the lab needs, and the program or file that shows that one is there.
@@ -20,12 +21,63 @@ const PACKAGES: &[(&str, &str)] = &[
     ("xz-utils", "/usr/bin/xz"),
 ];
 
-/// Installs what is missing, and says so first.
+/// Packages that only guests for aarch64 need.
+const AARCH64_PACKAGES: &[(&str, &str)] = &[
+    ("qemu-efi-aarch64", "/usr/share/AAVMF/AAVMF_CODE.fd"),
+    ("qemu-system-arm", "/usr/bin/qemu-system-aarch64"),
+];
+
+/// Packages that only the tests need.
+const TEST_PACKAGES: &[(&str, &str)] = &[
+    ("dbus-daemon", "/usr/bin/dbus-daemon"),
+    ("dosfstools", "/sbin/mkfs.vfat"),
+    ("e2fsprogs", "/sbin/mkfs.ext4"),
+    ("fdisk", "/sbin/sfdisk"),
+    ("gdisk", "/sbin/sgdisk"),
+    ("grub-common", "/usr/bin/grub-script-check"),
+    ("mtools", "/usr/bin/mcopy"),
+    ("squashfs-tools", "/usr/bin/mksquashfs"),
+    ("xorriso", "/usr/bin/xorriso"),
+];
+
+/// Installs what the lab needs for guests of `arch` and is missing, and says so first.
 ///
 /// # Errors
 /// This is no Debian, or apt failed.
-pub fn install_packages() -> Result<()> {
-    let missing: Vec<_> = PACKAGES
+pub fn install_packages(arch: Arch) -> Result<()> {
+    install(PACKAGES)?;
+    match arch {
+        Arch::X86_64 => Ok(()),
+        Arch::Aarch64 => install(AARCH64_PACKAGES),
+    }
+}
+
+/// Installs what the tests need on top.
+///
+/// # Errors
+/// As [`install_packages`], or cargo has neither rustfmt nor clippy and can't get them.
+pub fn install_test_tools() -> Result<()> {
+    install(TEST_PACKAGES)?;
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let has = |mut cargo: Command| {
+            let output = cargo.args([command, "--version"]).stdin(Stdio::null()).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        if has(cargo()) {
+            continue;
+        }
+        say!("adding {component} to cargo");
+        let mut rustup = Command::new("rustup");
+        let added = rustup.args(["component", "add", component]).status();
+        if !added.is_ok_and(|status| status.success()) || !has(cargo()) {
+            bail!("`cargo {command}` is missing: install {component}, by rustup or from Debian");
+        }
+    }
+    Ok(())
+}
+
+fn install(packages: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<_> = packages
         .iter()
         .filter(|(_, file)| !Path::new(file).exists())
         .map(|(name, _)| *name)
@@ -67,14 +119,28 @@ fn apt(arguments: &[&str]) -> Result<()> {
 /// A cargo command, as the user who called sudo where that is how root was reached: what it writes
 /// into `target/` stays that user's.
 pub fn cargo() -> Command {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    as_user(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+}
+
+/// Where that cargo keeps the crates that it has fetched.
+///
+/// # Errors
+/// The user's shell can't be started.
+pub fn cargo_home() -> Result<PathBuf> {
+    let mut shell = as_user("sh");
+    let script = "printf %s \"${CARGO_HOME:-$HOME/.cargo}\"";
+    let output = shell.args(["-c", script]).output().context("cannot start sh")?;
+    Ok(String::from_utf8(output.stdout).context("cargo's folder has no name in UTF-8")?.into())
+}
+
+fn as_user(program: &str) -> Command {
     match std::env::var("SUDO_USER") {
         Ok(user) if rustix::process::geteuid().is_root() => {
             let mut command = Command::new("sudo");
-            command.args(["--user", &user, "--preserve-env", "--set-home", "--", &cargo]);
+            command.args(["--user", &user, "--preserve-env", "--set-home", "--", program]);
             command
         }
-        _ => Command::new(cargo),
+        _ => Command::new(program),
     }
 }
 

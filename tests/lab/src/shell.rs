@@ -116,7 +116,14 @@ fn tail(log: &Path, start: u64) -> Result<String> {
 /// A root folder to run programs in: an extracted Debian, with folders of the host bound into it.
 pub struct Chroot {
     root: PathBuf,
-    binds: Vec<(PathBuf, String)>,
+    binds: Vec<Bind>,
+}
+
+/// A folder of the host that is seen inside.
+struct Bind {
+    folder: PathBuf,
+    at: String,
+    options: &'static str,
 }
 
 impl Chroot {
@@ -126,8 +133,17 @@ impl Chroot {
     }
 
     /// Shows the host's `folder` at the absolute path `at`.
-    pub fn bind(mut self, folder: &Path, at: &str) -> Self {
-        self.binds.push((folder.to_owned(), at.to_owned()));
+    pub fn bind(self, folder: &Path, at: &str) -> Self {
+        self.add(folder, at, "bind")
+    }
+
+    /// The same, and nothing in it can be written to.
+    pub fn show(self, folder: &Path, at: &str) -> Self {
+        self.add(folder, at, "bind,ro")
+    }
+
+    fn add(mut self, folder: &Path, at: &str, options: &'static str) -> Self {
+        self.binds.push(Bind { folder: folder.to_owned(), at: at.to_owned(), options });
         self
     }
 
@@ -138,17 +154,17 @@ impl Chroot {
     pub fn command(&self, program: &str) -> Command {
         let mut script =
             String::from("set -e; mount -t proc proc \"$0/proc\"; mount --rbind /dev \"$0/dev\"; ");
-        let mut pairs = Vec::new();
-        for (folder, at) in &self.binds {
-            script.push_str("mkdir -p \"$0$2\"; mount --bind \"$1\" \"$0$2\"; shift 2; ");
-            pairs.extend([folder.as_os_str(), OsStr::new(at)]);
+        let mut words = Vec::new();
+        for Bind { folder, at, options } in &self.binds {
+            script.push_str("mkdir -p \"$0$2\"; mount -o \"$3\" \"$1\" \"$0$2\"; shift 3; ");
+            words.extend([folder.as_os_str(), OsStr::new(at), OsStr::new(options)]);
         }
         script.push_str("exec chroot \"$0\" \"$@\"");
         let mut command = Command::new("unshare");
         command
             .args(["--mount", "--propagation", "private", "sh", "-c", &script])
             .arg(&self.root)
-            .args(pairs)
+            .args(words)
             .arg(program)
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")

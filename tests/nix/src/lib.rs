@@ -25,7 +25,7 @@ tree=$1 project=$2
 shift 2
 for folder in proc dev tree project; do mkdir -p "$tree/root/$folder"; done
 mount --bind /proc "$tree/root/proc"
-mount --bind /dev "$tree/root/dev"
+mount --rbind /dev "$tree/root/dev"
 mount --bind "$tree" "$tree/root/tree"
 mount --bind "$project" "$tree/root/project"
 exec chroot "$tree/root" env -i HOME=/root PATH=/usr/bin:/bin "$@"

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use nixvm_nix_tests::project;
+use nixvm_nix_tests::{have, project, skip};
 
 /// As their generator writes them: neither formatted nor free of unused names.
 const GENERATED: &str = "hardware-configuration.nix";
@@ -37,6 +38,25 @@ fn nix_files_parse_and_use_what_they_bind() -> Result<()> {
         found.extend(unused.iter().map(|dead| format!("{}: {dead}", file.display())));
     }
     ensure!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
+}
+
+/// As Nix itself sees it: with names that nothing binds, and without what only a newer Nix takes.
+#[test]
+fn nix_files_parse_with_nix() -> Result<()> {
+    if !have(&["nix-instantiate"]) {
+        skip("Nix files parse with Nix", "nix-instantiate is not installed");
+        return Ok(());
+    }
+    // Parsing needs no store; where there is none yet, none is made.
+    let home = tempfile::tempdir()?;
+    let output = Command::new("nix-instantiate")
+        .args(["--store", "dummy://", "--parse"])
+        .args(nix_files()?)
+        .env("HOME", home.path())
+        .output()
+        .context("cannot start nix-instantiate")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 

@@ -54,6 +54,15 @@ fn installed_sources_build_the_carried_system() -> Result<()> {
         ensure!(machines[attribute] == facts["carried"], "{attribute} differs");
     }
     ensure!(machines["nixvm-minimal-x86_64"] != facts["carried"], "minimal is the desktop");
+
+    // Under another name the same attribute is what the agent builds.
+    let identity = r#"{ hostname = "web1"; username = "ada"; fullName = "Ada \"A\" Lovelace"; }"#;
+    fs::write(host.join("host.nix"), identity)?;
+    let machines =
+        tree.json(&format!("let renamed = etcNixos {}; in renamed", inside.display()))?;
+    ensure!(machines["nixvm-x86_64"] != facts["carried"], "the answers change nothing");
+    ensure!(machines["web1"] == machines["nixvm-x86_64"], "web1 is another machine");
+    ensure!(machines.get("nixvm").is_none(), "the old name is still there");
     Ok(())
 }
 

@@ -1,22 +1,13 @@
 //! What somebody with a downloaded ISO does, and what goes wrong.
 
-use std::ops::Range;
-
-use crate::images::{Desk, Entry, empty_area, file, image, in_folder};
-use nixvm_answers::area;
+use nixvm_answers::{area, document};
 use nixvm_iso::image::{Access, Image};
+
+use crate::desk::{Desk, published};
+use crate::images::{Entry, empty_area, file, image, in_folder};
 
 const KEY: &str = include_str!("../../../../agent/answers/fixtures/ed25519.pub");
 const ANSWERS: &str = include_str!("../../../../agent/answers/fixtures/answers.toml");
-
-fn published() -> Vec<u8> {
-    image(&[file("before", b"x"), empty_area(), file("nix-store.squashfs", &[7; 10_000])])
-}
-
-fn area_of(desk: &Desk) -> Range<usize> {
-    let at = Image::open(&desk.iso, Access::Read).unwrap().area_offset() as usize;
-    at..at + area::SIZE
-}
 
 #[test]
 fn the_whole_way_and_back() {
@@ -42,41 +33,11 @@ fn the_whole_way_and_back() {
 #[test]
 fn only_the_area_changes() {
     let desk = Desk::with(&published());
-    let area = area_of(&desk);
+    let area = desk.area();
     desk.run("customize", &["--hostname", "web"]).unwrap();
     let (before, after) = (published(), desk.bytes());
     assert_ne!(before[area.clone()], after[area.clone()]);
     assert!(before[..area.start] == after[..area.start] && before[area.end..] == after[area.end..]);
-}
-
-#[test]
-fn a_new_file_leaves_the_old_one_alone() {
-    let desk = Desk::with(&published());
-    let new = desk.folder.path().join("new.iso");
-    let output = new.to_str().unwrap();
-    desk.run("customize", &["--hostname", "web", "-o", output]).unwrap();
-    assert!(desk.bytes() == published());
-    let other = Desk::with(&std::fs::read(&new).unwrap());
-    assert_eq!(other.run("show", &[]).unwrap(), "hostname = \"web\"\n");
-    let error = desk.run("customize", &["--hostname", "web", "-o", output]).unwrap_err();
-    assert!(error.contains("exists already"), "{error}");
-    assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 2, "nothing is left over");
-}
-
-#[test]
-fn a_copy_that_fails_leaves_nothing() {
-    let desk = Desk::with(&published());
-    let nowhere = desk.folder.path().join("missing").join("new.iso");
-    let options = ["--hostname", "web", "-o", nowhere.to_str().unwrap()];
-    let error = desk.run("customize", &options).unwrap_err();
-    assert!(error.contains("cannot create"), "{error}");
-    assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 1);
-    let part = desk.write("new.iso.part", "");
-    let new = desk.folder.path().join("new.iso");
-    let options = ["--hostname", "web", "-o", new.to_str().unwrap()];
-    let error = desk.run("customize", &options).unwrap_err();
-    assert!(error.contains("new.iso.part is there already"), "{error}");
-    assert!(part.exists() && !new.exists(), "what somebody else writes is not touched");
 }
 
 #[test]
@@ -88,7 +49,7 @@ fn an_answers_file_is_stored_as_it_is_and_its_secret_is_not_shown() {
     assert!(!said.contains("$6$") && !shown.contains("$6$"), "{said}{shown}");
     assert!(shown.starts_with("# password-hash is given, and not shown\nhostname = \"web\"\n"));
     let bytes = desk.bytes();
-    assert_eq!(area::decode(&bytes[area_of(&desk)]), Ok(ANSWERS));
+    assert_eq!(area::decode(&bytes[desk.area()]), Ok(ANSWERS));
 }
 
 #[test]
@@ -98,7 +59,7 @@ fn options_win_over_the_file_and_its_comments_stay() {
     let file = answers.to_str().unwrap();
     desk.run("customize", &["--answers", file, "--hostname", "db", "--disk", "/dev/vdb"]).unwrap();
     let bytes = desk.bytes();
-    let stored = area::decode(&bytes[area_of(&desk)]).unwrap();
+    let stored = area::decode(&bytes[desk.area()]).unwrap();
     assert!(stored.starts_with("# Every key there is."), "{stored}");
     let shown = desk.run("show", &[]).unwrap();
     assert!(shown.contains("hostname = \"db\"\n") && shown.contains("username = \"ada\"\n"));
@@ -118,12 +79,17 @@ fn wrong_answers_change_nothing() {
     let wrong = desk.write("wrong.toml", "hostnme = \"web\"\n");
     let private = desk.write("id", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n");
     let long = desk.write("long.toml", "#".repeat(area::CAPACITY + 1));
+    let large = desk.write("large.pub", "#".repeat(document::LONGEST + 1));
+    let utf16 = desk.write("utf16.pub", b"\xff\xfes\0s\0h\0");
     let (wrong, private) = (wrong.to_str().unwrap(), private.to_str().unwrap());
+    let utf16 = utf16.to_str().unwrap();
     for (options, said) in [
         (vec!["--answers", wrong], "did you mean \"hostname\"?"),
         (vec!["--answers", "/no/such/file"], "cannot be read"),
         (vec!["--answers", long.to_str().unwrap()], "has room for"),
         (vec!["--ssh-key", private], "PRIVATE key"),
+        (vec!["--ssh-key", large.to_str().unwrap()], "larger than 64 KiB"),
+        (vec!["--ssh-key", utf16], "in UTF-16; save it again"),
         (vec!["--ssh-key", "/no/such/key"], "cannot use /no/such/key"),
         (vec!["--hostname", "a.b"], "only the first label is wanted"),
         (vec!["--username", "root"], "of the system itself"),
@@ -147,7 +113,7 @@ fn images_that_cannot_be_used_say_why_and_stay_as_they_are() {
     cut.truncate(cut.len() - 5000);
     let mut later = published();
     let version = area::MAGIC.len() + 1;
-    let at = area_of(&Desk::with(&later)).start;
+    let at = Desk::with(&later).area().start;
     later[at + version] = b'2';
     let mut no_magic = published();
     no_magic[at] ^= 1;
@@ -162,7 +128,7 @@ fn images_that_cannot_be_used_say_why_and_stay_as_they_are() {
     let record = 18 * 2048 + 2 * 34;
     loop_of_folders[record + 2] = 18;
     for (bytes, said) in [
-        (b"".to_vec(), "too short"),
+        (b"".to_vec(), "it is not an ISO image"),
         (vec![0; 40_000], "it is not an ISO image"),
         (b"\x28\xb5\x2f\xfd and so on".to_vec(), "packed with zstd; unpack it first"),
         (b"\x1f\x8b and so on".to_vec(), "packed with gzip"),
@@ -203,7 +169,7 @@ fn a_torn_area_is_reported_and_can_be_repaired() {
     let desk = Desk::with(&published());
     desk.run("customize", &["--hostname", "web"]).unwrap();
     let mut torn = desk.bytes();
-    let at = area_of(&desk).start;
+    let at = desk.area().start;
     torn[at + 300] ^= 1;
     std::fs::write(&desk.iso, &torn).unwrap();
     for (command, options) in [("show", vec![]), ("customize", vec!["--username", "ada"])] {
@@ -247,4 +213,6 @@ fn validate_shows_what_a_file_says_or_all_that_is_wrong() {
     let desk = Desk::with(include_bytes!("../../../../agent/answers/fixtures/mistakes.toml"));
     let error = desk.run("validate", &[]).unwrap_err();
     assert!(error.contains(":1:1: ") && error.contains(":12:52: "), "{error}");
+    // What the agent's check-answers says.
+    assert_eq!(error, document::check(&desk.iso).unwrap_err().report());
 }

@@ -1,11 +1,6 @@
-//! Small ISO images, made here or by xorriso, and `nixvm-iso` run on them.
+//! Files → a small ISO image with them.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use clap::Parser;
 use nixvm_answers::area;
-use nixvm_iso::cli::{Arguments, run};
 
 const SECTOR: usize = 2048;
 
@@ -90,62 +85,4 @@ fn record(place: usize, length: usize, flags: u8, name: &[u8], rock: Option<&str
     }
     record[0] = record.len() as u8;
     record
-}
-
-/// A folder for one test, with an image in it.
-pub(crate) struct Desk {
-    pub(crate) folder: tempfile::TempDir,
-    pub(crate) iso: PathBuf,
-}
-
-impl Desk {
-    pub(crate) fn with(bytes: &[u8]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the test");
-        let iso = folder.path().join("nixvm.iso");
-        std::fs::write(&iso, bytes).expect("an image for the test");
-        Self { folder, iso }
-    }
-
-    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, bytes).expect("a file for the test");
-        path
-    }
-
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        std::fs::read(&self.iso).expect("the image is there")
-    }
-
-    /// What `nixvm-iso COMMAND ISO OPTION...` writes, or its error with all causes.
-    pub(crate) fn run(&self, command: &str, options: &[&str]) -> Result<String, String> {
-        let iso = self.iso.to_str().expect("its name is text");
-        let line = [&["nixvm-iso", command, iso], options].concat();
-        let arguments = Arguments::try_parse_from(line).map_err(|error| error.to_string())?;
-        let mut out = Vec::new();
-        run(arguments, &mut out).map_err(|error| format!("{error:#}"))?;
-        Ok(String::from_utf8(out).expect("it writes text"))
-    }
-}
-
-/// What xorriso makes of the folder `tree`; None if there is no xorriso.
-#[expect(clippy::print_stdout, reason = "a skipped test has to say so")]
-pub(crate) fn xorriso(tree: &Path, options: &[&str]) -> Option<PathBuf> {
-    let iso = tree.with_extension("iso");
-    let made = Command::new("xorriso")
-        .args(["-report_about", "SORRY", "-as", "mkisofs"])
-        .args(options)
-        .arg("-o")
-        .args([&iso, tree])
-        .output();
-    match made {
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "xorriso failed: {said}");
-            Some(iso)
-        }
-        Err(_) => {
-            println!("SKIPPED: there is no xorriso on PATH");
-            None
-        }
-    }
 }

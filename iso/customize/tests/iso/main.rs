@@ -3,6 +3,12 @@
 #![cfg(test)]
 
 mod customize;
+mod desk;
 mod images;
+mod killed;
+mod large;
+mod output;
+mod portable;
+mod program;
 mod properties;
 mod xorriso;

@@ -1,6 +1,5 @@
 //! What holds for any answers and any damage.
 
-use crate::images::{Desk, empty_area, file, image};
 use nixvm_answers::account::Username;
 use nixvm_answers::answers::{Erase, Finish};
 use nixvm_answers::disk::DiskRule;
@@ -11,6 +10,9 @@ use nixvm_iso::image::{Access, Image};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
+
+use crate::desk::Desk;
+use crate::images::{empty_area, file, image};
 
 const HASH: &str = "$2b$05$brngTNzGAqoFji5Ue.9iferNHD0WvKD6q0dEPXARfwfNFIRVkev.q";
 const KEY: &str = include_str!("../../../../agent/answers/fixtures/ed25519.pub");
@@ -64,7 +66,7 @@ proptest! {
         let desk = Desk::with(&bytes);
         let text = apply(base, &options).unwrap();
         let mut image = Image::open(&desk.iso, Access::Write).unwrap();
-        image.write(&area::encode(&text).unwrap()).unwrap();
+        image.put(&text).unwrap();
         let at = image.area_offset() as usize;
         let read = answers(&image.text().unwrap());
         let before = answers(base);
@@ -116,13 +118,20 @@ proptest! {
     }
 
     #[test]
-    fn damage_to_the_area_is_always_shown(at in 0..area::SIZE, damage in 1_u8..) {
-        let mut bytes = image(&[empty_area()]);
-        let desk = Desk::with(&bytes);
-        let start = Image::open(&desk.iso, Access::Read).unwrap().area_offset() as usize;
-        bytes[start + at] ^= damage;
+    fn damage_to_the_area_is_always_shown(
+        damage in proptest::collection::vec(
+            (prop_oneof![0..600_usize, 0..area::SIZE], any::<u8>()), 1..8),
+    ) {
+        let desk = Desk::with(&image(&[empty_area()]));
+        desk.run("customize", &["--hostname", "web"]).unwrap();
+        let before = desk.bytes();
+        let start = desk.area().start;
+        let mut bytes = before.clone();
+        for (at, byte) in damage {
+            bytes[start + at] = byte;
+        }
         std::fs::write(&desk.iso, &bytes).unwrap();
-        prop_assert!(desk.run("show", &[]).is_err());
+        prop_assert_eq!(desk.run("show", &[]).is_err(), bytes != before);
     }
 
     #[test]

@@ -1,10 +1,35 @@
 //! Images as the tool makes them that NixOS and the rehearsal lab use.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::images::{Desk, xorriso};
+use crate::desk::Desk;
 
 const EMPTY: &[u8] = include_bytes!("../../../answers-area.toml");
+
+/// What xorriso makes of the folder `tree`; None if there is no xorriso.
+#[expect(clippy::print_stdout, reason = "a skipped test has to say so")]
+fn xorriso(tree: &Path, options: &[&str]) -> Option<PathBuf> {
+    let iso = tree.with_extension("iso");
+    let made = Command::new("xorriso")
+        .args(["-report_about", "SORRY", "-as", "mkisofs"])
+        .args(options)
+        .arg("-o")
+        .args([&iso, tree])
+        .output();
+    match made {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "xorriso failed: {said}");
+            Some(iso)
+        }
+        Err(_) => {
+            println!("SKIPPED: there is no xorriso on PATH");
+            None
+        }
+    }
+}
 
 /// An image of a tree like that of a live ISO.
 fn made(options: &[&str]) -> Option<Desk> {
@@ -27,7 +52,7 @@ fn made(options: &[&str]) -> Option<Desk> {
 
 /// The place that xorriso itself names for the file, in bytes.
 fn place(desk: &Desk) -> usize {
-    let report = std::process::Command::new("xorriso")
+    let report = Command::new("xorriso")
         .args(["-report_about", "SORRY", "-indev"])
         .arg(&desk.iso)
         .args(["-find", "/", "-exec", "report_lba"])

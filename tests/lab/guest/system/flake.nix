@@ -21,6 +21,7 @@
         }:
         {
           config.networking.hostName = hostname;
+          config.users.users.${username} = { };
           config.system.build.toplevel = derivation {
             name = "nixos-system-${hostname}-lab";
             inherit

@@ -67,9 +67,9 @@ const TRIMMED: &[&str] = &[
 
 /// Kernel modules of the guests, with whatever these depend on.
 const MODULES: &[&str] = &[
+    "aes_generic",
     "ahci",
-    "ata_generic",
-    "ata_piix",
+    "algif_skcipher",
     "autofs4",
     "bochs",
     "crc32c_generic",
@@ -82,7 +82,6 @@ const MODULES: &[&str] = &[
     "ehci_pci",
     "evdev",
     "ext4",
-    "floppy",
     "fuse",
     "hid_generic",
     "isofs",
@@ -94,7 +93,6 @@ const MODULES: &[&str] = &[
     "nls_utf8",
     "nvme",
     "overlay",
-    "psmouse",
     "qemu_fw_cfg",
     "raid1",
     "sd_mod",
@@ -102,7 +100,6 @@ const MODULES: &[&str] = &[
     "squashfs",
     "sr_mod",
     "uas",
-    "uhci_hcd",
     "usb-storage",
     "usbhid",
     "vfat",
@@ -113,10 +110,14 @@ const MODULES: &[&str] = &[
     "virtio_pci",
     "virtio_rng",
     "virtio_scsi",
-    "vmw_pvscsi",
     "vmxnet3",
     "xhci_pci",
+    "xts",
 ];
+
+/// Kernel modules of devices that only x86 machines have.
+const X86_MODULES: &[&str] =
+    &["ata_generic", "ata_piix", "floppy", "psmouse", "uhci_hcd", "vmw_pvscsi"];
 
 /// Kernel parameters of both systems: they spare an emulated processor work that no test looks at.
 const PARAMETERS: &str = "quiet loglevel=4 systemd.show_status=0 lsm=capability audit=0 \
@@ -130,7 +131,7 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
     let mut key = Key::new(include_str!("base.rs"));
     key.add(include_bytes!("initramfs.rs"));
     key.add(packages.as_os_str().as_encoded_bytes());
-    key.add(TRIMMED.concat().as_bytes()).add(MODULES.concat().as_bytes());
+    key.add(TRIMMED.concat().as_bytes()).add(modules(arch).concat().as_bytes());
     key.add(PARAMETERS.as_bytes());
     for folder in ["base", "initramfs", "tree"] {
         key.add_path(&lab.guest(folder))?;
@@ -148,7 +149,7 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
         fs::copy(lab.guest("base/build-toplevel"), out.join("build-toplevel"))?;
         lab.shell.run("cp", [Path::new("-r"), &lab.guest("base/scripts"), out])?;
 
-        let modules = keep_modules(lab, &tree)?;
+        let modules = keep_modules(lab, &tree, &modules(arch))?;
         initramfs::build(lab, tools, &tree, &modules, &out.join("initrd"))?;
         trim(lab, &tree)?;
         configure(lab, tools, &tree)?;
@@ -164,14 +165,22 @@ fn find(folder: &Path, prefix: &str) -> Result<PathBuf> {
         .with_context(|| format!("no {prefix}* in {}", folder.display()))
 }
 
-/// Leaves only [`MODULES`] in the tree, decompressed: returns their paths below the tree.
-fn keep_modules(lab: &Lab, tree: &Path) -> Result<Vec<PathBuf>> {
+fn modules(arch: Arch) -> Vec<&'static str> {
+    match arch {
+        Arch::X86_64 => [MODULES, X86_MODULES].concat(),
+        Arch::Aarch64 => MODULES.to_vec(),
+    }
+}
+
+/// Leaves only these modules and what they depend on in the tree, decompressed: returns their paths
+/// below the tree.
+fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>> {
     let all = find(&tree.join("usr/lib/modules"), "")?;
     let version = all.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let tree_text = tree.to_string_lossy().into_owned();
     lab.shell.run("depmod", ["-b", &tree_text, &version])?;
     let mut kept = Vec::new();
-    for module in MODULES {
+    for module in modules {
         let mut command = std::process::Command::new("modprobe");
         command.args(["-d", &tree_text, "-S", &version, "--show-depends", module]);
         for line in lab.shell.output(&mut command)?.lines() {
@@ -225,6 +234,7 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     }
     let chroot = Chroot::new(tools).bind(tree, "/mnt");
     lab.shell.run_command(chroot.command("systemd-sysusers").arg("--root=/mnt"))?;
+    lab.shell.run_command(chroot.command("pwconv").args(["--root", "/mnt"]))?;
 
     for kind in ["account", "auth", "password", "session", "session-noninteractive"] {
         let group = kind.split('-').next().unwrap_or(kind);
@@ -269,6 +279,8 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     // What Debian's alternatives would have made.
     link(tree, "gawk", "usr/bin/awk")?;
     link(tree, "/proc/mounts", "etc/mtab")?;
+    remove(&tree.join("var/run"))?;
+    link(tree, "/run", "var/run")?;
     link(tree, "multi-user.target", "usr/lib/systemd/system/default.target")
 }
 

@@ -75,7 +75,8 @@ const GUEST: &[&str] = &[
 ];
 
 /// What only the lab itself runs, from the x86_64 folder.
-const TOOLS: &[&str] = &["cpio", "grub-common", "mtools", "squashfs-tools", "xorriso", "zstd"];
+const TOOLS: &[&str] =
+    &["cpio", "grub-common", "mtools", "sqlite3", "squashfs-tools", "time", "xorriso", "zstd"];
 
 fn packages(arch: Arch) -> Vec<&'static str> {
     let of_arch: &[&str] = match arch {
@@ -85,15 +86,48 @@ fn packages(arch: Arch) -> Vec<&'static str> {
     [ESSENTIAL, GUEST, TOOLS, of_arch].concat()
 }
 
+/// The release whose security suite keeps a current Rust for the browser, with the standard library
+/// of other processors. Its C library is older than [`SUITE`]'s, so what it links runs there.
+const TOOLCHAIN_SUITE: &str = "bookworm";
+
+/// A compiler for aarch64 that runs on x86_64.
+const TOOLCHAIN: &[&str] = &[
+    "base-files",
+    "cargo-web",
+    "coreutils",
+    "dash",
+    "gcc",
+    "gcc-aarch64-linux-gnu",
+    "libc6-dev",
+    "libc6-dev-arm64-cross",
+    "libstd-rust-web-dev:arm64",
+    "libudev-dev:arm64",
+    "pkg-config",
+    "rustc-web",
+];
+
 /// Extracts the packages for `arch`; the x86_64 folder is also where the lab's own tools run.
 ///
 /// # Errors
 /// Debian's archive can't be reached, or lacks a package.
 pub(super) fn extract(lab: &Lab, arch: Arch) -> Result<PathBuf> {
-    let packages = packages(arch).join(",");
+    let stage = format!("debian-{arch}");
+    fetch(lab, &stage, SUITE, arch.debian(), &packages(arch).join(","))
+}
+
+/// Extracts the compiler for aarch64.
+///
+/// # Errors
+/// As [`extract`].
+pub(super) fn toolchain(lab: &Lab) -> Result<PathBuf> {
+    fetch(lab, "toolchain", TOOLCHAIN_SUITE, "amd64,arm64", &TOOLCHAIN.join(","))
+}
+
+/// Extracts packages of these architectures, the first one's by default.
+fn fetch(lab: &Lab, stage: &str, suite: &str, archs: &str, packages: &str) -> Result<PathBuf> {
     let mut key = Key::new(include_str!("debian.rs"));
-    key.add(SUITE.as_bytes()).add(packages.as_bytes());
-    let folder = lab.cache.stage(&format!("debian-{arch}"), &key, |out| {
+    key.add(suite.as_bytes()).add(packages.as_bytes());
+    let folder = lab.cache.stage(stage, &key, |out| {
         let root = out.join("root");
         lab.shell
             .run(
@@ -103,13 +137,13 @@ pub(super) fn extract(lab: &Lab, arch: Arch) -> Result<PathBuf> {
                     "--variant=extract",
                     "--mode=root",
                     "--aptopt=Apt::Install-Recommends \"false\"",
-                    &format!("--architectures={}", arch.debian()),
+                    &format!("--architectures={archs}"),
                     &format!("--include={packages}"),
-                    SUITE,
+                    suite,
                     &root.to_string_lossy(),
                 ],
             )
-            .with_context(|| format!("cannot fetch Debian {SUITE}'s packages for {arch}"))
+            .with_context(|| format!("cannot fetch Debian {suite}'s packages for {archs}"))
     })?;
     Ok(folder.join("root"))
 }

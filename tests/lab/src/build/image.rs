@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nixvm_agent::manifest::{Defaults, Manifest, VERSION};
+use nixvm_manifest::{Defaults, Manifest, VERSION};
 
 use super::store::{Store, attribute};
 use super::{Arch, Lab};
@@ -38,6 +38,8 @@ pub(super) struct Parts {
     pub(super) store: Store,
     /// The agent's binary.
     pub(super) agent: PathBuf,
+    /// The manifest names the image of the store; otherwise Nix has to copy the system.
+    pub(super) names_image: bool,
 }
 
 /// Assembles the ISO.
@@ -45,7 +47,7 @@ pub(super) struct Parts {
 /// # Errors
 /// A file is missing or a tool failed.
 pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
-    let Parts { arch, tools, packages, base, store, agent } = parts;
+    let Parts { arch, tools, packages, base, store, agent, names_image } = parts;
     let arch = *arch;
     let mut key = Key::new(include_str!("image.rs"));
     key.add(store.folder().as_os_str().as_encoded_bytes());
@@ -54,11 +56,15 @@ pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
     for name in [UNIT, POLICY, MENU_ENTRY, ANSWERS_AREA] {
         key.add_path(&lab.project.join("iso").join(name))?;
     }
-    let folder = lab.cache.stage(&format!("iso-{arch}"), &key, |out| {
+    let stage = match names_image {
+        true => format!("iso-{arch}"),
+        false => format!("iso-{arch}-no-store-image"),
+    };
+    let folder = lab.cache.stage(&stage, &key, |out| {
         let image = out.join("image");
         fs::create_dir_all(image.join("boot/grub"))?;
         let layer = out.join("layer");
-        live_layer(lab, arch, store, agent, &layer)?;
+        live_layer(lab, parts, &layer)?;
         let chroot = || {
             Chroot::new(tools)
                 .bind(out, "/mnt/out")
@@ -88,7 +94,8 @@ pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
 }
 
 /// What lies over the base tree in the live system.
-fn live_layer(lab: &Lab, arch: Arch, store: &Store, agent: &Path, layer: &Path) -> Result<()> {
+fn live_layer(lab: &Lab, parts: &Parts, layer: &Path) -> Result<()> {
+    let Parts { arch, store, agent, .. } = parts;
     let name = Path::new(&store.base).file_name().context("the base has a name")?;
     write(layer, "base", &name.to_string_lossy())?;
     write(layer, "etc/hostname", "nixvm-installer\n")?;
@@ -121,7 +128,10 @@ fn live_layer(lab: &Lab, arch: Arch, store: &Store, agent: &Path, layer: &Path) 
     copy(&lab.guest("live/disko"), &layer.join("etc/nixvm/disko"), 0o755)?;
     copy(&store.registration(), &layer.join("etc/nixvm/registration"), 0o644)?;
     lab.shell.run("cp", [Path::new("-r"), &store.flake(), &layer.join("etc/nixvm/flake")])?;
-    let manifest = manifest(arch, store);
+    let mut manifest = manifest(*arch, store);
+    if !parts.names_image {
+        manifest.store_image = None;
+    }
     write(layer, "etc/nixvm/manifest.json", &serde_json::to_string_pretty(&manifest)?)
 }
 
@@ -133,13 +143,21 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         flake: "/etc/nixvm/flake".into(),
         flake_attribute: attribute(arch),
         host_directory: "nix".into(),
-        defaults: Defaults { hostname: "nixvm".into(), username: "nixos".into(), countdown: 10 },
+        defaults: Defaults {
+            hostname: "nixvm".into(),
+            username: "nixos".into(),
+            full_name: String::new(),
+            countdown: 10,
+        },
         toplevel: Some(store.toplevel.clone().into()),
         registration: Some("/etc/nixvm/registration".into()),
         store_image: Some("/iso/nix-store.squashfs".into()),
         disko_script: "/etc/nixvm/disko".into(),
         minimum_disk_bytes: MINIMUM_DISK_BYTES,
         minimum_memory_bytes: 700_000_000,
+        // The stand-in's flake evaluates in next to nothing.
+        minimum_build_memory_bytes: 0,
+        graphical_login: false,
     }
 }
 
@@ -151,8 +169,7 @@ fn boot_files(lab: &Lab, arch: Arch, base: &Path, image: &Path) -> Result<()> {
     for file in ["kernel", "initrd"] {
         fs::copy(base.join(file), image.join("boot").join(file))?;
     }
-    let parameters = fs::read_to_string(base.join("kernel-params"))?;
-    let label = label(arch);
+    let command_line = command_line(arch, base)?;
     write(
         image,
         "boot/grub/grub.cfg",
@@ -161,7 +178,7 @@ fn boot_files(lab: &Lab, arch: Arch, base: &Path, image: &Path) -> Result<()> {
          set default=0\n\
          {entry}\n\
          menuentry 'Install NixOS' {{\n  \
-           linux /boot/kernel live={label} {parameters}\n  \
+           linux /boot/kernel {command_line}\n  \
            initrd /boot/initrd\n\
          }}\n"
         ),
@@ -170,11 +187,21 @@ fn boot_files(lab: &Lab, arch: Arch, base: &Path, image: &Path) -> Result<()> {
         image,
         "boot/grub/early.cfg",
         &format!(
-            "search --no-floppy --set=root --label {label}\n\
+            "search --no-floppy --set=root --label {}\n\
          set prefix=($root)/boot/grub\n\
-         configfile /boot/grub/grub.cfg\n"
+         configfile /boot/grub/grub.cfg\n",
+            label(arch)
         ),
     )
+}
+
+/// The live system's kernel command line.
+///
+/// # Errors
+/// The base folder can't be read.
+pub(super) fn command_line(arch: Arch, base: &Path) -> Result<String> {
+    let parameters = fs::read_to_string(base.join("kernel-params"))?;
+    Ok(format!("live={} {parameters}", label(arch)))
 }
 
 /// The volume label, by which the live system finds its medium.

@@ -77,6 +77,17 @@ impl fmt::Display for Arch {
     }
 }
 
+/// A kernel that QEMU hands to the firmware.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// The kernel's image.
+    pub image: PathBuf,
+    /// Its initramfs.
+    pub initrd: PathBuf,
+    /// Its command line.
+    pub command_line: String,
+}
+
 /// Where the lab reads and writes, and what it builds with.
 pub struct Lab {
     /// The project's top folder.
@@ -85,7 +96,8 @@ pub struct Lab {
     pub work: PathBuf,
     /// Runs the build's commands.
     pub shell: Shell,
-    cache: Cache,
+    /// Outputs of the build's stages.
+    pub cache: Cache,
 }
 
 impl Lab {
@@ -109,17 +121,73 @@ impl Lab {
         self.project.join("tests/lab/guest").join(name)
     }
 
+    /// The live system's kernel, to be started without a boot menu, where a test has something to say
+    /// on its command line.
+    ///
+    /// # Errors
+    /// A stage failed.
+    pub fn kernel(&self, arch: Arch, more: &str) -> Result<Kernel> {
+        let tools = self.tools()?;
+        let packages = debian::extract(self, arch)?;
+        let base = base::build(self, arch, &tools, &packages)?;
+        Ok(Kernel {
+            image: base.join("kernel"),
+            initrd: base.join("initrd"),
+            command_line: format!("{} {more}", image::command_line(arch, &base)?),
+        })
+    }
+
+    /// Makes a FAT volume in `image` that holds one file.
+    ///
+    /// # Errors
+    /// A tool failed.
+    pub fn volume(&self, image: &Path, label: &str, name: &str, text: &str) -> Result<()> {
+        let tools = self.tools()?;
+        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        std::fs::write(folder.path().join("file"), text)?;
+        let script = format!(
+            "cd /mnt/out && truncate -s 2M image && mformat -i image -v {label} -N 0 :: && \
+             mcopy -i image file ::{name}"
+        );
+        let chroot = crate::shell::Chroot::new(&tools).bind(folder.path(), "/mnt/out");
+        self.shell.run_command(chroot.command("sh").args(["-ec", &script]))?;
+        std::fs::copy(folder.path().join("image"), image)
+            .with_context(|| format!("cannot make the volume {}", image.display()))?;
+        Ok(())
+    }
+
+    /// The root folder in which the lab's tools run: Debian's Nix, squashfs-tools and others.
+    ///
+    /// # Errors
+    /// Debian's archive can't be reached.
+    pub fn tools(&self) -> Result<PathBuf> {
+        debian::extract(self, Arch::X86_64)
+    }
+
     /// Builds the stand-in ISO for `arch`, or finds it built.
     ///
     /// # Errors
     /// A stage failed.
     pub fn iso(&self, arch: Arch) -> Result<PathBuf> {
-        let tools = debian::extract(self, Arch::X86_64)?;
+        self.iso_with(arch, true)
+    }
+
+    /// The same, with a manifest that does not name the image of the store: Nix copies the system.
+    ///
+    /// # Errors
+    /// A stage failed.
+    pub fn iso_without_store_image(&self, arch: Arch) -> Result<PathBuf> {
+        self.iso_with(arch, false)
+    }
+
+    fn iso_with(&self, arch: Arch, names_image: bool) -> Result<PathBuf> {
+        let tools = self.tools()?;
         let packages = debian::extract(self, arch)?;
         let base = base::build(self, arch, &tools, &packages)?;
         let store = store::build(self, arch, &tools, &base)?;
         let agent = agent::build(self, arch)?;
-        image::build(self, &image::Parts { arch, tools, packages, base, store, agent })
+        let parts = image::Parts { arch, tools, packages, base, store, agent, names_image };
+        image::build(self, &parts)
     }
 }
 

@@ -17,8 +17,8 @@ use crate::say;
 pub enum Accelerator {
     /// By the processor.
     Kvm,
-    /// By translation, about twenty times slower.
-    Tcg,
+    /// By translation of this architecture's code, twenty times slower or more.
+    Tcg(Arch),
 }
 
 impl Accelerator {
@@ -26,7 +26,7 @@ impl Accelerator {
     pub fn option(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
-            Self::Tcg => "tcg,thread=multi",
+            Self::Tcg(_) => "tcg,thread=multi",
         }
     }
 
@@ -34,7 +34,9 @@ impl Accelerator {
     pub fn time(self, seconds: u64) -> Duration {
         match self {
             Self::Kvm => Duration::from_secs(seconds * 2),
-            Self::Tcg => Duration::from_secs(seconds * 20),
+            Self::Tcg(Arch::X86_64) => Duration::from_secs(seconds * 6),
+            // A processor of the same kind needs less translation than a foreign one.
+            Self::Tcg(Arch::Aarch64) => Duration::from_secs(seconds * 12),
         }
     }
 }
@@ -43,7 +45,7 @@ impl fmt::Display for Accelerator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kvm => "KVM",
-            Self::Tcg => "TCG (no usable KVM)",
+            Self::Tcg(_) => "TCG (no usable KVM)",
         })
     }
 }
@@ -55,12 +57,12 @@ impl fmt::Display for Accelerator {
 pub fn best(arch: Arch) -> Result<Accelerator> {
     static FOUND: OnceLock<Accelerator> = OnceLock::new();
     if arch.name() != std::env::consts::ARCH {
-        return Ok(Accelerator::Tcg);
+        return Ok(Accelerator::Tcg(arch));
     }
     if let Some(found) = FOUND.get() {
         return Ok(*found);
     }
-    let found = if kvm_runs_firmware()? { Accelerator::Kvm } else { Accelerator::Tcg };
+    let found = if kvm_runs_firmware()? { Accelerator::Kvm } else { Accelerator::Tcg(arch) };
     say!("virtual machines run on {found}");
     Ok(*FOUND.get_or_init(|| found))
 }

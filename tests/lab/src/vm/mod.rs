@@ -3,6 +3,9 @@
 
 pub mod accel;
 pub mod config;
+pub mod hardware;
+mod line;
+pub mod profile;
 pub mod qmp;
 pub mod shell;
 pub mod stream;
@@ -25,6 +28,9 @@ use stream::Stream;
 /// How long QEMU may take to open its sockets.
 const START: Duration = Duration::from_secs(30);
 
+/// How long a guest may take to tell about a failure.
+const COLLECT: Duration = Duration::from_secs(60);
+
 /// A running virtual machine; it ends when this is dropped.
 pub struct Vm {
     child: Child,
@@ -39,12 +45,20 @@ pub struct Vm {
     /// How it is accelerated, which tells how long things take.
     pub accelerator: Accelerator,
     error_log: PathBuf,
+    /// Where the logs are, and those of a failure.
+    folder: PathBuf,
+    name: String,
+    /// Whoever started the machine has ended it, or seen it end.
+    settled: bool,
     _sockets: tempfile::TempDir,
 }
 
 impl Vm {
-    /// Starts a machine; its logs are `serial-NAME.log`, `events-NAME.jsonl` and `qemu-NAME.log` in
-    /// `folder`.
+    /// Starts a machine; its logs are `serial-NAME.log`, `shell-NAME.log`, `qemu-NAME.log` in
+    /// `folder`, its events go to the end of `events.jsonl`.
+    ///
+    /// A machine that is dropped while it runs was left by an error: its screen and its logs are
+    /// kept.
     ///
     /// # Errors
     /// QEMU does not start.
@@ -58,8 +72,10 @@ impl Vm {
         let log = File::create(&error_log)
             .with_context(|| format!("cannot create {}", error_log.display()))?;
         let accelerator = accel::best(config.arch)?;
-        let child = Command::new(config.program())
-            .args(config.arguments(accelerator, sockets.path()))
+        // A machine must not outlive a lab that was killed.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", config.program()])
+            .args(line::arguments(config, accelerator, sockets.path()))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -68,21 +84,12 @@ impl Vm {
         let mut starting = Starting(Some(child));
         let connected = (|| {
             let qmp = Qmp::connect(&socket("qmp"))?;
-            let serial = Stream::open(
-                "the serial console",
-                &socket("serial"),
-                &folder.join(format!("serial-{name}.log")),
-            )?;
-            let events = Stream::open(
-                "the event port",
-                &socket("events"),
-                &folder.join(format!("events-{name}.jsonl")),
-            )?;
-            let shell = Stream::open(
-                "the lab's shell",
-                &socket("shell"),
-                &folder.join(format!("shell-{name}.log")),
-            )?;
+            let open = |what, port: &str, file: &str| {
+                Stream::open(what, &socket(port), &folder.join(file))
+            };
+            let serial = open("the serial console", "serial", &format!("serial-{name}.log"))?;
+            let events = open("the event port", "events", "events.jsonl")?;
+            let shell = open("the lab's shell", "shell", &format!("shell-{name}.log"))?;
             Ok::<_, anyhow::Error>((qmp, serial, events, Shell::new(shell, accelerator)))
         })();
         let (mut qmp, serial, events, shell) = connected.with_context(|| {
@@ -92,7 +99,19 @@ impl Vm {
         // It was started stopped, so that not a byte of the console is missed.
         qmp.execute("cont", json!({}))?;
         let child = starting.0.take().context("QEMU was started")?;
-        Ok(Self { child, qmp, serial, events, shell, accelerator, error_log, _sockets: sockets })
+        Ok(Self {
+            child,
+            qmp,
+            serial,
+            events,
+            shell,
+            accelerator,
+            error_log,
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            settled: false,
+            _sockets: sockets,
+        })
     }
 
     /// Waits for an event that satisfies `test`, passing over others.
@@ -141,6 +160,54 @@ impl Vm {
         self.event("verdict", seconds, |event| event["event"] == "verdict")
     }
 
+    /// The verdict, if it comes within `patience`.
+    ///
+    /// # Errors
+    /// The machine ended.
+    pub fn verdict_within(&mut self, patience: Duration) -> Result<Option<Value>> {
+        self.events.poll("verdict", patience, |text| {
+            let mut end = 0;
+            for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+                end += line.len();
+                let Ok(event) = serde_json::from_str::<Value>(line.trim()) else { continue };
+                if event["event"] == "verdict" {
+                    return Some((end, event));
+                }
+            }
+            None
+        })
+    }
+
+    /// Calls a method of the agent's interface as root, by busctl's words for it and its arguments.
+    ///
+    /// # Errors
+    /// The guest does not answer; what the agent answers is returned, with busctl's exit status.
+    pub fn steer(&mut self, call: &str) -> Result<(i32, String)> {
+        const NAME: &str = "org.nixvm.Installer1";
+        // A request may wait until all disks were looked at.
+        self.shell.try_run(&format!(
+            "busctl --timeout=90 call {NAME} /org/nixvm/Installer1 {NAME} {call}"
+        ))
+    }
+
+    /// Confirms the plan that the agent shows now, as somebody at a shell would: who is told that it
+    /// has changed looks again.
+    ///
+    /// # Errors
+    /// It is refused, or the guest does not answer.
+    pub fn confirm(&mut self) -> Result<()> {
+        self.shell
+            .run(
+                "for try in 1 2 3 4 5; do \
+                 now=$(nixvm-agent plan --json | jq --raw-output .token); \
+                 [ \"$now\" != \"$token\" ] || break; token=$now; \
+                 nixvm-agent confirm \"$token\" && exit 0; \
+                 done; exit 1",
+            )
+            .context("the plan can't be confirmed")?;
+        Ok(())
+    }
+
     /// Writes what the screen shows to a PNG file.
     ///
     /// # Errors
@@ -154,6 +221,23 @@ impl Vm {
         Ok(())
     }
 
+    /// Waits until the live system's screen shows `text`, and writes what it shows to a PNG file.
+    ///
+    /// An event is published a moment before the screen is drawn.
+    ///
+    /// # Errors
+    /// It never shows that, or can't be had.
+    pub fn screen(&mut self, text: &str, file: &Path) -> Result<()> {
+        let find = format!("grep -qaF '{}' /dev/vcs1", text.replace('\'', r"'\''"));
+        self.shell
+            .run(&format!(
+                "for try in $(seq 150); do {find} && break; sleep 0.2; done; \
+                 {find} || {{ cat /dev/vcs1; false; }}"
+            ))
+            .with_context(|| format!("the screen does not show {text:?}"))?;
+        self.screenshot(file)
+    }
+
     /// Waits until the machine has switched itself off or asked for a restart.
     ///
     /// # Errors
@@ -161,6 +245,7 @@ impl Vm {
     pub fn wait_off(&mut self, seconds: u64) -> Result<()> {
         self.serial.wait_end(self.accelerator.time(seconds))?;
         self.child.wait().context("cannot wait for QEMU")?;
+        self.settled = true;
         Ok(())
     }
 
@@ -169,24 +254,38 @@ impl Vm {
     /// # Errors
     /// QEMU refuses.
     pub fn plug(&mut self, disk: &config::Disk, port: u32) -> Result<()> {
-        let line = disk.blockdev();
-        self.qmp.execute("blockdev-add", config::as_json(&line))?;
-        let mut device = config::as_json(&disk.device(Some(&format!("port{port}"))));
+        for node in disk.blockdevs() {
+            self.qmp.execute("blockdev-add", line::as_json(&node))?;
+        }
+        let description = line::device(disk, Some(&format!("port{port}")), port as usize);
+        let mut device = line::as_json(&description);
         // `-device` names its driver without a key.
-        if let Some((driver, _)) = disk.device(None).split_once(',') {
+        if let Some((driver, _)) = description.split_once(',') {
             device["driver"] = driver.into();
         }
         self.qmp.execute("device_add", device)?;
         Ok(())
     }
 
-    /// Pulls a disk out.
+    /// Plugs in again what was pulled out, into another port.
     ///
     /// # Errors
     /// QEMU refuses.
+    pub fn replug(&mut self, disk: &config::Disk, port: u32) -> Result<()> {
+        for node in disk.blockdevs().iter().rev() {
+            let node = line::as_json(node);
+            self.qmp.execute("blockdev-del", json!({ "node-name": node["node-name"] }))?;
+        }
+        self.plug(disk, port)
+    }
+
+    /// Pulls a disk out, and waits until the guest has let it go.
+    ///
+    /// # Errors
+    /// QEMU refuses, or the guest does not let it go.
     pub fn unplug(&mut self, id: &str) -> Result<()> {
         self.qmp.execute("device_del", json!({ "id": id }))?;
-        Ok(())
+        self.qmp.wait_event("DEVICE_DELETED", |data| data["device"] == id)
     }
 
     /// Cuts the power.
@@ -194,6 +293,7 @@ impl Vm {
     /// # Errors
     /// QEMU can't be killed.
     pub fn kill(mut self) -> Result<()> {
+        self.settled = true;
         self.child.kill().context("cannot kill QEMU")?;
         self.child.wait().context("cannot wait for QEMU")?;
         Ok(())
@@ -205,8 +305,29 @@ impl Vm {
     }
 }
 
+impl Vm {
+    /// Keeps what the guest can tell about a failure; nothing of it must hide the failure itself.
+    fn collect(&mut self) {
+        let name = self.name.clone();
+        let _no_screen = self.screenshot(&self.folder.join(format!("failed-{name}.png")));
+        self.shell.patience = COLLECT;
+        for (file, command) in [
+            ("install", "cat /run/nixvm/install.log"),
+            ("journal", "journalctl --boot --no-pager --lines 400"),
+        ] {
+            // A guest that does not answer one does not answer the other either.
+            let Ok((_, text)) = self.shell.try_run(command) else { return };
+            let _disk_full =
+                std::fs::write(self.folder.join(format!("failed-{name}-{file}.log")), text);
+        }
+    }
+}
+
 impl Drop for Vm {
     fn drop(&mut self) {
+        if !self.settled && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.collect();
+        }
         let _ended_already = self.child.kill();
         let _reaped = self.child.wait();
     }

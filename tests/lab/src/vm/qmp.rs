@@ -52,6 +52,19 @@ impl Qmp {
         }
     }
 
+    /// Waits for an event with data that satisfies `test`.
+    ///
+    /// # Errors
+    /// It does not come, or QEMU has ended.
+    pub fn wait_event(&mut self, name: &str, test: impl Fn(&Value) -> bool) -> Result<()> {
+        loop {
+            let message = self.read().with_context(|| format!("QEMU reports no {name}"))?;
+            if message["event"] == name && test(&message["data"]) {
+                return Ok(());
+            }
+        }
+    }
+
     /// Runs a command of the human monitor.
     ///
     /// # Errors
@@ -108,6 +121,7 @@ fn key_name(character: char) -> Option<String> {
         '_' => "shift-minus",
         '.' => "dot",
         '/' => "slash",
+        ';' => "semicolon",
         ':' => "shift-semicolon",
         _ => return None,
     };

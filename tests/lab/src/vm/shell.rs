@@ -1,23 +1,26 @@
 //! Commands → their output, in a root shell that the guest opens on a virtio port.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 
 use super::accel::Accelerator;
 use super::stream::Stream;
 
 /// Seconds that a command may take on a real machine.
-const PATIENCE: u64 = 30;
+const PATIENCE: u64 = 60;
 
 /// A root shell in the guest.
 pub struct Shell {
     stream: Stream,
-    accelerator: Accelerator,
+    /// How long a command may take.
+    pub patience: Duration,
     count: u64,
 }
 
 impl Shell {
     pub(super) fn new(stream: Stream, accelerator: Accelerator) -> Self {
-        Self { stream, accelerator, count: 0 }
+        Self { stream, patience: accelerator.time(PATIENCE), count: 0 }
     }
 
     /// Runs a command in the guest; returns what it printed, trimmed.
@@ -43,11 +46,11 @@ impl Shell {
         let begin = format!("<lab begin {}>\n", self.count);
         let end = format!("<lab end {} ", self.count);
         self.stream.send(&format!(
-            "printf '<lab begin %s>\\n' {0}; {{ {command}\n}} </dev/null 2>&1; printf '<lab end %s %s>\\n' {0} $?\n",
+            "printf '<lab begin %s>\\n' {0}; ( {command}\n) </dev/null 2>&1; printf '<lab end %s %s>\\n' {0} $?\n",
             self.count
         ))?;
         self.stream
-            .wait(&format!("`{command}`"), self.accelerator.time(PATIENCE), |text| {
+            .wait(&format!("`{command}`"), self.patience, |text| {
                 let start = text.find(&begin)? + begin.len();
                 let stop = start + text[start..].find(&end)?;
                 let after = stop + end.len();

@@ -1,13 +1,13 @@
 //! A byte stream from a VM → a log file, and a text in which one can wait for something.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// Bytes from the end of the stream that an error shows.
 const TAIL: usize = 1500;
@@ -33,15 +33,18 @@ struct Text {
 }
 
 impl Stream {
-    /// Reads from `socket`, where QEMU listens, into `log`.
+    /// Reads from `socket`, where QEMU listens, to the end of `log`.
     ///
     /// # Errors
     /// Nobody listens, or the log can't be written.
     pub fn open(name: &'static str, socket: &Path, log: &Path) -> Result<Self> {
         let stream = super::connect(socket)?;
         let writer = stream.try_clone()?;
-        let mut file =
-            File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot open {}", log.display()))?;
         let shared = Arc::new(Shared { text: Mutex::default(), arrived: Condvar::new() });
         let reader = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -84,26 +87,47 @@ impl Stream {
         &mut self,
         what: &str,
         timeout: Duration,
-        mut find: impl FnMut(&str) -> Option<(usize, T)>,
+        find: impl FnMut(&str) -> Option<(usize, T)>,
     ) -> Result<T> {
+        match self.poll(what, timeout, find)? {
+            Some(found) => Ok(found),
+            None => Err(self.missed("time ran out", what)),
+        }
+    }
+
+    /// As [`Stream::wait`]; nothing where time runs out.
+    ///
+    /// # Errors
+    /// The stream ended.
+    pub fn poll<T>(
+        &mut self,
+        what: &str,
+        timeout: Duration,
+        mut find: impl FnMut(&str) -> Option<(usize, T)>,
+    ) -> Result<Option<T>> {
         let deadline = Instant::now() + timeout;
         let mut text = self.shared.lock();
         loop {
             if let Some((end, found)) = find(&text.text[self.seen..]) {
                 self.seen += end;
-                return Ok(found);
+                return Ok(Some(found));
+            }
+            if text.ended {
+                drop(text);
+                return Err(self.missed("the VM ended", what));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if text.ended || left.is_zero() {
-                let why = if text.ended { "the VM ended" } else { "time ran out" };
-                bail!(
-                    "{why} while waiting on {} for {what}; it ends with:\n{}",
-                    self.name,
-                    tail(&text.text)
-                );
+            if left.is_zero() {
+                return Ok(None);
             }
             text = self.shared.wait(text, left);
         }
+    }
+
+    fn missed(&self, why: &str, what: &str) -> anyhow::Error {
+        let name = self.name;
+        let text = self.shared.lock();
+        anyhow!("{why} while waiting on {name} for {what}; it ends with:\n{}", tail(&text.text))
     }
 
     /// Waits until one of `needles` arrives; returns which, by position.

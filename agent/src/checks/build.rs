@@ -1,0 +1,286 @@
+//! A system that the ISO does not carry built → whether it can be built here, and what that takes.
+//!
+//! Evaluated and tried dry in the live system, before the first write to the disk: what is missing is a
+//! refusal then, and not a half-erased disk.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use nixvm_answers::answers::Network;
+use nixvm_manifest::Manifest;
+use serde::Deserialize;
+
+use super::{Buildable, Checked, Wanted, derivation, network};
+use crate::command::Runner;
+use crate::configuration::{Configuration, nix_string};
+
+/// Where the configuration is tried.
+const FOLDER: &str = "/run/nixvm/configuration";
+
+/// Downloads that an error names; there may be hundreds.
+const NAMED: usize = 3;
+
+/// Finds out: first without the network, so that an install that does not need it never waits for it.
+pub(super) async fn check(runner: &Runner, manifest: &Manifest, wanted: Wanted) -> Checked {
+    let mut checked = Checked::default();
+    let offline = match attempt(runner, manifest, &wanted, false).await {
+        Ok((buildable, needed)) if needed.is_empty() => Ok(buildable),
+        Ok((_, needed)) => Err(Missing::Online(named(&needed))),
+        Err(error) if error.is::<Ignored>() => Err(Missing::Everywhere(format!("{error:#}"))),
+        Err(error) => Err(Missing::Online(format!("{error:#}"))),
+    };
+    let result = match offline {
+        Ok(buildable) => Ok(buildable),
+        Err(Missing::Everywhere(why)) => Err(why),
+        Err(Missing::Online(missing)) if wanted.network == Network::None => {
+            Err(format!("{missing}, and the answers forbid the network"))
+        }
+        Err(Missing::Online(missing)) => {
+            let found = network::check(runner).await;
+            checked.network = Some(found.clone());
+            match found {
+                Ok(()) => match attempt(runner, manifest, &wanted, true).await {
+                    Ok((buildable, _)) => Ok(buildable),
+                    Err(error) => Err(format!("{error:#}")),
+                },
+                Err(unreachable) => Err(format!("{missing}, and {unreachable}")),
+            }
+        }
+    };
+    checked.build = Some((wanted, result));
+    checked
+}
+
+/// Why it can't be built without the network.
+enum Missing {
+    /// That may be there.
+    Online(String),
+    /// Nor with it.
+    Everywhere(String),
+}
+
+/// The flake makes another machine than was asked for.
+#[derive(Debug)]
+struct Ignored {
+    file: String,
+    hostname: String,
+    username: String,
+}
+
+impl std::fmt::Display for Ignored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, hostname, username } = self;
+        write!(
+            f,
+            "the ISO's flake makes no machine {hostname} with an account {username}: it does not read \
+             {file}"
+        )
+    }
+}
+
+impl std::error::Error for Ignored {}
+
+/// What the flake makes of the answers, as Nix says it.
+#[derive(Deserialize)]
+struct Evaluated {
+    derivation: String,
+    hostname: String,
+    account: bool,
+}
+
+/// A function from the machine's configuration to [`Evaluated`].
+fn question(configuration: &Configuration) -> String {
+    let account = nix_string(&configuration.username);
+    format!(
+        "config: {{ derivation = builtins.unsafeDiscardStringContext \
+         config.system.build.toplevel.drvPath; hostname = config.networking.hostName; \
+         account = config.users.users ? {account}; }}"
+    )
+}
+
+/// What it takes, and what of that has to be downloaded.
+async fn attempt(
+    runner: &Runner,
+    manifest: &Manifest,
+    wanted: &Wanted,
+    online: bool,
+) -> Result<(Buildable, Vec<String>)> {
+    let folder = Path::new(FOLDER);
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    // The same warning comes again when the target's is written.
+    let _warning = wanted.configuration.write(runner, manifest, folder).await?;
+    let attribute =
+        format!("path:{FOLDER}#nixosConfigurations.\"{}\".config", manifest.flake_attribute);
+    let evaluated = nix(runner, online)
+        .args(["eval", "--json", "--apply", &question(&wanted.configuration), &attribute])
+        .run()
+        .await
+        .context("the flake can't be evaluated")?;
+    let Evaluated { derivation, hostname, account } = serde_json::from_str(&evaluated.stdout)
+        .context("cannot read what Nix says of the flake")?;
+    let Configuration { hostname: wanted_hostname, username, .. } = &wanted.configuration;
+    if hostname != *wanted_hostname || !account {
+        return Err(Ignored {
+            file: manifest.host_directory.join("host.nix").display().to_string(),
+            hostname: wanted_hostname.clone(),
+            username: username.clone(),
+        }
+        .into());
+    }
+    let outputs = read_outputs(&derivation)?;
+    let toplevel = outputs
+        .into_iter()
+        .find(|output| output.name == "out" && !output.path.is_empty())
+        .with_context(|| format!("{derivation} has no output whose path is known"))?
+        .path;
+
+    let mut said = Vec::new();
+    let mut hear = |line: &str| {
+        said.push(line.to_owned());
+        true
+    };
+    nix(runner, online)
+        .args(["build", "--dry-run", "--no-link", &format!("{derivation}^*")])
+        .on_stderr_line(&mut hear)
+        .run()
+        .await
+        .map_err(|error| anyhow!("{error:#}\n{}", said.join("\n")))
+        .context("it can't be built")?;
+    let needs = needs(&said)?;
+    let mut needed = needs.downloads.clone();
+    for one in &needs.builds {
+        if read_outputs(one)?.iter().any(|output| output.fixed) {
+            needed.push(one.clone());
+        }
+    }
+    let buildable = Buildable {
+        derivation,
+        toplevel,
+        builds: needs.builds.len(),
+        downloads: needs.downloads.len(),
+        online,
+    };
+    Ok((buildable, needed))
+}
+
+fn read_outputs(derivation: &str) -> Result<Vec<derivation::Output>> {
+    std::fs::read_to_string(derivation)
+        .map_err(anyhow::Error::from)
+        .and_then(|text| derivation::outputs(&text))
+        .with_context(|| format!("cannot read the derivation {derivation}"))
+}
+
+/// `nix` with the features that flakes need, whatever the live system's configuration is.
+pub(crate) fn nix(runner: &Runner, online: bool) -> crate::command::Tool<'_> {
+    // It keeps its cache of evaluations at home.
+    let tool = runner.tool("nix").env("HOME", "/root").args(FEATURES);
+    if online { tool.args(["--option", "connect-timeout", "15"]) } else { tool.args(OFFLINE) }
+}
+
+/// Options of `nix` for flakes.
+pub const FEATURES: &[&str] = &["--extra-experimental-features", "nix-command flakes"];
+
+/// Options of `nix` to leave the network alone.
+pub const OFFLINE: &[&str] = &["--offline", "--option", "substituters", ""];
+
+/// What a dry run says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Needs {
+    builds: Vec<String>,
+    downloads: Vec<String>,
+}
+
+/// Reads what `nix build --dry-run` says (`printMissing` in Nix's `src/libmain/shared.cc`): a heading,
+/// and below it a store path a line, indented.
+fn needs(said: &[String]) -> Result<Needs> {
+    let mut needs = Needs::default();
+    let mut list: Option<&mut Vec<String>> = None;
+    for line in said {
+        if let Some(path) = line.strip_prefix("  ").filter(|path| path.starts_with("/nix/store/")) {
+            let list = list.as_mut().context("a store path without a heading")?;
+            list.push(path.to_owned());
+            continue;
+        }
+        list = None;
+        if line.contains("will be built:") {
+            list = Some(&mut needs.builds);
+        } else if line.contains("will be fetched") {
+            list = Some(&mut needs.downloads);
+        } else if line.contains("don't know how to build") {
+            bail!("{}", said.join("\n"));
+        }
+    }
+    for path in &needs.builds {
+        let is_derivation = Path::new(path).extension().is_some_and(|extension| extension == "drv");
+        ensure!(is_derivation, "{path} is to be built and is no derivation");
+    }
+    Ok(needs)
+}
+
+/// So many downloads, a few of them by name.
+fn named(needed: &[String]) -> String {
+    let names: Vec<_> = needed.iter().take(NAMED).map(|path| name(path)).collect();
+    let more = needed.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("it takes {}{more} from the network", names.join(", "))
+}
+
+/// The name in a store path, without its hash.
+fn name(path: &str) -> &str {
+    let base = path.rsplit('/').next().unwrap_or(path);
+    let name = base.split_once('-').map_or(base, |(_, name)| name);
+    name.strip_suffix(".drv").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn builds_and_downloads_are_told_apart() {
+        let said = lines(
+            "warning: Git tree '/x' is dirty\n\
+             these 2 derivations will be built:\n  /nix/store/a-one.drv\n  /nix/store/b-two.drv\n\
+             this path will be fetched (0.03 MiB download, 0.12 MiB unpacked):\n  /nix/store/c-three\n",
+        );
+        let found = needs(&said).unwrap();
+        assert_eq!(found.builds, ["/nix/store/a-one.drv", "/nix/store/b-two.drv"]);
+        assert_eq!(found.downloads, ["/nix/store/c-three"]);
+        assert_eq!(needs(&[]).unwrap(), Needs::default());
+    }
+
+    #[test]
+    fn what_nobody_knows_how_to_build_is_an_error() {
+        let said = lines("don't know how to build these paths:\n  /nix/store/a-one\n");
+        assert!(needs(&said).is_err());
+        assert!(needs(&lines("  /nix/store/a-one.drv")).is_err());
+        assert!(needs(&lines("this derivation will be built:\n  /nix/store/a-one")).is_err());
+    }
+
+    #[test]
+    fn a_flake_that_ignores_the_answers_is_named_with_the_file_that_it_should_read() {
+        let ignored = Ignored {
+            file: "nix/host.nix".to_owned(),
+            hostname: "web1".to_owned(),
+            username: "ada".to_owned(),
+        };
+        assert_eq!(
+            ignored.to_string(),
+            "the ISO's flake makes no machine web1 with an account ada: it does not read nix/host.nix"
+        );
+    }
+
+    #[test]
+    fn a_few_of_many_downloads_are_named() {
+        let paths: Vec<_> = (0..5).map(|n| format!("/nix/store/hash{n}-part-{n}.drv")).collect();
+        assert_eq!(named(&paths), "it takes part-0, part-1, part-2 and 2 more from the network");
+        assert_eq!(named(&paths[..1]), "it takes part-0 from the network");
+    }
+}

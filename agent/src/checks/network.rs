@@ -1,0 +1,202 @@
+//! Link, lease, DNS and HTTPS, asked for one after the other → whether the network works, or which of
+//! them does not.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, interval, timeout};
+
+use crate::command::Runner;
+
+/// How long an adapter may take to get its address after the machine has started.
+const LEASE: Duration = Duration::from_secs(45);
+
+/// How long its driver may take to say that there is a cable.
+const LINK: Duration = Duration::from_secs(15);
+
+/// How long one question over the network may take.
+const QUESTION: Duration = Duration::from_secs(30);
+
+/// Asked for where Nix has no substituter.
+const HOST: &str = "cache.nixos.org";
+
+/// Which part of the network does not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "missing")]
+pub enum Unreachable {
+    /// No adapter, or none with a cable in it.
+    Link,
+    /// No address and no way out of the local network: DHCP does not answer.
+    Lease,
+    /// Names are not resolved.
+    Dns {
+        /// The name.
+        host: String,
+        /// What the resolver says.
+        error: String,
+    },
+    /// The server does not answer, or its certificate is refused.
+    Https {
+        /// The server.
+        host: String,
+        /// What Nix says.
+        error: String,
+    },
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link => f.write_str("no network adapter has a link"),
+            Self::Lease => f.write_str("the network adapter got no address (DHCP does not answer)"),
+            Self::Dns { host, error } => write!(f, "DNS does not resolve {host}: {error}"),
+            Self::Https { host, error } => {
+                write!(f, "{host} does not answer over HTTPS (is the clock right?): {error}")
+            }
+        }
+    }
+}
+
+/// Asks all four.
+pub(super) async fn check(runner: &Runner) -> Result<(), Unreachable> {
+    local(Path::new("/")).await?;
+    let host = substituter(runner).await.unwrap_or_else(|| HOST.to_owned());
+    let dns = |error: String| Unreachable::Dns { host: host.clone(), error };
+    let https = |error: String| Unreachable::Https { host: host.clone(), error };
+    match timeout(QUESTION, tokio::net::lookup_host((host.as_str(), 443))).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return Err(dns(error.to_string())),
+        Err(_) => return Err(dns("no answer".to_owned())),
+    }
+    let server = format!("https://{host}");
+    let ask = super::nix(runner, true).args(["store", "info", "--store", &server]).run();
+    match timeout(QUESTION, ask).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(https(format!("{error:#}"))),
+        Err(_) => Err(https("no answer".to_owned())),
+    }
+}
+
+/// Waits for link and lease.
+async fn local(root: &Path) -> Result<(), Unreachable> {
+    let started = Instant::now();
+    let mut tick = interval(Duration::from_millis(500));
+    loop {
+        tick.tick().await;
+        match address(root) {
+            Ok(()) => return Ok(()),
+            // A cable that is not there will not come by itself.
+            Err(Unreachable::Link) if started.elapsed() > LINK => return Err(Unreachable::Link),
+            Err(missing) if started.elapsed() > LEASE => return Err(missing),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Whether an adapter has a link, and whether there is a way out.
+fn address(root: &Path) -> Result<(), Unreachable> {
+    let adapters = std::fs::read_dir(root.join("sys/class/net")).into_iter().flatten().flatten();
+    let linked = adapters.filter(|entry| entry.file_name() != "lo").any(|entry| {
+        std::fs::read_to_string(entry.path().join("carrier")).is_ok_and(|text| text.trim() == "1")
+    });
+    if !linked {
+        return Err(Unreachable::Link);
+    }
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap_or_default();
+    if default_route_4(&read("proc/net/route")) || default_route_6(&read("proc/net/ipv6_route")) {
+        return Ok(());
+    }
+    Err(Unreachable::Lease)
+}
+
+/// `/proc/net/route`: interface, destination, gateway, flags…, addresses in hexadecimal.
+fn default_route_4(table: &str) -> bool {
+    table.lines().skip(1).any(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields.get(1) == Some(&"00000000") && fields.get(2).is_some_and(|g| *g != "00000000")
+    })
+}
+
+/// `/proc/net/ipv6_route`: destination, its prefix's length, source, its length, next hop…, flags,
+/// interface.
+fn default_route_6(table: &str) -> bool {
+    let zero = "0".repeat(32);
+    table.lines().any(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let [destination, "00", _, _, gateway, .., interface] = fields[..] else { return false };
+        destination == zero && gateway != zero && interface != "lo"
+    })
+}
+
+/// The host of Nix's first substituter on the network.
+async fn substituter(runner: &Runner) -> Option<String> {
+    let output = runner.tool("nix").args(["config", "show", "substituters"]);
+    let output = output.env("NIX_CONFIG", "extra-experimental-features = nix-command");
+    host(&output.run().await.ok()?.stdout)
+}
+
+fn host(substituters: &str) -> Option<String> {
+    substituters.split_whitespace().find_map(|url| {
+        let rest = url.strip_prefix("https://")?;
+        let host = rest.split(['/', '?', ':']).next()?;
+        (!host.is_empty()).then(|| host.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    const CARRIER: (&str, &str) = ("sys/class/net/eth0/carrier", "1\n");
+    const HEADER: &str = "Iface\tDestination\tGateway \tFlags\n";
+
+    #[test]
+    fn link_and_lease_are_told_apart() {
+        let address = |files: &[(&str, &str)]| address(machine(files).path());
+        assert_eq!(address(&[]), Err(Unreachable::Link));
+        assert_eq!(address(&[("sys/class/net/lo/carrier", "1\n")]), Err(Unreachable::Link));
+        assert_eq!(address(&[("sys/class/net/eth0/carrier", "0\n")]), Err(Unreachable::Link));
+        assert_eq!(address(&[CARRIER]), Err(Unreachable::Lease));
+        let local = format!("{HEADER}eth0\t0002000A\t00000000\t0001\n");
+        assert_eq!(address(&[CARRIER, ("proc/net/route", &local)]), Err(Unreachable::Lease));
+        let out = format!("{local}eth0\t00000000\t0202000A\t0003\n");
+        assert_eq!(address(&[CARRIER, ("proc/net/route", &out)]), Ok(()));
+    }
+
+    #[test]
+    fn a_way_out_over_ipv6_counts() {
+        let zero = "0".repeat(32);
+        let gateway = "fe80000000000000000000000000002";
+        let line = |gateway: &str, interface: &str| {
+            format!(
+                "{zero} 00 {zero} 00 0{gateway} 00000400 00000001 00000000 00000003 {interface}\n"
+            )
+        };
+        assert!(default_route_6(&line(gateway, "eth0")));
+        assert!(!default_route_6(&line(&zero[1..], "lo")));
+        assert!(!default_route_6(&line(gateway, "lo")));
+        assert!(!default_route_6(""));
+    }
+
+    #[test]
+    fn the_first_server_on_the_network_is_asked() {
+        assert_eq!(
+            host("file:///x https://cache.nixos.org/ https://b"),
+            Some("cache.nixos.org".into())
+        );
+        assert_eq!(host("https://mirror:8443/x?y"), Some("mirror".into()));
+        assert_eq!(host("\n"), None);
+    }
+}

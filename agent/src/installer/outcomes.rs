@@ -1,0 +1,311 @@
+//! What is told of each outcome, and in which order.
+
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use nixvm_answers::document;
+use nixvm_answers::source::Source;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::command::Cancelled;
+use crate::disk::watch::Attached;
+use crate::event::Record;
+use crate::install::Lasting;
+use crate::machine::Firmware;
+use crate::request::{Denied, Desk, Request};
+use crate::step::Step;
+use crate::testing;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An installer at work, and everything that it tells.
+struct Rig {
+    desk: Desk,
+    attached: watch::Sender<Attached>,
+    records: Receiver<Record>,
+    kinds: Vec<String>,
+    work: JoinHandle<Result<Leave>>,
+}
+
+impl Rig {
+    /// Lets an installer act, with these disks and answers; it looks at neither again.
+    fn start(disks: Vec<Disk>, answers: &str, change: impl FnOnce(&mut Installer)) -> Self {
+        let (mut installer, desk) = testing::installer();
+        let devices = disks.iter().map(|disk| disk.device.clone()).collect();
+        let attached = watch::Sender::new(Attached { devices, ..Attached::default() });
+        installer.parts.attached = attached.subscribe();
+        installer.disks = disks;
+        installer.requested = Some(document::parse(answers.as_bytes(), Source::Request));
+        change(&mut installer);
+        let records = installer.parts.board.records();
+        let work = tokio::spawn(async move {
+            loop {
+                if let Some(leave) = installer.act().await? {
+                    return Ok(leave);
+                }
+            }
+        });
+        Self { desk, attached, records, kinds: Vec::new(), work }
+    }
+
+    /// Waits for the next event that `find` wants.
+    async fn until(&mut self, find: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.records.recv());
+            let Record { event, .. } = next.await.unwrap().unwrap();
+            self.kinds.push(match &event {
+                Event::State { to, .. } => format!("state {}", to.name()),
+                Event::StepStarted { step } => format!("begun {step}"),
+                Event::StepFinished { step, .. } => format!("done {step}"),
+                Event::Verdict { outcome, .. } => format!("verdict {}", outcome.name()),
+                other => other.name().to_owned(),
+            });
+            if find(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// The kinds of all that is told until the verdict, which is the last.
+    async fn told(mut self) -> Vec<String> {
+        self.until(|event| matches!(event, Event::Verdict { .. })).await;
+        assert!(self.records.is_empty(), "something follows the verdict");
+        self.work.abort();
+        self.kinds
+    }
+}
+
+/// What comes before the first step of an install that begins by itself.
+const BEGINNING: [&str; 6] =
+    ["state consent", "plan", "countdown", "state installing", "installing", "password"];
+
+fn after_beginning(rest: &[&str]) -> Vec<String> {
+    BEGINNING.iter().chain(rest).map(|kind| (*kind).to_owned()).collect()
+}
+
+fn step(attempt: &Attempt, step: Step) {
+    attempt.board.publish(Event::StepStarted { step });
+    attempt.board.publish(Event::StepFinished { step, seconds: 0.0 });
+}
+
+fn fails(step: Step, error: anyhow::Error) -> Result<Receipt, Failure> {
+    Err(Failure { step, error, disk: Lasting::Unfinished })
+}
+
+#[tokio::test]
+async fn finished() {
+    let rig = Rig::start(vec![testing::disk("vda")], "countdown = 0", |installer| {
+        installer.parts.install = |attempt| {
+            Box::pin(async move {
+                Step::ALL.into_iter().for_each(|one| step(&attempt, one));
+                Ok(Receipt::default())
+            })
+        };
+    });
+    let mut expected = after_beginning(&[]);
+    for step in Step::ALL {
+        expected.extend([format!("begun {step}"), format!("done {step}")]);
+    }
+    expected.extend(["state finished", "leaving", "verdict finished"].map(str::to_owned));
+    assert_eq!(rig.told().await, expected);
+}
+
+#[tokio::test]
+async fn failed() {
+    let rig = Rig::start(vec![testing::disk("vda")], "countdown = 0", |installer| {
+        installer.parts.install = |attempt| {
+            Box::pin(async move {
+                step(&attempt, Step::Partition);
+                attempt.board.publish(Event::StepStarted { step: Step::Configure });
+                fails(Step::Configure, anyhow::anyhow!("no space left"))
+            })
+        };
+    });
+    let rest = ["begun partition", "done partition", "begun configure"];
+    let ends = ["state failed", "verdict failed"];
+    assert_eq!(rig.told().await, after_beginning(&[&rest[..], &ends[..]].concat()));
+}
+
+/// Fails when it is stopped, as what runs commands does.
+fn until_stopped(
+    attempt: Attempt,
+) -> Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + Send>> {
+    Box::pin(async move {
+        attempt.board.publish(Event::StepStarted { step: Step::Partition });
+        attempt.runner.cancellation().cancelled().await;
+        fails(Step::Partition, Cancelled.into())
+    })
+}
+
+#[tokio::test]
+async fn cancelled() {
+    let mut rig = Rig::start(vec![testing::disk("vda")], "countdown = 0", |installer| {
+        installer.parts.install = until_stopped;
+    });
+    rig.until(|event| matches!(event, Event::StepStarted { .. })).await;
+    rig.desk.ask(Request::Cancel).await.unwrap();
+    let ends = ["begun partition", "state cancelled", "verdict cancelled"];
+    assert_eq!(rig.told().await, after_beginning(&ends));
+}
+
+#[tokio::test]
+async fn failed_because_the_disk_was_pulled() {
+    let mut rig = Rig::start(vec![testing::disk("vda")], "countdown = 0", |installer| {
+        installer.parts.install = until_stopped;
+    });
+    rig.until(|event| matches!(event, Event::StepStarted { .. })).await;
+    rig.attached.send_replace(Attached::default());
+    let verdict = rig.until(|event| matches!(event, Event::Verdict { .. })).await;
+    let Event::Verdict { error: Some(problem), .. } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(problem.kind, "disk-gone");
+    let ends = ["begun partition", "state failed", "verdict failed"];
+    assert_eq!(rig.kinds, after_beginning(&ends));
+}
+
+#[tokio::test]
+async fn refused() {
+    let rig = Rig::start(vec![testing::disk("vda")], "", |installer| {
+        installer.parts.machine.firmware = Firmware::Bios;
+    });
+    assert_eq!(rig.told().await, ["state refused", "verdict refused"]);
+}
+
+#[tokio::test]
+async fn installed_already() {
+    let mut disk = testing::disk("vda");
+    disk.content.receipt = Some(Receipt::default());
+    let rig = Rig::start(vec![disk], "", |_| {});
+    let expected = ["state installed-already", "leaving", "verdict installed-already"];
+    assert_eq!(rig.told().await, expected);
+}
+
+#[tokio::test]
+async fn nothing_ends_while_somebody_is_awaited() {
+    let mut rig = Rig::start(Vec::new(), "", |_| {});
+    rig.until(|event| matches!(event, Event::State { .. })).await;
+    assert_eq!(rig.kinds, ["state waiting-for-disk"]);
+    let mut rig = Rig::start(vec![testing::disk("vda"), testing::disk("vdb")], "", |_| {});
+    rig.until(|event| matches!(event, Event::State { .. })).await;
+    assert_eq!(rig.kinds, ["state choosing"]);
+    let mut rig = Rig::start(vec![testing::disk("vda")], "erase = 'confirm'", |_| {});
+    rig.until(|event| matches!(event, Event::Plan { .. })).await;
+    assert_eq!(rig.kinds, ["state consent", "plan"]);
+    assert!(rig.records.is_empty() && !rig.work.is_finished());
+}
+
+/// An installer that has a blank disk and these answers, and does nothing yet.
+fn asking(answers: &str) -> (Installer, (watch::Sender<Attached>, Desk)) {
+    let (mut installer, desk) = testing::installer();
+    let attached = watch::Sender::new(Attached::default());
+    installer.parts.attached = attached.subscribe();
+    installer.disks = vec![testing::disk("vda")];
+    installer.requested = Some(document::parse(answers.as_bytes(), Source::Request));
+    (installer, (attached, desk))
+}
+
+/// Asks for something, and returns where the answer arrives.
+fn take(installer: &mut Installer, request: Request) -> oneshot::Receiver<Result<(), Denied>> {
+    let (reply, answer) = oneshot::channel();
+    installer.take(Envelope { request, reply });
+    answer
+}
+
+#[tokio::test]
+async fn a_confirmation_of_what_has_changed_counts_for_nothing_later() {
+    let (mut installer, _others) = asking("erase = 'confirm'");
+    let status = installer.parts.board.status();
+    assert!(installer.act().now_or_never().is_none());
+    let token = status.borrow().token.clone();
+    let mut answer = take(&mut installer, Request::Confirm { token: token.clone() });
+    assert!(answer.try_recv().is_err(), "it was answered before the disks were looked at");
+    let digest = std::mem::replace(&mut installer.disks[0].content.digest, "other".to_owned());
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(answer.try_recv(), Ok(Err(Denied::WrongToken)));
+    installer.disks[0].content.digest = digest;
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!((status.borrow().state, &status.borrow().token), (State::Consent, &token));
+}
+
+#[tokio::test]
+async fn whoever_chose_a_disk_that_is_gone_is_told_so() {
+    let (mut installer, _others) = asking("");
+    installer.disks.push(testing::disk("vdb"));
+    let mut answer = take(&mut installer, Request::Select { disk: "vdb".to_owned() });
+    installer.disks.pop();
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(answer.try_recv(), Ok(Err(Denied::NoSuchDisk { disk: "/dev/vdb".to_owned() })));
+}
+
+#[tokio::test]
+async fn a_countdown_that_nobody_could_see_begins_anew() {
+    let (mut installer, _others) = asking("countdown = 600");
+    let status = installer.parts.board.status();
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(status.borrow().countdown, Some(600));
+    let elapsed = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+    // The disks were looked at for longer than it was.
+    installer.countdown.as_mut().unwrap().end = elapsed;
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(status.borrow().countdown, Some(3));
+    // Somebody plugged in another disk, and took it away again.
+    installer.disks.push(testing::disk("vdb"));
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::Choosing);
+    installer.disks.pop();
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(status.borrow().countdown, Some(600));
+}
+
+#[tokio::test]
+async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
+    let (mut installer, _others) = asking("countdown = 600");
+    installer.parts.install =
+        |_| Box::pin(async { fails(Step::Configure, anyhow::anyhow!("no space left")) });
+    let status = installer.parts.board.status();
+    assert!(installer.act().now_or_never().is_none());
+    let token = status.borrow().token.clone();
+    take(&mut installer, Request::Confirm { token });
+    assert!(installer.act().await.unwrap().is_none());
+    take(&mut installer, Request::Retry);
+    let mut records = installer.parts.board.records();
+    assert!(installer.act().await.unwrap().is_none());
+    let kinds: Vec<_> = std::iter::from_fn(|| records.try_recv().ok())
+        .map(|record| record.event.name().to_owned())
+        .collect();
+    assert_eq!(kinds, ["state", "plan", "state", "installing", "password", "state", "verdict"]);
+
+    // What was meant as another try is forgotten once there is a choice.
+    take(&mut installer, Request::Retry);
+    installer.disks.push(testing::disk("vdb"));
+    assert!(installer.act().now_or_never().is_none());
+    for disk in ["vdb", "vda"] {
+        take(&mut installer, Request::Select { disk: disk.to_owned() });
+        assert!(installer.act().now_or_never().is_none());
+        assert_eq!(status.borrow().countdown, Some(600), "{disk}");
+        assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, disk);
+    }
+}
+
+#[tokio::test]
+async fn who_is_answered_sees_what_came_of_it() {
+    let (mut installer, _others) = asking("erase = 'confirm'");
+    installer.disks.push(testing::disk("vdb"));
+    let status = installer.parts.board.status();
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::Choosing);
+    let mut answer = take(&mut installer, Request::Select { disk: "vdb".to_owned() });
+    assert!(answer.try_recv().is_err(), "there is no plan yet");
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(answer.try_recv(), Ok(Ok(())));
+    assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, "vdb");
+    let token = status.borrow().token.clone();
+    let mut answer = take(&mut installer, Request::Confirm { token });
+    assert!(answer.try_recv().is_err(), "it has not begun yet");
+    assert!(installer.act().now_or_never().is_none());
+    assert_eq!(answer.try_recv(), Ok(Ok(())));
+    assert_eq!(status.borrow().state, State::Installing);
+}

@@ -1,0 +1,185 @@
+//! Requests → what is wished, or why not.
+
+use nixvm_answers::document;
+use nixvm_answers::password::PasswordHash;
+use nixvm_answers::source::Source;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::{Installer, Leave, leave};
+use crate::checks::Checked;
+use crate::disk::identity::Identity;
+use crate::event::{Event, PasswordOrigin, State};
+use crate::plan::{self, Wishes};
+use crate::request::{Denied, Envelope, Request};
+
+/// A request that was followed. Its answer waits until what comes of it can be seen: whoever is
+/// answered may look at once.
+pub(super) struct Followed {
+    request: Kind,
+    reply: oneshot::Sender<Result<(), Denied>>,
+}
+
+/// What has to have come of a request.
+enum Kind {
+    /// The install has begun.
+    Confirm,
+    /// The disk is still attached.
+    Select(Identity),
+    Other,
+}
+
+impl Installer {
+    /// Takes a request in, and answers it if nothing else comes of it. `None` if it was denied, else
+    /// how to leave.
+    pub(super) fn take(&mut self, Envelope { request, reply }: Envelope) -> Option<Option<Leave>> {
+        let (confirms, selects) =
+            (matches!(request, Request::Confirm { .. }), matches!(request, Request::Select { .. }));
+        match self.follow(request) {
+            Ok(None) => {
+                let request = match self.wishes.disk.clone() {
+                    _ if confirms => Kind::Confirm,
+                    Some(disk) if selects => Kind::Select(disk),
+                    _ => Kind::Other,
+                };
+                self.followed.push(Followed { request, reply });
+                Some(None)
+            }
+            Ok(leave) => {
+                let _nobody_waits = reply.send(Ok(()));
+                Some(leave)
+            }
+            Err(denied) => {
+                let _nobody_waits = reply.send(Err(denied));
+                None
+            }
+        }
+    }
+
+    /// Answers what was followed. A confirmation of which no install came was for a plan that is
+    /// another one by now; it counts for no later one.
+    pub(super) fn answer(&mut self, installing: bool) {
+        for Followed { request, reply } in self.followed.drain(..) {
+            let answer = match request {
+                Kind::Confirm if !installing => Err(Denied::WrongToken),
+                Kind::Select(wish) if !self.disks.iter().any(|d| wish.is_device(&d.device)) => {
+                    Err(Denied::NoSuchDisk { disk: wish.node.display().to_string() })
+                }
+                _ => Ok(()),
+            };
+            let _nobody_waits = reply.send(answer);
+        }
+        self.wishes.confirmed = None;
+    }
+
+    /// Takes in what somebody asks for while nothing is being installed.
+    fn follow(&mut self, request: Request) -> Result<Option<Leave>, Denied> {
+        let not_now = || Denied::NotNow { state: self.state().name() };
+        match request {
+            Request::Select { disk } => {
+                let answers = self.answers();
+                let facts = self.facts(&answers);
+                let found = self.disks.iter().find(|one| one.device.name == disk);
+                let found = found.ok_or_else(|| Denied::NoSuchDisk { disk: disk.clone() })?;
+                plan::eligible(&facts, found)
+                    .map_err(|reason| Denied::Ineligible { disk, reason: reason.to_string() })?;
+                self.wishes = Wishes { disk: Some(Identity::of(found)), confirmed: None };
+                self.start_over();
+            }
+            Request::Confirm { token } => {
+                let status = self.parts.board.status().borrow().clone();
+                if status.state != State::Consent {
+                    return Err(not_now());
+                }
+                if token != status.token {
+                    return Err(Denied::WrongToken);
+                }
+                self.wishes.confirmed = Some(token);
+            }
+            Request::Cancel => match self.state() {
+                State::Consent => {
+                    self.held = true;
+                    self.countdown = None;
+                    self.retry = None;
+                }
+                State::Finished | State::InstalledAlready => {
+                    self.held = true;
+                    self.stay();
+                }
+                _ => return Err(not_now()),
+            },
+            Request::Retry => {
+                let ended =
+                    matches!(self.state(), State::Failed | State::Cancelled | State::Refused);
+                if !ended {
+                    return Err(not_now());
+                }
+                let plan = self.parts.board.status().borrow().plan.clone();
+                let failed = self.state() == State::Failed;
+                self.held = false;
+                self.start_over();
+                self.retry = plan.filter(|_| failed).map(|plan| plan.target.identity);
+            }
+            Request::Finish { how } => {
+                let leave = leave(how);
+                if leave.is_none() {
+                    self.stay();
+                }
+                return Ok(leave);
+            }
+            Request::Password { hash } => self.take_password(hash),
+            Request::Answers { toml } => {
+                let mut given = document::parse(toml.reveal().as_bytes(), Source::Request)
+                    .map_err(|problems| {
+                        let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                        Denied::InvalidAnswers { problems: all.join("\n") }
+                    })?;
+                if let Some(Ok(before)) = self.requested.take() {
+                    given.answers = given.answers.or(before.answers);
+                }
+                self.requested = Some(Ok(given));
+                self.start_over();
+            }
+        }
+        Ok(None)
+    }
+
+    fn start_over(&mut self) {
+        self.checked = Checked::default();
+        self.ended = false;
+        self.concluded = None;
+        self.wishes.confirmed = None;
+        self.leaving = None;
+        self.countdown = None;
+        self.retry = None;
+        // What an attempt wrote was not heard of while it ran.
+        self.probed.clear();
+    }
+
+    /// Takes in what somebody asks for while an attempt runs.
+    pub(super) fn follow_while_installing(
+        &self,
+        request: Request,
+        cancel: &CancellationToken,
+    ) -> Result<(), Denied> {
+        match request {
+            Request::Cancel => cancel.cancel(),
+            Request::Password { hash } => {
+                if self.parts.account.borrow().origin == PasswordOrigin::MadeUp {
+                    return Err(Denied::NotNow { state: State::Installing.name() });
+                }
+                self.take_password(hash);
+            }
+            _ => return Err(Denied::NotNow { state: State::Installing.name() }),
+        }
+        Ok(())
+    }
+
+    fn take_password(&self, hash: PasswordHash) {
+        self.parts.account.send_modify(|account| {
+            account.password = Some(hash);
+            account.origin = PasswordOrigin::Typed;
+        });
+        self.parts.board.publish(Event::Password { origin: PasswordOrigin::Typed });
+    }
+}

@@ -1,0 +1,205 @@
+//! The block devices → the disks with their contents and the answers on them, each read only when
+//! something was heard of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use nixvm_answers::source::Source;
+use nixvm_answers::{self as answers, Problems, Resolved};
+
+use super::Installer;
+use crate::command::Runner;
+use crate::disk::{Content, Device, Disk, Kind, probe};
+use crate::event::{DiskView, Event, State};
+use crate::plan::{self, Facts};
+use crate::sources;
+
+/// Disks that are read at once.
+const AT_ONCE: usize = 8;
+
+/// How long the kernel may take to say what is attached.
+const LOOKING: Duration = Duration::from_secs(20);
+
+/// What was read from a disk, and what tells whether it still is so.
+pub(super) struct Probed {
+    /// How many events udev had sent.
+    generation: u64,
+    /// Sectors written since the disk is there: not every write makes udev send something.
+    written: Option<u64>,
+    device: Device,
+    content: Content,
+}
+
+impl Probed {
+    fn disk(&self) -> Disk {
+        Disk { device: self.device.clone(), content: self.content.clone() }
+    }
+
+    fn is_still(&self, generation: u64, written: Option<u64>, device: &Device) -> bool {
+        (self.generation, self.written) == (generation, written) && self.device == *device
+    }
+}
+
+impl Installer {
+    /// Looks at the disks: waits until udev has dealt with all it knows of, and reads those of which
+    /// something was heard since.
+    pub(super) async fn survey(&mut self) -> Result<()> {
+        // Not in the log: what an install did stands at its end, and this comes again and again.
+        let runner = Runner::default();
+        if let Err(error) = runner.tool("udevadm").args(["settle", "--timeout=30"]).run().await {
+            self.warn_of_disks(&format!("udev does not settle: {error:#}"));
+        }
+        // What udev said last may still be on its way.
+        if let Some(look) = &mut self.parts.look {
+            match tokio::time::timeout(LOOKING, look.again()).await {
+                Ok(looked) => looked?,
+                Err(_) => self.warn_of_disks("the kernel does not say what is attached"),
+            }
+        }
+        let attached = self.parts.attached.borrow_and_update().clone();
+        let mut known = std::mem::take(&mut self.probed);
+        // Not one after the other, as each may be waited for; not all, as each takes memory.
+        let probes = attached.devices.into_iter().map(|device| {
+            let generation = attached.generations.get(&device.name).copied().unwrap_or_default();
+            // Before it is read: what is written meanwhile is found the next time.
+            let written = probe::sectors_written(&device.name);
+            let before = known.remove(&device.name);
+            let runner = &runner;
+            async move {
+                let content = match before {
+                    Some(before) if before.is_still(generation, written, &device) => before.content,
+                    _ => probe::content(runner, &device).await?,
+                };
+                anyhow::Ok(Probed { generation, written, device, content })
+            }
+        });
+        let probed: Vec<_> = stream::iter(probes).buffered(AT_ONCE).try_collect().await?;
+        self.disks = probed.iter().map(Probed::disk).collect();
+        self.probed = probed.into_iter().map(|one| (one.device.name.clone(), one)).collect();
+        self.read_volumes(&attached.generations).await?;
+        self.publish_disks();
+        Ok(())
+    }
+
+    fn warn_of_disks(&self, why: &str) {
+        let message = format!("The disks may not be all of them: {why}.");
+        if !self.parts.board.status().borrow().warnings.contains(&message) {
+            self.parts.board.publish(Event::Warning { message });
+        }
+    }
+
+    /// Whether something is awaited of a disk that could not be read.
+    pub(super) fn awaits_unreadable(&self) -> bool {
+        let unreadable = |disk: &Disk| disk.content.unreadable.is_some();
+        self.state() == State::WaitingForDisk && self.disks.iter().any(unreadable)
+    }
+
+    /// Reads what could not be read another time.
+    pub(super) fn forget_unreadable(&mut self) {
+        self.probed.retain(|_, probed| probed.content.unreadable.is_none());
+    }
+
+    /// Reads answers volumes that have come, and forgets those that are gone.
+    async fn read_volumes(&mut self, generations: &BTreeMap<String, u64>) -> Result<()> {
+        let mut volumes = BTreeMap::new();
+        for disk in &self.disks {
+            let generation = generations.get(&disk.device.name).copied().unwrap_or_default();
+            for (node, filesystem) in answers_volumes(&disk.device) {
+                let said = match self.volumes.remove(&node) {
+                    Some((then, said)) if then == generation => said,
+                    _ => {
+                        let volume = node.clone();
+                        let read = tokio::task::spawn_blocking(move || {
+                            sources::read_volume(&volume, &filesystem)
+                        });
+                        match tokio::time::timeout(probe::PATIENCE, read).await {
+                            Ok(said) => said?,
+                            Err(_) => Err(sources::silent_volume(&node)),
+                        }
+                    }
+                };
+                volumes.insert(node, (generation, said));
+            }
+        }
+        self.volumes = volumes;
+        Ok(())
+    }
+
+    fn publish_disks(&self) {
+        let answers = self.answers();
+        let facts = self.facts(&answers);
+        let disks: Vec<_> = self
+            .disks
+            .iter()
+            // What is made of other things is no choice of anybody's.
+            .filter(|disk| disk.device.kind != Kind::Other)
+            .map(|disk| DiskView {
+                name: disk.device.name.clone(),
+                summary: disk.summary(),
+                size_bytes: disk.device.size_bytes,
+                condition: disk.condition(),
+                contents: disk.contents(),
+                ineligible: plan::eligible(&facts, disk).err().map(|reason| reason.to_string()),
+            })
+            .collect();
+        if self.parts.board.status().borrow().disks != disks {
+            self.parts.board.publish(Event::Disks { disks });
+        }
+    }
+
+    pub(super) fn answers(&self) -> Result<Resolved, Problems> {
+        let volumes = self.volumes.values().map(|(_, said)| said);
+        let found = self.parts.found.iter().chain(volumes).chain(&self.requested).cloned();
+        let defaults = self.parts.manifest.answer_defaults().map_err(|invalid| {
+            Problems::from(answers::Problem::whole(Source::Default, invalid.message, None))
+        })?;
+        answers::resolve(found, defaults)
+    }
+
+    pub(super) fn facts<'a>(&'a self, answers: &'a Result<Resolved, Problems>) -> Facts<'a> {
+        Facts {
+            manifest: &self.parts.manifest,
+            machine: &self.parts.machine,
+            answers: answers.as_ref(),
+            disks: &self.disks,
+            wishes: &self.wishes,
+            checked: &self.checked,
+        }
+    }
+}
+
+/// The file systems on a device that may hold answers, with their type.
+///
+/// A file system on the whole device goes for what it is: a FAT's boot sector can look like a
+/// partition table that has the same FAT in it once more.
+fn answers_volumes(device: &Device) -> Vec<(PathBuf, String)> {
+    let volume = |node: &PathBuf, label: &Option<String>, filesystem: &Option<String>| {
+        let ours = label.as_ref().is_some_and(|l| l.eq_ignore_ascii_case(sources::LABEL));
+        Some((node.clone(), filesystem.clone()?)).filter(|_| ours)
+    };
+    if let Some(whole) = volume(&device.node, &device.label, &device.filesystem) {
+        return vec![whole];
+    }
+    device.partitions.iter().filter_map(|p| volume(&p.node, &p.label, &p.filesystem)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Partition;
+
+    #[test]
+    fn a_volume_is_one_even_if_its_boot_sector_looks_like_a_partition_table() {
+        let (label, filesystem) = (Some("nixvm".to_owned()), Some("vfat".to_owned()));
+        let node = PathBuf::from("/dev/sdb1");
+        let partition = Partition { node, label, filesystem, ..Partition::default() };
+        let mut stick = Device { node: "/dev/sdb".into(), ..Device::default() };
+        stick.partitions = vec![partition.clone(), Partition::default()];
+        assert_eq!(answers_volumes(&stick), [("/dev/sdb1".into(), "vfat".to_owned())]);
+        (stick.label, stick.filesystem) = (partition.label, partition.filesystem);
+        assert_eq!(answers_volumes(&stick), [("/dev/sdb".into(), "vfat".to_owned())]);
+    }
+}

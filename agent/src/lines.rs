@@ -1,0 +1,297 @@
+//! Records → plain lines for people: serial consoles, and `nixvm-agent watch`.
+//!
+//! A line for each step and each tenth of the copy. What comes from a disk or a firmware may hold
+//! anything: control characters are left out.
+
+use nixvm_answers::answers::Finish;
+
+use crate::event::{DiskView, Event, Leaving, Outcome, PasswordOrigin, Record};
+use crate::machine::Machine;
+use crate::status::Status;
+use crate::step::Step;
+use crate::text;
+
+/// A countdown is told at its start and at each of these.
+const COUNTDOWN: u32 = 10;
+
+/// Remembers what was said, so that it is not said again.
+#[derive(Default)]
+pub struct Lines {
+    disks: Vec<DiskView>,
+    plan: String,
+    counting: bool,
+    tenths: u64,
+}
+
+impl Lines {
+    /// What is to be said of a record; mostly nothing or one line.
+    pub fn of(&mut self, record: &Record) -> Vec<String> {
+        let said = self.say(&record.event, record.uptime_ms);
+        said.iter().flat_map(|text| text.lines()).map(printable).collect()
+    }
+
+    fn say(&mut self, event: &Event, uptime_ms: u64) -> Vec<String> {
+        match event {
+            Event::Started { build_id, .. } => vec![format!("NixOS installer {build_id}")],
+            Event::Machine(machine) => vec![about(machine)],
+            Event::Disks { disks } => self.changed(disks),
+            Event::State { message, .. } => {
+                self.counting = false;
+                // Long, and just said.
+                let known = *message == self.plan;
+                vec![if known { "The install begins.".to_owned() } else { message.clone() }]
+            }
+            Event::Plan { plan, .. } => {
+                self.plan = plan.sentence();
+                vec![self.plan.clone()]
+            }
+            Event::Countdown { seconds_left } => {
+                let tell = !self.counting || seconds_left % COUNTDOWN == 0;
+                self.counting = true;
+                let line = format!("The install begins in {seconds_left} s.");
+                if tell && *seconds_left > 0 { vec![line] } else { Vec::new() }
+            }
+            Event::Installing { .. } => {
+                self.tenths = 0;
+                Vec::new()
+            }
+            Event::StepStarted { step } => vec![numbered(*step)],
+            Event::Progress { bytes_done, bytes_total } => self.tenth(*bytes_done, *bytes_total),
+            Event::Password { origin: PasswordOrigin::MadeUp } => {
+                vec!["A password was made up for the account; the screen shows it.".to_owned()]
+            }
+            Event::Warning { message } => vec![format!("Warning: {message}")],
+            Event::Leaving(leaving) => vec![farewell(*leaving, uptime_ms)],
+            Event::Verdict { outcome, error, seconds, .. } => {
+                let mut lines = vec![verdict(*outcome, *seconds)];
+                // The message is that of the state.
+                lines.extend(error.iter().map(|problem| problem.hint.clone()));
+                lines
+            }
+            Event::Snapshot(status) => self.catch_up(status, uptime_ms),
+            Event::ScreenReady { .. } | Event::StepFinished { .. } | Event::Password { .. } => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// What somebody who comes late has to know.
+    fn catch_up(&mut self, status: &Status, uptime_ms: u64) -> Vec<String> {
+        let mut lines = vec![format!("NixOS installer {}", status.build_id)];
+        lines.extend(status.machine.as_ref().map(about));
+        lines.extend(self.changed(&status.disks));
+        lines.push(status.message.clone());
+        lines.extend(status.plan.as_ref().map(|plan| plan.sentence()));
+        lines.extend(status.step.map(numbered));
+        lines.extend(self.tenth(status.bytes_done, status.bytes_total));
+        lines.extend(status.warnings.iter().map(|warning| format!("Warning: {warning}")));
+        lines.extend(status.leaving.map(|leaving| farewell(leaving, uptime_ms)));
+        lines
+    }
+
+    fn changed(&mut self, now: &[DiskView]) -> Vec<String> {
+        let is_gone = |disk: &&DiskView| !now.iter().any(|one| one.name == disk.name);
+        let mut lines: Vec<_> = self
+            .disks
+            .iter()
+            .filter(is_gone)
+            .map(|disk| format!("Disk gone: {}", disk.summary))
+            .collect();
+        lines.extend(now.iter().filter(|disk| !self.disks.contains(disk)).map(describe));
+        self.disks = now.to_vec();
+        lines
+    }
+
+    fn tenth(&mut self, done: u64, total: u64) -> Vec<String> {
+        let tenths = done.saturating_mul(10).checked_div(total).unwrap_or_default();
+        if tenths <= self.tenths {
+            return Vec::new();
+        }
+        self.tenths = tenths;
+        vec![format!("{} %, {} of {}", tenths * 10, text::size(done), text::size(total))]
+    }
+}
+
+/// A disk in a line, with why it can't be used or what is on it.
+pub fn describe(disk: &DiskView) -> String {
+    let note = match &disk.ineligible {
+        Some(reason) => format!("can't be used: {reason}"),
+        None if disk.contents.is_empty() => disk.condition.name().to_owned(),
+        None => format!("{}: {}", disk.condition.name(), disk.contents.join("; ")),
+    };
+    format!("Disk {} ({note})", disk.summary)
+}
+
+/// The machine in a line.
+pub fn about(machine: &Machine) -> String {
+    format!(
+        "{}, {}, {}, {} of memory",
+        machine.hypervisor,
+        machine.firmware,
+        machine.architecture,
+        text::size(machine.memory_bytes)
+    )
+}
+
+/// A step with its number.
+pub fn numbered(step: Step) -> String {
+    format!("[{}/{}] {}", step.index(), Step::ALL.len(), step.title())
+}
+
+/// A text without characters that a terminal would obey.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// How and when the machine is left.
+pub fn farewell(leaving: Leaving, uptime_ms: u64) -> String {
+    let (happens, how) = match leaving.how {
+        Finish::Reboot => ("restarts", "reboot"),
+        Finish::Poweroff => ("switches itself off", "poweroff"),
+        Finish::Wait => return "The machine stays on until somebody says otherwise.".to_owned(),
+    };
+    match leaving.at_uptime_ms {
+        Some(at) => {
+            let seconds = at.saturating_sub(uptime_ms).div_ceil(1000);
+            format!("The machine {happens} in {seconds} s.")
+        }
+        None => format!("The machine {happens} when you say so: nixvm-agent finish {how}"),
+    }
+}
+
+fn verdict(outcome: Outcome, seconds: Option<f64>) -> String {
+    let after = seconds
+        .map(|seconds| format!(" after {}", text::duration(seconds.round() as u64)))
+        .unwrap_or_default();
+    let word = match outcome {
+        Outcome::Finished => "Finished",
+        Outcome::Failed => "Failed",
+        Outcome::Refused => "Not begun",
+        Outcome::Cancelled => "Cancelled",
+        Outcome::InstalledAlready => "Nothing to do",
+    };
+    format!("{word}{after}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::event::State;
+    use crate::event::examples::{self, disk};
+
+    fn all(events: &[Event]) -> String {
+        let mut lines = Lines::default();
+        let records = examples::numbered(events.iter().cloned());
+        records.flat_map(|record| lines.of(&record)).map(|line| line + "\n").collect()
+    }
+
+    #[test]
+    fn an_install_takes_a_line_for_each_step() {
+        expect![[r#"
+            NixOS installer test
+            QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
+            Disk /dev/vda, 21 GB (blank)
+            why
+            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account nixos.
+            The install begins in 1 s.
+            why
+            [1/7] Partition and format the disk
+            [2/7] Write the configuration
+            [3/7] Copy the system
+            40 %, 400 B of 1.0 kB
+            100 %, 1.0 kB of 1.0 kB
+            Warning: something odd
+            [4/7] Set up the account
+            [5/7] Install the boot loader
+            [6/7] Check the result
+            [7/7] Hand over to the installed system
+            why
+            The machine restarts in 30 s.
+            Finished after 11 s.
+        "#]].assert_eq(&all(&examples::install()));
+    }
+
+    #[test]
+    fn a_late_reader_learns_where_things_stand() {
+        let mut status = Status::default();
+        let events = examples::install();
+        let copying =
+            events.iter().position(|e| matches!(e, Event::Progress { bytes_done: 400, .. }));
+        events[..=copying.unwrap()].iter().for_each(|event| status.apply(event));
+        expect![[r#"
+            NixOS installer test
+            QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
+            Disk /dev/vda, 21 GB (blank)
+            why
+            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account nixos.
+            [3/7] Copy the system
+            40 %, 400 B of 1.0 kB
+        "#]].assert_eq(&all(&[Event::Snapshot(Box::new(status))]));
+    }
+
+    #[test]
+    fn ends_say_what_to_do() {
+        let message = "It failed:\nbecause\x1b[31m".to_owned();
+        let failed = Event::State { from: State::Installing, to: State::Failed, message };
+        let verdict = Event::Verdict {
+            outcome: Outcome::Failed,
+            error: Some(examples::problem()),
+            seconds: Some(75.0),
+            peak_resident_bytes: 0,
+        };
+        expect![[r#"
+            It failed:
+            because[31m
+            Failed after 1 min 15 s.
+            Give the disk more room, then retry.
+        "#]]
+        .assert_eq(&all(&[failed, verdict]));
+    }
+
+    #[test]
+    fn a_disk_is_named_when_it_comes_changes_and_goes() {
+        let mut used = disk("vda");
+        used.ineligible = Some("it is in use".to_owned());
+        let disks = |disks| Event::Disks { disks };
+        let events = [disks(vec![disk("vda"), disk("vdb")]), disks(vec![used.clone()])];
+        expect![[r#"
+            Disk /dev/vda, 21 GB (blank)
+            Disk /dev/vdb, 21 GB (blank)
+            Disk gone: /dev/vdb, 21 GB
+            Disk /dev/vda, 21 GB (can't be used: it is in use)
+        "#]]
+        .assert_eq(&all(&events));
+        assert_eq!(all(&[disks(vec![used.clone()]), disks(vec![used])]).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_copy_in_tiny_pieces_takes_ten_lines_and_a_retry_begins_anew() {
+        let progress = |bytes_done| Event::Progress { bytes_done, bytes_total: 100_000 };
+        let mut events: Vec<_> = (0..=100_000).step_by(10).map(progress).collect();
+        assert_eq!(all(&events).lines().count(), 10);
+        events.push(Event::Installing { attempt: "2".to_owned() });
+        events.push(progress(50_000));
+        assert_eq!(all(&events).lines().count(), 11);
+        assert_eq!(all(&[Event::Progress { bytes_done: 0, bytes_total: 0 }]), "");
+    }
+
+    #[test]
+    fn a_plan_is_said_once() {
+        let plan = crate::testing::plan("vda");
+        let message = plan.sentence();
+        let token = plan.token();
+        let begins = Event::State { from: State::Consent, to: State::Installing, message };
+        let text = all(&[Event::Plan { plan: Box::new(plan), token }, begins]);
+        assert!(text.ends_with(", account nixos.\nThe install begins.\n"), "{text}");
+        assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_countdown_is_told_now_and_then() {
+        let events: Vec<_> =
+            (0..=25).rev().map(|seconds_left| Event::Countdown { seconds_left }).collect();
+        assert_eq!(all(&events).lines().count(), 3, "25, 20, 10");
+    }
+}

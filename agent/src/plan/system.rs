@@ -1,0 +1,91 @@
+//! What the ISO carries, and the answers → whether that system is copied or another one is built.
+
+use nixvm_answers::Resolved;
+use nixvm_manifest::Manifest;
+
+use super::{Facts, Refusal, System};
+use crate::checks::{Check, Wanted};
+use crate::configuration::Configuration;
+use crate::text;
+
+/// The carried system if it is exactly what was asked for; else the one to be built, or the check
+/// that tells whether it can be.
+///
+/// # Errors
+/// It has to be built and can't be.
+pub(super) fn choose(
+    facts: &Facts<'_>,
+    answers: &Resolved,
+    configuration: &Configuration,
+) -> Result<Result<System, Check>, Refusal> {
+    let because = match (&facts.manifest.toplevel, difference(facts.manifest, configuration)) {
+        (Some(toplevel), None) => {
+            return Ok(Ok(System::Copy { toplevel: toplevel.display().to_string() }));
+        }
+        (Some(_), Some(difference)) => difference,
+        (None, _) => "this ISO carries none built".to_owned(),
+    };
+    let (memory, minimum) = (facts.machine.memory_bytes, facts.manifest.minimum_build_memory_bytes);
+    if memory < minimum {
+        let missing = format!(
+            "that takes {} of memory, and this machine has {}",
+            text::size(minimum),
+            text::size(memory)
+        );
+        return Err(Refusal::CannotBuild { because, missing });
+    }
+    let wanted = Wanted { configuration: configuration.clone(), network: answers.network.value };
+    match &facts.checked.build {
+        Some((asked, Ok(buildable))) if *asked == wanted => {
+            Ok(Ok(System::Build { buildable: buildable.clone(), because }))
+        }
+        Some((asked, Err(missing))) if *asked == wanted => {
+            Err(Refusal::CannotBuild { because, missing: missing.clone() })
+        }
+        _ => Ok(Err(Check::Build(wanted))),
+    }
+}
+
+/// In what the machine differs from the one that the ISO carries.
+///
+/// In the flake, no other answer is part of the system: what it reads of the answers is `host.nix`.
+fn difference(manifest: &Manifest, configuration: &Configuration) -> Option<String> {
+    let Configuration { hostname, username, full_name, .. } = configuration;
+    let defaults = &manifest.defaults;
+    if *hostname != defaults.hostname {
+        return Some(format!("the host name {hostname} is not the ISO's"));
+    }
+    if *username != defaults.username {
+        return Some(format!("the account {username} is not the ISO's"));
+    }
+    (*full_name != defaults.full_name)
+        .then(|| "the account's full name is not the ISO's".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn difference_of(carried: &str, hostname: &str, username: &str, full_name: &str) -> bool {
+        let manifest = include_str!("../../manifest/fixtures/manifest.json");
+        let mut manifest = nixvm_manifest::parse(manifest).unwrap();
+        manifest.defaults.full_name = carried.to_owned();
+        let configuration = Configuration {
+            hostname: hostname.to_owned(),
+            username: username.to_owned(),
+            full_name: full_name.to_owned(),
+            disk_device: "/dev/vda".into(),
+        };
+        difference(&manifest, &configuration).is_some()
+    }
+
+    #[test]
+    fn only_another_identity_is_built() {
+        assert!(!difference_of("", "nixvm", "nixos", ""));
+        assert!(!difference_of("Ada", "nixvm", "nixos", "Ada"));
+        assert!(difference_of("", "web1", "nixos", ""));
+        assert!(difference_of("", "nixvm", "ada", ""));
+        assert!(difference_of("", "nixvm", "nixos", "Ada"));
+        assert!(difference_of("Ada", "nixvm", "nixos", "Grace"));
+    }
+}

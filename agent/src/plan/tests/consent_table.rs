@@ -1,0 +1,130 @@
+//! One test a row of the consent table in README.md, in its order.
+
+use super::*;
+use crate::plan::{ChosenBy, Refusal};
+
+const RULE: &str = "disk = 'serial=serial-vdb'";
+const RULE_AND_ANY: &str = "erase = 'any'\ndisk = 'serial=serial-vdb'";
+
+#[test]
+fn the_only_disk_blank_or_unfinished_goes_on_a_vm_and_asks_on_a_physical_machine() {
+    for disk in [blank("vda"), unfinished("vda")] {
+        let world = World::new([disk]);
+        let decision = world.decide();
+        assert_eq!(goes(&decision).unwrap().target.chosen_by, ChosenBy::OnlyOne);
+        let decision = world.on(Hypervisor::None).decide();
+        assert_eq!(asks(&decision).unwrap().target.name, "vda");
+    }
+}
+
+#[test]
+fn one_of_several_that_a_rule_selects_goes_as_if_it_were_alone() {
+    let world = World::new([blank("vda"), blank("vdb"), data("vdc")]).answering(RULE);
+    assert_eq!(goes(&world.decide()).unwrap().target.name, "vdb");
+    assert_eq!(asks(&world.on(Hypervisor::None).decide()).unwrap().target.name, "vdb");
+}
+
+#[test]
+fn several_without_a_rule_are_asked_for() {
+    for other in [blank("vdb"), data("vdb")] {
+        for hypervisor in [Hypervisor::Kvm, Hypervisor::None] {
+            let world = World::new([blank("vda"), other.clone()]).on(hypervisor);
+            let candidates = vec!["vda".to_owned(), "vdb".to_owned()];
+            assert_eq!(world.decide(), Decision::Choose { candidates });
+        }
+    }
+    let world = World::new([blank("vda"), blank("vdb")]).choosing("vdb");
+    assert_eq!(goes(&world.decide()).unwrap().target.chosen_by, ChosenBy::User);
+}
+
+#[test]
+fn a_disk_with_data_is_asked_for_and_named_unless_a_rule_and_erase_any_select_it() {
+    let decision = World::new([data("vda")]).decide();
+    let plan = asks(&decision).unwrap();
+    assert_eq!(plan.target.erases, ["partition 1: ext4 \"photos\", 11 GB"]);
+    assert!(asks(&World::new([data("vda")]).answering("erase = 'any'").decide()).is_some());
+    assert!(asks(&World::new([data("vdb")]).answering(RULE).decide()).is_some());
+    for hypervisor in [Hypervisor::Kvm, Hypervisor::None] {
+        let world = World::new([blank("vda"), data("vdb")]).answering(RULE_AND_ANY);
+        assert_eq!(goes(&world.on(hypervisor).decide()).unwrap().target.name, "vdb");
+    }
+}
+
+#[test]
+fn what_is_confirmed_is_what_was_shown() {
+    let mut world = World::new([data("vda")]);
+    let token = asks(&world.decide()).unwrap().token();
+    world.wishes.confirmed = Some(token);
+    assert!(matches!(world.decide(), Decision::Go { confirmed: true, .. }));
+    // Something else is on it now: that has not been consented to.
+    world.disks[0].content.digest = "another".into();
+    assert!(asks(&world.decide()).is_some());
+}
+
+#[test]
+fn a_finished_install_is_booted_and_reinstalled_only_by_choice() {
+    for toml in ["", "erase = 'any'", "erase = 'any'\ndisk = 'serial=serial-vda'"] {
+        let decision = World::new([installed("vda")]).answering(toml).decide();
+        assert!(
+            matches!(decision, Decision::Installed { ref disk, .. } if disk == "vda"),
+            "{toml}"
+        );
+    }
+    // A blank one beside it does not make it the target.
+    let decision = World::new([installed("vda"), blank("vdb")]).decide();
+    assert!(matches!(decision, Decision::Installed { .. }));
+    let decision = World::new([installed("vda")]).choosing("vda").decide();
+    assert!(asks(&decision).is_some());
+}
+
+#[test]
+fn our_layout_without_marker_and_receipt_may_be_somebodys() {
+    assert!(asks(&World::new([with_layout("vda")]).decide()).is_some());
+    let mut repartitioned = unfinished("vda");
+    repartitioned.content.table_id = Some("somebody's".into());
+    assert!(asks(&World::new([repartitioned]).decide()).is_some());
+}
+
+#[test]
+fn another_disk_with_our_labels_is_refused_and_named() {
+    for other in [with_layout("vdb"), unfinished("vdb"), installed("vdb")] {
+        let world = World::new([blank("vda"), other]).answering("disk = 'serial=serial-vda'");
+        let Decision::Refuse(Refusal::LabelClash { target, other, label }) = world.decide() else {
+            panic!("{:?}", world.decide());
+        };
+        assert_eq!((&*target, &*other, &*label), ("/dev/vda", "/dev/vdb", "disk-main-ESP"));
+    }
+    // A file system's label is enough: the installed system mounts by it.
+    let mut labelled = data("vdb");
+    labelled.device.partitions[0].label = Some("nixos".into());
+    let world = World::new([blank("vda"), labelled]).answering("disk = 'serial=serial-vda'");
+    assert!(matches!(world.decide(), Decision::Refuse(Refusal::LabelClash { .. })));
+}
+
+#[test]
+fn what_can_never_be_meant_is_never_meant() {
+    type Change = (&'static str, fn(&mut Disk));
+    let changes: [Change; 9] = [
+        ("boot medium", |d| d.device.mounts = vec!["/iso".into()]),
+        ("answers volume", |d| d.device.label = Some("NIXVM".into())),
+        ("read-only", |d| d.device.read_only = true),
+        ("removable", |d| d.device.removable = true),
+        ("mounted", |d| d.device.mounts = vec!["/home".into()]),
+        ("too small", |d| d.device.size_bytes = 1 << 30),
+        ("zero-sized", |d| d.device.size_bytes = 0),
+        ("not a disk", |d| d.device.kind = crate::disk::Kind::Other),
+        ("multipath", |d| d.device.multipath_member = true),
+    ];
+    for (what, change) in changes {
+        let mut disk = blank("vda");
+        change(&mut disk);
+        let alone = World::new([disk.clone()]).answering("erase = 'any'");
+        assert!(matches!(alone.decide(), Decision::Wait { .. }), "{what}");
+        let by_rule = alone.answering("erase = 'any'\ndisk = 'serial=serial-vda'");
+        assert!(matches!(by_rule.decide(), Decision::Wait { .. }), "{what}");
+        let chosen = World::new([disk.clone()]).choosing("vda").decide();
+        assert!(matches!(chosen, Decision::Refuse(Refusal::IneligibleChoice { .. })), "{what}");
+        let beside = World::new([disk, blank("vdb")]).decide();
+        assert_eq!(goes(&beside).unwrap().target.name, "vdb", "{what}");
+    }
+}

@@ -1,0 +1,318 @@
+//! Keys, in the state and the dialog that they are pressed in → actions.
+
+use nixvm_answers::answers::Finish;
+use nixvm_answers::password::Secret;
+
+use super::dialog::{Choose, Dialog, Erase, LogView, Name, NameForm, PasswordForm};
+use super::input::Key;
+use super::model::{Action, Model};
+use crate::disk::Condition;
+use crate::event::State;
+use crate::request::Request;
+
+/// Something that can be done now, by one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Install,
+    Disk,
+    Hostname,
+    Username,
+    Password,
+    Stop,
+    Retry,
+    Restart,
+    Boot,
+    Reinstall,
+    Shell,
+    Log,
+    PowerOff,
+}
+
+impl Command {
+    /// The key and what the screen calls it.
+    pub(super) fn key(self) -> (Key, &'static str) {
+        match self {
+            Self::Install | Self::Reinstall => (Key::Char('i'), "I"),
+            Self::Disk => (Key::Char('d'), "D"),
+            Self::Hostname => (Key::Char('h'), "H"),
+            Self::Username => (Key::Char('u'), "U"),
+            Self::Password => (Key::Char('p'), "P"),
+            Self::Stop => (Key::Char('c'), "C"),
+            Self::Retry => (Key::Char('r'), "R"),
+            Self::Restart | Self::Boot => (Key::Enter, "Enter"),
+            Self::Shell => (Key::Char('s'), "S"),
+            Self::Log => (Key::Char('l'), "L"),
+            Self::PowerOff => (Key::Char('o'), "O"),
+        }
+    }
+
+    /// What it does, in a word, where the words of all have to fit into a line.
+    pub(super) fn short(self) -> &'static str {
+        match self {
+            Self::Disk => "Disk",
+            Self::Username => "User",
+            Self::Hostname => "Host",
+            Self::PowerOff => "Off",
+            _ => self.label(),
+        }
+    }
+
+    /// What it does, in a word or two.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Install => "Install",
+            Self::Disk => "Other disk",
+            Self::Hostname => "Host name",
+            Self::Username => "User name",
+            Self::Password => "Password",
+            Self::Stop => "Cancel the install",
+            Self::Retry => "Retry",
+            Self::Restart => "Restart",
+            Self::Boot => "Boot it",
+            Self::Reinstall => "Install anew",
+            Self::Shell => "Shell",
+            Self::Log => "Log",
+            Self::PowerOff => "Power off",
+        }
+    }
+}
+
+/// Refusals for which the machine has to be switched off: trying again would say the same.
+const LASTING: [&str; 4] = ["bios", "wrong-architecture", "little-memory", "not-root"];
+
+impl Model {
+    /// What can be done now.
+    pub(super) fn commands(&self) -> Vec<Command> {
+        use Command as C;
+        let mut commands = match (&self.dialog, self.status.state) {
+            (Some(Dialog::Choose(_)), _) => vec![C::Log, C::Shell, C::PowerOff],
+            (None, State::WaitingForDisk | State::Choosing) => {
+                vec![C::Disk, C::Log, C::Shell, C::PowerOff]
+            }
+            (Some(_), _) => vec![],
+            (None, State::Preflight) => vec![C::Log],
+            (None, State::Consent) if self.status.countdown.is_some() => vec![],
+            (None, State::Consent) => {
+                let mut list = vec![C::Install, C::Disk, C::Hostname, C::Username];
+                if self.answer("password-hash").is_none() {
+                    list.push(C::Password);
+                }
+                list.extend([C::Log, C::Shell, C::PowerOff]);
+                list
+            }
+            (None, State::Installing) => {
+                let mut list = vec![C::Stop, C::Log];
+                if self.wants_password() {
+                    list.insert(0, C::Password);
+                }
+                list
+            }
+            (None, State::Finished) => vec![C::Restart, C::PowerOff, C::Log, C::Shell],
+            (None, State::Failed | State::Cancelled) => {
+                vec![C::Retry, C::Disk, C::Log, C::Shell, C::PowerOff]
+            }
+            (None, State::Refused) => {
+                let kind = self.status.problem.as_ref().map(|problem| &*problem.kind);
+                if kind.is_some_and(|kind| LASTING.contains(&kind)) {
+                    vec![C::PowerOff, C::Log, C::Shell]
+                } else {
+                    vec![C::Retry, C::Disk, C::Log, C::Shell, C::PowerOff]
+                }
+            }
+            (None, State::InstalledAlready) => {
+                vec![C::Boot, C::Reinstall, C::Log, C::Shell, C::PowerOff]
+            }
+        };
+        let target = self.status.plan.as_ref().map(|plan| &*plan.target.name);
+        let others = self.candidates().iter().any(|disk| Some(&*disk.name) != target);
+        commands.retain(|command| match command {
+            C::Disk => others,
+            C::Shell => self.has_shell,
+            _ => true,
+        });
+        commands
+    }
+
+    /// Takes a key in.
+    pub(super) fn key(&mut self, key: Key, page: usize) -> Option<Action> {
+        let may_command = self.note_key();
+        if key == Key::Control('l') {
+            return Some(Action::Repaint);
+        }
+        if self.dialog.is_some() {
+            return self.dialog_key(key, page);
+        }
+        // Whatever the key means otherwise: somebody is there, and objects.
+        if self.status.state == State::Consent && self.status.countdown.is_some() {
+            return Some(Action::Ask(Request::Cancel));
+        }
+        // Any key stays.
+        let stay = self.leaves_in().map(|_| Action::Ask(Request::Cancel));
+        if !may_command {
+            return stay;
+        }
+        let lower = match key {
+            Key::Char(c) => Key::Char(c.to_ascii_lowercase()),
+            Key::Control('c') if self.status.state == State::Installing => Key::Char('c'),
+            key => key,
+        };
+        let command = self.commands().into_iter().find(|command| command.key().0 == lower);
+        match command {
+            Some(command) => self.command(command),
+            None => {
+                self.note_idle_key();
+                stay
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Option<Action> {
+        let leave = |how| Some(Action::Ask(Request::Finish { how }));
+        match command {
+            Command::Retry => return Some(Action::Ask(Request::Retry)),
+            Command::Restart | Command::Boot => return leave(Finish::Reboot),
+            Command::PowerOff => return leave(Finish::Poweroff),
+            Command::Shell => {
+                self.dialog = Some(Dialog::Shell);
+                return Some(Action::Shell);
+            }
+            Command::Install => {
+                let plan = self.status.plan.as_ref()?;
+                let token = self.seen_token.clone();
+                if matches!(plan.target.condition, Condition::Blank | Condition::Unfinished) {
+                    return Some(Action::Ask(Request::Confirm { token }));
+                }
+                self.dialog = Some(Dialog::Erase(Erase {
+                    token,
+                    disk: plan.target.name.clone(),
+                    typed: super::dialog::Field::default(),
+                    problem: None,
+                }));
+            }
+            Command::Disk | Command::Reinstall => {
+                self.dialog = Some(Dialog::Choose(Choose::default()));
+            }
+            Command::Hostname => {
+                let present = self.status.plan.as_ref()?.configuration.hostname.clone();
+                self.dialog = Some(Dialog::Name(NameForm::new(Name::Host, &present)));
+            }
+            Command::Username => {
+                let present = self.status.plan.as_ref()?.configuration.username.clone();
+                self.dialog = Some(Dialog::Name(NameForm::new(Name::User, &present)));
+            }
+            Command::Password => self.dialog = Some(Dialog::Password(PasswordForm::default())),
+            Command::Stop => self.dialog = Some(Dialog::Stop),
+            Command::Log => self.dialog = Some(Dialog::Log(LogView::default())),
+        }
+        // Somebody looks at something: nothing leaves meanwhile.
+        self.leaves_in().map(|_| Action::Ask(Request::Cancel))
+    }
+
+    fn dialog_key(&mut self, key: Key, page: usize) -> Option<Action> {
+        match (self.dialog.as_mut()?, key) {
+            (Dialog::Choose(_), key) => return self.choose_key(key),
+            (Dialog::Password(_), key) => return self.password_key(key),
+            (Dialog::Erase(_), Key::Escape | Key::Control('c')) => self.close(),
+            (Dialog::Erase(prompt), Key::Enter) => {
+                if prompt.typed.text().trim() == prompt.disk {
+                    let token = prompt.token.clone();
+                    self.close();
+                    return Some(Action::Ask(Request::Confirm { token }));
+                }
+                prompt.problem = Some(format!("That is not {}. Nothing was done.", prompt.disk));
+                prompt.typed = super::dialog::Field::default();
+            }
+            (Dialog::Erase(prompt), key) => {
+                prompt.typed.key(key);
+                prompt.problem = None;
+            }
+            (Dialog::Name(_), Key::Escape | Key::Control('c')) => self.close(),
+            (Dialog::Name(form), _) if form.busy => {}
+            (Dialog::Name(form), Key::Enter) => match form.answers() {
+                Ok(toml) => {
+                    form.busy = true;
+                    return Some(Action::Ask(Request::Answers { toml: Secret::new(toml) }));
+                }
+                Err(problem) => form.refuse(problem),
+            },
+            (Dialog::Name(form), key) => {
+                form.typed.key(key);
+                form.problem = None;
+            }
+            (Dialog::Stop, Key::Enter) => {
+                self.close();
+                return Some(Action::Ask(Request::Cancel));
+            }
+            (Dialog::Log(_), Key::Escape | Key::Enter | Key::Char('l' | 'L' | 'q'))
+            | (Dialog::Stop, _) => {
+                self.close();
+            }
+            (Dialog::Log(view), key) => view.scroll(key, page),
+            (Dialog::Shell, _) => {}
+        }
+        None
+    }
+
+    fn choose_key(&mut self, key: Key) -> Option<Action> {
+        let names: Vec<_> = self.candidates().iter().map(|disk| disk.name.clone()).collect();
+        let last = names.len().saturating_sub(1);
+        let Some(Dialog::Choose(choose)) = &mut self.dialog else { return None };
+        choose.cursor = choose.cursor.min(last);
+        match key {
+            Key::Char(letter) if letter.is_ascii_alphabetic() => {
+                let command = self
+                    .commands()
+                    .into_iter()
+                    .find(|command| command.key().0 == Key::Char(letter.to_ascii_lowercase()))?;
+                return self.command(command);
+            }
+            // It is chosen, and may begin: only a key that stops that would take it back.
+            _ if choose.busy => {}
+            Key::Escape | Key::Control('c') => self.close(),
+            Key::Up => choose.cursor = choose.cursor.saturating_sub(1),
+            Key::Down => choose.cursor = (choose.cursor + 1).min(last),
+            Key::Char(digit @ '1'..='9') => {
+                let position = digit as usize - '1' as usize;
+                if position <= last {
+                    choose.cursor = position;
+                }
+            }
+            Key::Enter => {
+                let disk = names.get(choose.cursor)?.clone();
+                choose.busy = true;
+                return Some(Action::Ask(Request::Select { disk }));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn password_key(&mut self, key: Key) -> Option<Action> {
+        let Some(Dialog::Password(form)) = &mut self.dialog else { return None };
+        match key {
+            Key::Escape | Key::Control('c') => self.close(),
+            _ if form.busy => {}
+            Key::Enter if !form.repeats => {
+                if form.first.is_empty() {
+                    form.problem = Some("Type a password, or press Esc.".to_owned());
+                } else {
+                    form.repeats = true;
+                }
+            }
+            Key::Enter if form.first.text() != form.second.text() => {
+                form.refuse("They differ. Type it again, twice.".to_owned());
+            }
+            Key::Enter => {
+                form.busy = true;
+                return Some(Action::UsePassword(Secret::new(form.first.text().to_owned())));
+            }
+            Key::Tab | Key::BackTab | Key::Up | Key::Down => form.repeats = !form.repeats,
+            Key::Control('r') => form.shown = !form.shown,
+            key => {
+                form.field().key(key);
+                form.problem = None;
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,158 @@
+//! The status → a full-screen text interface on a terminal, and key presses → requests.
+//!
+//! It runs in a thread that nothing waits for, and only ever asks: what may be done is the
+//! installer's to decide. [`model`] and [`keys`] say what is shown and what a key means, [`view`]
+//! draws it, [`ui`] runs it on a [`terminal`], and [`start`] keeps that going.
+
+mod dialog;
+mod flow;
+mod glyph;
+mod input;
+mod keys;
+mod model;
+mod rate;
+mod shell;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod ui;
+mod view;
+mod wake;
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::board::{Board, uptime_ms};
+use crate::console;
+use crate::event::{Event, Record, VERSION};
+use crate::install::Account;
+use crate::lines::Lines;
+use crate::request::Desk;
+use crate::transcript::Log;
+pub use terminal::of_stdout;
+use ui::Ui;
+use wake::Wake;
+
+/// After so many panics there are only plain lines.
+const PANICS: u32 = 3;
+
+/// Time between two attempts to get a lost terminal back.
+const REOPEN: Duration = Duration::from_secs(1);
+
+/// What the screen works with.
+pub struct Parts {
+    /// What it shows, and where it says that it is there.
+    pub board: Board,
+    /// Where it asks.
+    pub desk: Desk,
+    /// The account, of which it shows a made-up password and says that one is being typed.
+    pub account: watch::Sender<Account>,
+    /// The log.
+    pub log: Arc<Log>,
+    /// The terminal's device file.
+    pub terminal: PathBuf,
+    /// When the agent was started.
+    pub started: Instant,
+}
+
+/// Shows the screen from now on.
+///
+/// # Errors
+/// No thread can be started. A terminal that can't be used is no error: the install goes on without.
+pub fn start(parts: Parts) -> Result<()> {
+    // A terminal that is hung up sends it, and that would end the agent.
+    let mut hangup = signal(SignalKind::hangup()).context("cannot ignore hangups")?;
+    tokio::spawn(async move { while hangup.recv().await.is_some() {} });
+    let wake = Wake::new().context("cannot make an event file descriptor")?;
+    let (mut status, mut account) = (parts.board.status(), parts.account.subscribe());
+    let caller = wake.clone();
+    tokio::spawn(async move {
+        loop {
+            let changed = tokio::select! {
+                changed = status.changed() => changed,
+                changed = account.changed() => changed,
+            };
+            caller.call();
+            if changed.is_err() {
+                return;
+            }
+        }
+    });
+    let runtime = Handle::current();
+    let path = parts.terminal.clone();
+    let board = parts.board.clone();
+    std::thread::Builder::new()
+        .name("screen".to_owned())
+        .spawn(move || {
+            let mut ui = Ui::new(parts, wake, runtime);
+            let ended = keep_up(&path, || ui.run());
+            ui.set_typing(false);
+            if ended == Ended::Panics
+                && let Err(error) = plain_lines(&path, &board)
+            {
+                tracing::warn!("nothing is told on {}: {error}", path.display());
+            }
+        })
+        .context("cannot start the screen's thread")?;
+    Ok(())
+}
+
+/// Why there is no screen any more.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// The terminal is gone and won't come back.
+    Terminal,
+    /// It has panicked too often.
+    Panics,
+}
+
+/// Runs the screen again whenever it ended, as long as that makes sense.
+fn keep_up(path: &Path, mut run: impl FnMut() -> io::Error) -> Ended {
+    let mut panics = 0;
+    let mut lost = None;
+    loop {
+        match catch_unwind(AssertUnwindSafe(&mut run)) {
+            Ok(error) => {
+                if lost != Some(error.kind()) {
+                    tracing::warn!("the terminal {} was lost: {error}", path.display());
+                    lost = Some(error.kind());
+                }
+                if !terminal::is_console(path) {
+                    return Ended::Terminal;
+                }
+                std::thread::sleep(REOPEN);
+            }
+            Err(_said_by_the_panic_hook) => {
+                panics += 1;
+                tracing::error!("the screen has crashed {panics} times; the install goes on");
+                if panics >= PANICS {
+                    return Ended::Panics;
+                }
+            }
+        }
+    }
+}
+
+/// Says how it stands and what happens from now on in plain lines.
+fn plain_lines(path: &Path, board: &Board) -> Result<()> {
+    let status = board.status().borrow().clone();
+    let record = Record {
+        version: VERSION,
+        sequence: status.sequence,
+        uptime_ms: uptime_ms(),
+        event: Event::Snapshot(Box::new(status)),
+    };
+    let lines = Lines::default().of(&record);
+    let mut out = OpenOptions::new().write(true).open(path)?;
+    write!(out, "{}\r\n", lines.join("\r\n"))?;
+    console::follow_one(board, path.to_owned())
+}

@@ -1,0 +1,282 @@
+//! Statuses, keys and time → what is to be shown, and what to ask the installer for.
+//!
+//! Nothing here touches a terminal or waits: a test feeds it and looks at what it says.
+
+use std::time::{Duration, Instant};
+
+use nixvm_answers::password::Secret;
+
+use super::dialog::{Choose, Dialog, PasswordForm};
+use super::rate::Rate;
+use crate::event::{DiskView, PasswordOrigin, State};
+use crate::request::{Denied, Request};
+use crate::status::Status;
+
+/// Somebody who typed a key this long ago is typing still: what comes next may be meant for what was
+/// on the screen before it changed.
+const TYPING: Duration = Duration::from_secs(1);
+
+/// Somebody who typed half a password this long ago has gone away.
+const GONE: Duration = Duration::from_secs(60);
+
+/// A moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// To measure with.
+    pub(super) now: Instant,
+    /// As events give it.
+    pub(super) uptime_ms: u64,
+}
+
+/// What a key or a change leads to.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Ask the installer.
+    Ask(Request),
+    /// Hash this password and ask the installer to use it.
+    UsePassword(Secret),
+    /// Open a root shell on this terminal.
+    Shell,
+    /// Draw everything anew.
+    Repaint,
+}
+
+/// What is shown and what keys mean.
+pub(super) struct Model {
+    /// What the installer does.
+    pub(super) status: Status,
+    /// The password that was made up, if one was.
+    pub(super) made_up: Option<Secret>,
+    /// The first login has to change it.
+    pub(super) expired: bool,
+    /// The last lines of the log.
+    pub(super) log: Vec<String>,
+    /// Where the whole log is.
+    pub(super) log_path: String,
+    /// What is being asked or looked at.
+    pub(super) dialog: Option<Dialog>,
+    /// What became of the last key.
+    pub(super) notice: Option<String>,
+    /// How fast the copy goes.
+    pub(super) rate: Rate,
+    /// The present.
+    pub(super) clock: Clock,
+    /// A shell can be opened here.
+    pub(super) has_shell: bool,
+    /// The token of the plan that stands on the screen.
+    pub(super) seen_token: String,
+    step_since: Instant,
+    last_key: Option<Instant>,
+    /// When a key was pressed that meant nothing then.
+    idle_key: Option<Instant>,
+    /// Keys are not commands until there was a pause.
+    settling: bool,
+    /// The password is still to be asked for in this attempt.
+    offer_password: bool,
+}
+
+impl Model {
+    pub(super) fn new(clock: Clock, log_path: String, has_shell: bool) -> Self {
+        Self {
+            status: Status::default(),
+            made_up: None,
+            expired: false,
+            log: Vec::new(),
+            log_path,
+            dialog: None,
+            notice: None,
+            rate: Rate::default(),
+            clock,
+            has_shell,
+            seen_token: String::new(),
+            step_since: clock.now,
+            last_key: None,
+            idle_key: None,
+            settling: false,
+            offer_password: false,
+        }
+    }
+
+    /// Takes a status in.
+    pub(super) fn show(&mut self, status: Status) -> Option<Action> {
+        let before = std::mem::replace(&mut self.status, status);
+        let now = self.clock.now;
+        let entered = self.status.state != before.state;
+        if entered {
+            self.settling = self.is_typing();
+            self.notice = None;
+            if self.status.state == State::Installing {
+                self.offer_password = true;
+                self.rate.clear();
+            }
+        }
+        if entered || self.status.step != before.step {
+            self.step_since = now;
+        }
+        if self.status.bytes_total > 0 {
+            self.rate.note(now, self.status.bytes_done);
+        }
+        self.close_what_is_over(entered);
+        self.open_what_is_due();
+        let runs = |status: &Status| {
+            status.countdown.is_some() || status.leaving.is_some_and(|l| l.at_uptime_ms.is_some())
+        };
+        // Somebody is busy at the keyboard: nothing may begin or end meanwhile.
+        // What they asked for and is on its way is no reason: this may be what comes of it.
+        let asks = self.dialog.as_ref().is_some_and(|dialog| !dialog.is_on_its_way());
+        let busy = asks || self.is_recent(self.idle_key);
+        (busy && runs(&self.status) && !runs(&before)).then_some(Action::Ask(Request::Cancel))
+    }
+
+    /// Takes note that everything stands on the screen.
+    pub(super) fn drawn(&mut self) {
+        self.seen_token.clone_from(&self.status.token);
+    }
+
+    fn close_what_is_over(&mut self, entered: bool) {
+        let Some(dialog) = &self.dialog else { return };
+        let status = &self.status;
+        let installing = status.state == State::Installing;
+        let notice = match dialog {
+            Dialog::Erase(prompt) if prompt.token != status.token => {
+                (!installing).then_some("What would be erased has changed: look again.")
+            }
+            // A name that was given is no longer asked for, whatever comes of it.
+            Dialog::Name(form) if entered => {
+                (!form.busy).then_some("It is too late to change the name.")
+            }
+            Dialog::Password(_) if !matches!(status.state, State::Consent | State::Installing) => {
+                None
+            }
+            Dialog::Password(_) if status.password == PasswordOrigin::MadeUp => {
+                Some("A password was made up. It is shown at the end.")
+            }
+            Dialog::Choose(_) | Dialog::Stop if entered => None,
+            _ => return,
+        };
+        self.notice = notice.map(str::to_owned);
+        self.dialog = None;
+    }
+
+    fn open_what_is_due(&mut self) {
+        if self.dialog.is_some() {
+            return;
+        }
+        match self.status.state {
+            State::Choosing => self.dialog = Some(Dialog::Choose(Choose::default())),
+            State::Installing if self.offer_password && self.wants_password() => {
+                self.offer_password = false;
+                self.dialog = Some(Dialog::Password(PasswordForm::default()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nobody has said a password yet.
+    pub(super) fn wants_password(&self) -> bool {
+        self.status.password == PasswordOrigin::Missing && self.answer("password-hash").is_none()
+    }
+
+    /// Value and source of an answer in the plan.
+    pub(super) fn answer(&self, key: &str) -> Option<(&str, &str)> {
+        let answers = &self.status.plan.as_ref()?.answers;
+        let answer = answers.iter().find(|answer| answer.key == key)?;
+        Some((&answer.value, &answer.source))
+    }
+
+    /// Takes the installer's answer to a request in.
+    pub(super) fn answered(&mut self, answer: Result<(), Denied>) {
+        match &mut self.dialog {
+            Some(Dialog::Name(form)) if form.busy => match answer {
+                Ok(()) => self.close(),
+                Err(denied) => form.refuse(denied.to_string()),
+            },
+            Some(Dialog::Choose(choose)) if choose.busy => {
+                choose.busy = false;
+                if let Err(denied) = answer {
+                    self.notice = Some(format!("Not done: {denied}."));
+                } else if self.status.state != State::Choosing {
+                    self.close();
+                }
+            }
+            _ => {
+                if let Err(denied) = answer {
+                    self.notice = Some(format!("Not done: {denied}."));
+                }
+            }
+        }
+    }
+
+    /// Takes in what became of a password that was typed.
+    pub(super) fn password_answered(&mut self, answer: Result<(), String>) {
+        let Some(Dialog::Password(form)) = &mut self.dialog else {
+            self.notice =
+                answer.err().map(|problem| format!("The password is not used: {problem}."));
+            return;
+        };
+        match answer {
+            Ok(()) => {
+                self.close();
+                self.notice = Some("The password is set.".to_owned());
+            }
+            Err(problem) => form.refuse(problem),
+        }
+    }
+
+    /// Ends the dialog.
+    pub(super) fn close(&mut self) {
+        self.dialog = None;
+        self.open_what_is_due();
+    }
+
+    /// Takes note of a key; says whether it may be a command.
+    pub(super) fn note_key(&mut self) -> bool {
+        if self.settling && !self.is_typing() {
+            self.settling = false;
+        }
+        self.last_key = Some(self.clock.now);
+        self.notice = None;
+        !self.settling
+    }
+
+    /// Takes note of a key that meant nothing: it may have been meant to stop what begins now.
+    pub(super) fn note_idle_key(&mut self) {
+        self.idle_key = self.last_key;
+    }
+
+    fn is_typing(&self) -> bool {
+        self.is_recent(self.last_key)
+    }
+
+    fn is_recent(&self, key: Option<Instant>) -> bool {
+        key.is_some_and(|at| self.clock.now.duration_since(at) < TYPING)
+    }
+
+    /// Whether somebody has begun to type a password, and is still there.
+    pub(super) fn is_typing_password(&self) -> bool {
+        let Some(Dialog::Password(form)) = &self.dialog else { return false };
+        let gone = self.last_key.is_none_or(|at| self.clock.now.duration_since(at) > GONE);
+        form.busy || (form.is_begun() && !gone)
+    }
+
+    /// The disks that can be installed to.
+    pub(super) fn candidates(&self) -> Vec<&DiskView> {
+        self.status.disks.iter().filter(|disk| disk.ineligible.is_none()).collect()
+    }
+
+    /// Seconds that the running step has taken.
+    pub(super) fn step_seconds(&self) -> u64 {
+        self.clock.now.duration_since(self.step_since).as_secs()
+    }
+
+    /// Seconds until the machine is left by itself.
+    pub(super) fn leaves_in(&self) -> Option<u64> {
+        let at = self.status.leaving?.at_uptime_ms?;
+        Some(at.saturating_sub(self.clock.uptime_ms).div_ceil(1000))
+    }
+
+    /// Whether what is shown changes by the passing of time.
+    pub(super) fn is_ticking(&self) -> bool {
+        self.status.state == State::Installing || self.leaves_in().is_some()
+    }
+}

@@ -1,0 +1,216 @@
+//! A machine in every state, for tests of what is seen and of what keys do.
+
+mod drawing;
+mod steering;
+mod tty;
+
+use std::time::{Duration, Instant};
+
+use nixvm_answers::Source;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+
+use super::input::Key;
+use super::model::{Action, Clock, Model};
+use super::{glyph, view};
+use crate::disk::Condition;
+use crate::event::{DiskView, Event, Outcome, Problem, State};
+use crate::plan::{Answer, Plan};
+use crate::status::Status;
+use crate::step::Step;
+use crate::testing;
+
+/// Lines that a page of the log has in these tests.
+const PAGE: usize = 20;
+
+/// A model that is fed with events, keys and time.
+struct Rig {
+    model: Model,
+    status: Status,
+}
+
+impl Rig {
+    /// A machine that was just looked at.
+    fn new() -> Self {
+        let clock = Clock { now: Instant::now(), uptime_ms: 100_000 };
+        let model = Model::new(clock, "/run/nixvm/install.log".to_owned(), true);
+        let mut rig = Self { model, status: Status::default() };
+        rig.event(Event::Started { agent: "0.1.0".to_owned(), build_id: "2026-11-24".to_owned() });
+        rig.event(Event::Machine(testing::machine()));
+        rig
+    }
+
+    /// A machine with a disk, in the state that comes before everything else.
+    fn with_disks(disks: Vec<DiskView>) -> Self {
+        let mut rig = Self::new();
+        rig.event(Event::Disks { disks });
+        rig
+    }
+
+    /// A machine with one blank disk and a plan for it.
+    fn consent() -> Self {
+        let mut rig = Self::with_disks(vec![disk("vda"), medium()]);
+        rig.enter(State::Consent, "The install begins by itself.");
+        rig.plan(plan("vda"));
+        rig
+    }
+
+    /// An install that has begun.
+    fn installing() -> Self {
+        let mut rig = Self::consent();
+        rig.enter(State::Installing, "Install NixOS.");
+        rig.event(Event::Installing { attempt: "a".to_owned() });
+        rig
+    }
+
+    fn event(&mut self, event: Event) -> Option<Action> {
+        self.status.apply(&event);
+        self.model.show(self.status.clone())
+    }
+
+    fn enter(&mut self, to: State, message: &str) -> Option<Action> {
+        self.event(Event::State { from: self.status.state, to, message: message.to_owned() })
+    }
+
+    fn plan(&mut self, plan: Plan) -> Option<Action> {
+        let token = plan.token();
+        self.event(Event::Plan { plan: Box::new(plan), token })
+    }
+
+    fn steps(&mut self, done: &[(Step, f64)], runs: Step) {
+        for (step, seconds) in done {
+            self.event(Event::StepStarted { step: *step });
+            self.event(Event::StepFinished { step: *step, seconds: *seconds });
+        }
+        self.event(Event::StepStarted { step: runs });
+    }
+
+    fn verdict(&mut self, outcome: Outcome, error: Option<Problem>) {
+        self.event(Event::Verdict {
+            outcome,
+            error,
+            seconds: Some(42.0),
+            peak_resident_bytes: 12_000_000,
+        });
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.model.clock.now += time;
+        self.model.clock.uptime_ms += time.as_millis() as u64;
+    }
+
+    /// Presses a key at what stands on the screen.
+    fn key(&mut self, key: Key) -> Option<Action> {
+        self.model.drawn();
+        self.model.key(key, PAGE)
+    }
+
+    fn type_text(&mut self, text: &str) {
+        for sign in text.chars() {
+            assert!(self.key(Key::Char(sign)).is_none());
+        }
+    }
+
+    /// The frame as text, with the cursor and what stands on the loud colour under it.
+    fn frame(&self, width: u16, height: u16) -> String {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        let cursor = view::draw(&self.model, &mut buffer);
+        let mut text = String::new();
+        let mut loud = Vec::new();
+        for row in buffer.content.chunks(width.into()) {
+            let line: String = row.iter().map(|cell| cell.symbol()).collect();
+            assert!(line.chars().all(glyph::is_shown), "the font lacks a sign of {line:?}");
+            text += line.trim_end();
+            text.push('\n');
+            let erased = row.iter().filter(|cell| cell.bg == Color::Red);
+            let erased: String = erased.map(|cell| cell.symbol()).collect();
+            loud.extend((!erased.is_empty()).then(|| format!("loud: {}", erased.trim())));
+        }
+        text += &"-".repeat(width.into());
+        text.push('\n');
+        if let Some(position) = cursor {
+            text += &format!("cursor: column {}, line {}\n", position.x, position.y);
+        }
+        for line in loud {
+            text += &line;
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A blank disk of 21 GB.
+fn disk(name: &str) -> DiskView {
+    DiskView {
+        name: name.to_owned(),
+        summary: format!("/dev/{name}, 21 GB, QEMU HARDDISK, serial {name}-1"),
+        size_bytes: 21_474_836_480,
+        condition: Condition::Blank,
+        contents: Vec::new(),
+        ineligible: None,
+    }
+}
+
+/// A disk with somebody's Windows.
+fn windows(name: &str) -> DiskView {
+    let contents = [
+        "partition 1: vfat \"SYSTEM\", 105 MB",
+        "partition 2: unknown contents \"Microsoft reserved partition\", 17 MB",
+        "partition 3: ntfs \"Windows\", 250 GB",
+    ];
+    DiskView {
+        summary: format!("/dev/{name}, 256 GB, Samsung SSD 980 PRO, serial S5GXNX0T"),
+        condition: Condition::Data,
+        contents: contents.map(str::to_owned).to_vec(),
+        ..disk(name)
+    }
+}
+
+/// The medium that was booted.
+fn medium() -> DiskView {
+    DiskView {
+        summary: "/dev/sr0, 1.2 GB, QEMU DVD-ROM".to_owned(),
+        ineligible: Some("it is a CD or DVD drive".to_owned()),
+        ..disk("sr0")
+    }
+}
+
+/// A plan for a blank disk, with some answers.
+fn plan(name: &str) -> Plan {
+    let answer = |key: &str, value: &str, source: Source| Answer {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        source: source.to_string(),
+    };
+    let volume = Source::Volume { device: "/dev/sdb1".to_owned() };
+    let mut plan = testing::plan(name);
+    plan.target.summary = disk(name).summary;
+    plan.configuration.hostname = "web".to_owned();
+    plan.answers = vec![
+        answer("hostname", "web", Source::Iso),
+        answer("username", "nixos", Source::Default),
+        answer("ssh-authorized-keys", "ssh-ed25519 ada@mac", volume),
+        answer("erase", "blank", Source::Default),
+    ];
+    plan
+}
+
+/// A plan that erases somebody's Windows.
+fn plan_for_windows(name: &str) -> Plan {
+    let disk = windows(name);
+    let mut plan = plan(name);
+    plan.target.summary = disk.summary;
+    plan.target.condition = disk.condition;
+    plan.target.erases = disk.contents;
+    plan
+}
+
+fn with_password_answered(mut plan: Plan) -> Plan {
+    plan.answers.push(Answer {
+        key: "password-hash".to_owned(),
+        value: "(not shown)".to_owned(),
+        source: Source::CommandLine.to_string(),
+    });
+    plan
+}

@@ -1,0 +1,165 @@
+//! Pages for what has come to an end: installed, failed, refused, cancelled, installed before.
+
+use nixvm_answers::answers::Finish;
+use nixvm_answers::password::Secret;
+use ratatui::text::{Line, Span};
+
+use super::super::flow::Flow;
+use super::super::model::Model;
+use super::{Page, answers, disks, progress, style};
+use crate::event::PasswordOrigin;
+
+/// The system is installed.
+pub(super) fn finished(model: &Model, page: &mut Page) {
+    page.top.text(&format!("√ {}", model.status.message), style::GOOD);
+    page.top.gap();
+    if let Some(plan) = &model.status.plan {
+        answers::row(&mut page.top, "Disk", &plan.target.summary, "");
+        answers::row(&mut page.top, "Host name", &plan.configuration.hostname, "");
+        answers::row(&mut page.top, "Log in as", &plan.configuration.username, "");
+    }
+    if let Some((keys, source)) = model.answer("ssh-authorized-keys") {
+        let source = format!(" ({})", answers::from(source));
+        answers::row(&mut page.top, "SSH keys", keys, &source);
+    }
+    let made_up =
+        model.made_up.as_ref().filter(|_| model.status.password == PasswordOrigin::MadeUp);
+    match (made_up, model.status.password) {
+        (Some(password), _) => {
+            show_password(password, model.expired, &mut page.top);
+            warnings(model, &mut page.middle);
+            page.bottom.line("");
+            leaving(model, &mut page.bottom);
+            return;
+        }
+        (None, PasswordOrigin::MadeUp) => {
+            answers::row(&mut page.top, "Password", "made up", " (shown when it was installed)");
+        }
+        (None, PasswordOrigin::Typed) => {
+            answers::row(&mut page.top, "Password", "the one that was typed", "");
+        }
+        (None, _) => {
+            let source = model.answer("password-hash").map(|(_, source)| answers::from(source));
+            let source = source.map(|source| format!(" ({source})")).unwrap_or_default();
+            answers::row(&mut page.top, "Password", "as answered", &source);
+        }
+    }
+    warnings(model, &mut page.middle);
+    page.bottom.line("");
+    leaving(model, &mut page.bottom);
+    page.middle.gap();
+    progress::steps(model, &mut page.middle);
+}
+
+/// In large: a password that is on this screen and nowhere else.
+fn show_password(password: &Secret, expired: bool, flow: &mut Flow) {
+    let password = password.reveal();
+    let width = password.chars().count() + 8;
+    flow.gap();
+    flow.line(Span::styled("The password, made up for you. Write it down now:", style::WARNING));
+    let edge =
+        |left, right| Line::styled(format!("  {left}{}{right}", "═".repeat(width)), style::PANEL);
+    let side = |text: String, style| {
+        Line::from(vec![
+            Span::styled("  ║", style::PANEL),
+            Span::styled(text, style),
+            Span::styled("║", style::PANEL),
+        ])
+    };
+    flow.line(edge("╔", "╗"));
+    flow.line(side(" ".repeat(width), style::TITLE));
+    flow.line(side(format!("    {password}    "), style::TITLE));
+    flow.line(side(" ".repeat(width), style::TITLE));
+    flow.line(edge("╚", "╝"));
+    let then = match expired {
+        true => "and the first login asks for a new one",
+        false => "so change it once you are logged in",
+    };
+    let text = format!("The hyphens belong to it. It is shown nowhere else, {then}.");
+    flow.text(&text, style::PLAIN);
+}
+
+/// What follows by itself.
+fn leaving(model: &Model, flow: &mut Flow) {
+    let Some(leaving) = &model.status.leaving else { return };
+    let text = match (leaving.how, model.leaves_in()) {
+        (Finish::Reboot, Some(0)) => "Restarting...".to_owned(),
+        (Finish::Poweroff, Some(0)) => "Switching off...".to_owned(),
+        (Finish::Reboot, Some(left)) => {
+            format!("Restarts into the installed system in {left} s. Any key keeps this screen.")
+        }
+        (Finish::Poweroff, Some(left)) => {
+            format!("Switches off in {left} s. Any key keeps this screen.")
+        }
+        _ => "Press Enter to restart into the installed system.".to_owned(),
+    };
+    flow.text(&text, style::TITLE);
+}
+
+/// A step failed.
+pub(super) fn failed(model: &Model, page: &mut Page) {
+    page.top.text("The install failed", style::WARNING);
+    problem(model, page, true);
+}
+
+/// It was not begun.
+pub(super) fn refused(model: &Model, page: &mut Page) {
+    page.top.text("This can't be installed", style::WARNING);
+    problem(model, page, false);
+}
+
+fn problem(model: &Model, page: &mut Page, has_steps: bool) {
+    let Some(problem) = &model.status.problem else {
+        page.middle.text(&model.status.message, style::TITLE);
+        return;
+    };
+    page.middle.text(&problem.message, style::TITLE);
+    page.bottom.line("");
+    page.bottom.line(Span::styled("What to do", style::NOTE));
+    page.bottom.text(&problem.hint, style::TITLE);
+    if has_steps {
+        page.middle.gap();
+        progress::steps(model, &mut page.middle);
+        page.bottom.line("");
+        answers::row(&mut page.bottom, "Log file", &model.log_path, "");
+    }
+}
+
+/// Somebody stopped it.
+pub(super) fn cancelled(model: &Model, page: &mut Page) {
+    page.top.text(&model.status.message, style::WARNING);
+    page.top.gap();
+    page.top
+        .text("Retry starts from the beginning; nothing else has to be done first.", style::PLAIN);
+    page.top.gap();
+    progress::steps(model, &mut page.top);
+    disks::list(model, &mut page.middle);
+}
+
+/// A disk carries a finished install.
+pub(super) fn installed_already(model: &Model, page: &mut Page) {
+    page.top.text("This machine is installed already", style::GOOD);
+    page.top.gap();
+    page.top.text(&model.status.message, style::PLAIN);
+    page.top.gap();
+    let text = match model.leaves_in() {
+        Some(0) => "Restarting...".to_owned(),
+        Some(left) => format!("It is booted in {left} s. Any key stops that."),
+        None => "Press Enter to boot it. Nothing happens by itself.".to_owned(),
+    };
+    page.top.text(&text, style::TITLE);
+    page.top.gap();
+    page.top.text(
+        "To install anew, press I: it asks which disk, and has its name typed before anything is \
+         erased.",
+        style::PLAIN,
+    );
+    disks::list(model, &mut page.middle);
+}
+
+/// What the user should know and what stops nothing.
+pub(super) fn warnings(model: &Model, flow: &mut Flow) {
+    for warning in &model.status.warnings {
+        flow.spans(2, vec![Span::styled(format!("! {warning}"), style::WARNING)]);
+    }
+}

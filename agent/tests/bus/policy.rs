@@ -1,0 +1,102 @@
+//! Who may do what.
+
+use std::process::Output;
+
+use nixvm_agent::event::{Outcome, State};
+
+use crate::rig::{Agent, Daemon, Policy, run, served};
+
+const INTERFACE: &str = "org.nixvm.Installer1";
+
+/// Every method with its signature and arguments.
+const METHODS: [&[&str]; 7] = [
+    &["Plan"],
+    &["SelectDisk", "o", "/org/nixvm/Installer1/disks/vda"],
+    &["SetAnswers", "s", "hostname = 'x'"],
+    &["Confirm", "s", "token"],
+    &["Cancel"],
+    &["Retry"],
+    &["Finish", "s", "reboot"],
+];
+
+fn call(daemon: &Daemon, method: &[&str]) -> Output {
+    daemon.busctl_as_nobody("call", &[&[INTERFACE], method].concat())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_read_and_root_steers() {
+    let Some(daemon) = Daemon::start(Policy::Ours) else { return };
+    let mut agent = Agent::start(daemon.bus());
+    served(&daemon).await;
+    for method in METHODS {
+        let output = call(&daemon, method);
+        assert!(!output.status.success(), "{method:?}");
+        assert!(text(&output.stderr).to_lowercase().contains("access denied"), "{output:?}");
+    }
+    let set = daemon.busctl_as_nobody("set-property", &[INTERFACE, "State", "s", "finished"]);
+    assert!(!set.status.success());
+    for command in ["select", "confirm", "answers", "finish"] {
+        assert!(agent.asked.try_recv().is_err(), "{command}");
+    }
+
+    let read = daemon.busctl_as_nobody("get-property", &[INTERFACE, "State"]);
+    assert_eq!(text(&read.stdout), "s \"preflight\"\n", "{read:?}");
+    let tree = daemon.busctl_as_nobody("introspect", &[]);
+    assert!(text(&tree.stdout).contains(".SetAnswers"), "{tree:?}");
+    let manager = ["org.freedesktop.DBus.ObjectManager", "GetManagedObjects"];
+    assert!(daemon.busctl_as_nobody("call", &manager).status.success());
+    let all = ["org.freedesktop.DBus.Properties", "GetAll", "s", INTERFACE];
+    assert!(daemon.busctl_as_nobody("call", &all).status.success());
+    let ping = ["org.freedesktop.DBus.Peer", "Ping"];
+    assert!(daemon.busctl_as_nobody("call", &ping).status.success());
+
+    assert_eq!(run(daemon.cli(&["cancel"])).await.0, 0);
+    assert_eq!(agent.asked.recv().await.unwrap(), "Cancel");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_hear_every_event_and_the_verdict() {
+    let Some(daemon) = Daemon::start(Policy::Ours) else { return };
+    let agent = Agent::start(daemon.bus());
+    served(&daemon).await;
+    let watch = tokio::spawn(run(daemon.cli_as_nobody(&["watch", "--json"])));
+    // Whenever it begins to listen, it gets all: the first part in the snapshot, the rest as events.
+    for _ in 0..50 {
+        agent.state(State::WaitingForDisk);
+        agent.state(State::Preflight);
+        tokio::task::yield_now().await;
+    }
+    agent.end(State::Cancelled, Outcome::Cancelled);
+    let (code, out, err) = watch.await.unwrap();
+    assert_eq!((code, err.as_str()), (4, ""), "{out}");
+    let records: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records[0]["event"], "snapshot");
+    let numbers: Vec<_> =
+        records.iter().map(|record| record["sequence"].as_u64().unwrap()).collect();
+    let last = agent.board.status().borrow().sequence;
+    if numbers[0] < last {
+        assert!(numbers.iter().copied().eq(numbers[0]..=last), "{numbers:?}");
+    }
+    assert_eq!(records.last().unwrap()["event"], "verdict");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_policy_opens_nothing() {
+    let Some(daemon) = Daemon::start(Policy::None) else { return };
+    let mut agent = Agent::start(daemon.bus());
+    served(&daemon).await;
+    for method in METHODS {
+        let output = call(&daemon, method);
+        assert!(text(&output.stderr).to_lowercase().contains("access denied"), "{output:?}");
+    }
+    assert!(agent.asked.try_recv().is_err());
+    let (code, _, err) = run(daemon.cli_as_nobody(&["cancel"])).await;
+    assert_eq!((code, err.as_str()), (7, "nixvm-agent: only root may steer the installer\n"));
+    assert_eq!(run(daemon.cli(&["cancel"])).await.0, 0);
+    assert_eq!(agent.asked.recv().await.unwrap(), "Cancel");
+}

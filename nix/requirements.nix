@@ -1,0 +1,75 @@
+# A nixosConfiguration → what it lacks for the agent to install it, in words; nothing if it is fit.
+#
+# The agent knows one layout, one boot loader and one way of making accounts. What is refused here
+# costs nobody a disk.
+{ lib, nixosConfiguration }:
+let
+  inherit (nixosConfiguration) config pkgs;
+  devices = config.disko.devices or { };
+  disk = devices.disk or { };
+  partition =
+    name:
+    disk.main.content.partitions.${name} or {
+      type = null;
+      label = null;
+      content = null;
+    };
+  inherit (config.boot.loader) efi systemd-boot;
+  answers = (lib.importJSON ../agent/answers/answers.schema.json).properties;
+
+  needs = {
+    "a system for x86_64-linux or aarch64-linux" = lib.elem pkgs.stdenv.hostPlatform.system [
+      "x86_64-linux"
+      "aarch64-linux"
+    ];
+    "a host name of at most 63 letters, digits and hyphens" =
+      builtins.match answers.hostname.pattern config.networking.hostName != null;
+
+    "exactly one disk, disko.devices.disk.main" = lib.attrNames disk == [ "main" ];
+    "a GPT with a partition ESP and after it a partition root, and no other" =
+      disk.main.content.type or null == "gpt"
+      &&
+        lib.mapAttrs (_: p: p._index) disk.main.content.partitions or { } == {
+          ESP = 1;
+          root = 2;
+        };
+    "partition ESP of type EF00 with a vfat file system, mounted at /boot" =
+      (partition "ESP").content.format or null == "vfat"
+      && (partition "ESP").content.mountpoint or null == "/boot"
+      && (partition "ESP").type == "EF00";
+    "partition root with a file system of its own, mounted at /" =
+      (partition "root").content.type or null == "filesystem"
+      && (partition "root").content.mountpoint or null == "/";
+    "no volume groups, RAID, pools or other file systems" =
+      lib.all (kind: devices.${kind} or { } == { })
+        [
+          "bcachefs_filesystems"
+          "lvm_vg"
+          "mdadm"
+          "nodev"
+          "zpool"
+        ];
+    "the partition labels that disko gives by itself" =
+      lib.all (name: (partition name).label == "disk-main-${name}")
+        [
+          "ESP"
+          "root"
+        ];
+    "disko.rootMountPoint = \"/mnt\"" = config.disko.rootMountPoint or null == "/mnt";
+
+    "boot.loader.systemd-boot.enable = true" = systemd-boot.enable;
+    "the loader and the kernels on the ESP at /boot" =
+      efi.efiSysMountPoint == "/boot" && systemd-boot.xbootldrMountPoint or null == null;
+    # The default entry is then a pattern, and the agent checks the entry that will boot.
+    "boot.loader.systemd-boot.bootCounting.enable = false" =
+      !(systemd-boot.bootCounting.enable or false);
+
+    # The installer sets the password where it lasts: in the machine's own /etc/shadow.
+    "users.mutableUsers = true: the password that is set at the install would be lost" =
+      config.users.mutableUsers;
+    "accounts that the activation makes: no services.userborn, no systemd.sysusers" =
+      !(config.services.userborn.enable or false) && !(config.systemd.sysusers.enable or false);
+    "system.etc.overlay.enable = false" = !(config.system.etc.overlay.enable or false);
+  };
+in
+lib.attrNames (lib.filterAttrs (_: met: !met) needs)

@@ -1,0 +1,307 @@
+//! The screen on tty1: whoever sits at the keyboard sees what is meant, and gets what was chosen.
+//!
+//! What is on the screen is read from the console's own memory, `/dev/vcs1`; pictures of every page are
+//! left in `screens/` for people to look at.
+
+use anyhow::{Context, Result, ensure};
+
+use super::disks::choose_install;
+use super::install::{boots, boots_as, fill_target};
+use super::{Scenario, X86_64};
+use crate::bench::{Bench, digest, unchanged};
+use crate::inside::Expected;
+use crate::vm::Vm;
+use crate::vm::config::{Config, Firmware};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "keyboard-install",
+        fault: "four disks, one with data; disk, consent and password are typed, with mistakes",
+        expected: "installs on the disk that was named and on no other; the typed password logs in",
+        archs: X86_64,
+        daily: false,
+        run: |bench| keyboard_install(bench, false),
+    },
+    Scenario {
+        name: "keyboard-install-80x25",
+        fault: "the same on a screen of 80 columns and 25 lines",
+        expected: "the same",
+        archs: X86_64,
+        daily: false,
+        run: |bench| keyboard_install(bench, true),
+    },
+    Scenario {
+        name: "screen-after-failure",
+        fault: "a failure; then a shell, a kernel message and a hangup on tty1; then the key to retry",
+        expected: "the screen comes back each time, from the same agent; the retry installs",
+        archs: X86_64,
+        daily: false,
+        run: |bench| after_failure(bench, false),
+    },
+    Scenario {
+        name: "screen-after-failure-80x25",
+        fault: "the same on a screen of 80 columns and 25 lines",
+        expected: "the same",
+        archs: X86_64,
+        daily: false,
+        run: |bench| after_failure(bench, true),
+    },
+    Scenario {
+        name: "screen-of-an-installed-machine",
+        fault: "nobody chooses a password; then the ISO is started again, to install anew",
+        expected: "the made-up password waits to be read; installing anew asks for the disk's name",
+        archs: X86_64,
+        daily: false,
+        run: installed_machine,
+    },
+    Scenario {
+        name: "screen-on-bios-80x25",
+        fault: "booted by a BIOS on a screen of 80 columns and 25 lines; then the key to switch off",
+        expected: "refused with where to enable UEFI; switched off",
+        archs: X86_64,
+        daily: false,
+        run: bios,
+    },
+];
+
+/// A password with a space in it, as people type them.
+const TYPED: &str = "secret one";
+
+fn keyboard_install(bench: &Bench<'_>, small: bool) -> Result<()> {
+    let mut config = machine(bench, small)?;
+    config.answers = None;
+    let disks = [
+        bench.disk("first")?,
+        bench.disk("target")?,
+        bench.disk("third")?,
+        bench.disk_of("tiny", 100 << 20)?,
+    ];
+    config.disks = disks.to_vec();
+    let mut vm = bench.start(&config, "install")?;
+    vm.state("choosing", 90)?;
+    vm.shell.run(
+        "sgdisk -n 1:0:+100M -t 1:ef00 -c 1:EFI -n 2:0:0 -c 2:'home of Ada' /dev/vdb && \
+         udevadm settle && mkfs.vfat -n SYSTEM /dev/vdb1 && mkfs.ext4 -q -L photos /dev/vdb2 && sync",
+    )?;
+    // The install does not end before somebody has thought of stopping it.
+    vm.shell.run(
+        "real=$(command -v nixos-install) && mkdir -p /usr/local/bin && \
+         printf '%s\\n' '#!/bin/sh' 'until [ -e /run/go ]; do sleep 0.1; done' \
+         \"exec $real \\\"\\$@\\\"\" > /usr/local/bin/nixos-install && \
+         chmod 755 /usr/local/bin/nixos-install",
+    )?;
+    let others = [0, 2, 3].map(|place| disks[place].clone());
+    let before = others.iter().map(|disk| digest(&disk.image)).collect::<Result<Vec<_>>>()?;
+    let screen = &mut Screen { vm: &mut vm, bench };
+    screen.shows("ext4 \"photos\"", "01-choosing")?;
+    screen.press(&["down"])?;
+    screen.shows("\\x10 2 /dev/vdb", "02-second")?;
+    screen.press(&["ret"])?;
+    screen.shows("This disk is not blank", "03-consent")?;
+    screen.looks_at_it()?;
+    screen.press(&["i"])?;
+    screen.shows("Type vdb and press Enter", "04-erase")?;
+    screen.type_text("vda\n")?;
+    screen.shows("That is not vdb", "05-wrong-disk")?;
+    // Two keys that arrive as one would be another one.
+    screen.press(&["esc"])?;
+    screen.shows("This disk is not blank", "05-back")?;
+    screen.press(&["h", "ctrl-u"])?;
+    screen.type_text("web_1\n")?;
+    screen.shows("is not a host name", "06-wrong-host-name")?;
+    screen.press(&["esc"])?;
+    screen.shows("This disk is not blank", "06-back")?;
+    screen.press(&["i"])?;
+    screen.type_text("vdb\n")?;
+    screen.shows("Choose a password", "07-installing")?;
+    screen.type_text(&format!("{TYPED}\n"))?;
+    screen.shows("\\*{10}", "08-password")?;
+    screen.press(&["ctrl-r"])?;
+    screen.shows(TYPED, "09-password-shown")?;
+    screen.type_text(&format!("{TYPED}\n"))?;
+    screen.shows("The password is set", "10-password-set")?;
+    screen.looks_at_it()?;
+    screen.press(&["c"])?;
+    screen.shows("Cancel the install\\?", "11-cancel")?;
+    screen.press(&["esc"])?;
+    screen.vm.shell.run("touch /run/go")?;
+    screen.vm.state("finished", 180)?;
+    screen.looks_at_it()?;
+    screen.press(&["x"])?;
+    screen.shows("Press Enter to restart", "12-finished")?;
+    screen.press(&["l"])?;
+    screen.shows("install.log, lines", "13-log")?;
+    screen.press(&["esc"])?;
+    screen.shows("Press Enter to restart", "14-back")?;
+    screen.press(&["ret"])?;
+    vm.wait_off(60)?;
+    for (disk, before) in others.iter().zip(&before) {
+        unchanged(disk, before)?;
+    }
+    config.disks = vec![disks[1].clone()];
+    let expected = Expected { password: TYPED.to_owned(), ..Expected::default() };
+    boots_as(bench, &config, &expected)?.kill()
+}
+
+fn after_failure(bench: &Bench<'_>, small: bool) -> Result<()> {
+    let mut config = machine(bench, small)?;
+    config.disks = vec![bench.disk("target")?];
+    let mut vm = bench.start(&config, "install")?;
+    fill_target(&mut vm)?;
+    let verdict = vm.verdict(120)?;
+    ensure!(verdict["outcome"] == "failed", "it did not fail: {verdict}");
+    let agent = vm.shell.run("systemctl show --property MainPID --value nixvm-agent")?;
+    let screen = &mut Screen { vm: &mut vm, bench };
+    screen.shows("The install failed", "1-failed")?;
+    screen.press(&["l"])?;
+    screen.shows("No space left", "2-log")?;
+    screen.press(&["esc"])?;
+    screen.shows("What to do", "3-back")?;
+
+    let noise = "message that nobody wants here";
+    // The first begins where the cursor is, and may be broken at the line's end.
+    let say = format!("for _ in 1 2; do echo '<2>a {noise}' > /dev/kmsg; done");
+    screen.vm.shell.run(&say)?;
+    screen.shows(noise, "4-kernel-message")?;
+    screen.press(&["ctrl-l"])?;
+    screen.shows_not(noise)?;
+    screen.shows("The install failed", "5-painted-over")?;
+
+    screen.press(&["s"])?;
+    screen.shows("A root shell of the live system", "6-shell")?;
+    screen.type_text("sleep 999\n")?;
+    screen.vm.shell.run("until pgrep --exact sleep; do sleep 0.1; done")?;
+    screen.press(&["ctrl-c"])?;
+    screen.type_text("tty; id -un\n")?;
+    screen.shows("^root", "7-shell-used")?;
+    screen.type_text("exit\n")?;
+    screen.shows("The install failed", "8-back")?;
+
+    // Another unit with tty1 hangs it up before it starts.
+    screen.vm.shell.run(
+        "systemd-run --quiet --wait -p TTYPath=/dev/tty1 -p TTYVHangup=yes \
+         -p StandardInput=tty-force true; printf '\\033[2J' > /dev/tty1",
+    )?;
+    screen.shows("The install failed", "9-after-hangup")?;
+    let now = screen.vm.shell.run("systemctl show --property MainPID --value nixvm-agent")?;
+    ensure!(now == agent, "the agent was restarted: {agent} is {now} now");
+
+    screen.press(&["r"])?;
+    screen.vm.state("installing", 60)?;
+    screen.shows("Partition and format", "10-retry")?;
+    vm.event("the good end", 180, |event| {
+        event["event"] == "verdict" && event["outcome"] == "finished"
+    })?;
+    vm.wait_off(60)?;
+    boots(bench, &config)
+}
+
+fn installed_machine(bench: &Bench<'_>) -> Result<()> {
+    let mut config = machine(bench, false)?;
+    let answers = bench.folder.join("answers.toml");
+    std::fs::write(&answers, "countdown = 3\n")?;
+    config.answers = Some(answers.clone());
+    config.disks = vec![bench.disk("target")?];
+    let mut vm = bench.start(&config, "install")?;
+    vm.state("finished", 240)?;
+    let screen = &mut Screen { vm: &mut vm, bench };
+    screen.shows("made up for you", "1-made-up")?;
+    // Time is what this is about: longer than any countdown of an unattended install.
+    screen.vm.shell.run("sleep 15")?;
+    screen.shows("made up for you", "2-still-there")?;
+    screen.press(&["ret"])?;
+    vm.wait_off(60)?;
+
+    // Firmware that knows of no earlier start: the install made the disk the next one.
+    config.firmware = bench.firmware("lost")?;
+    config.cd_first = true;
+    std::fs::write(&answers, "finish = 'wait'\n")?;
+    let before = digest(&config.disks[0].image)?;
+    let mut vm = bench.start(&config, "again")?;
+    choose_install(&mut vm)?;
+    vm.state("installed-already", 90)?;
+    let screen = &mut Screen { vm: &mut vm, bench };
+    screen.shows("This machine is installed already", "3-installed-already")?;
+    screen.press(&["i"])?;
+    screen.shows("Install anew", "4-which-disk")?;
+    screen.press(&["ret"])?;
+    screen.shows("This disk is not blank", "5-consent")?;
+    screen.looks_at_it()?;
+    screen.press(&["i"])?;
+    screen.shows("Type vda and press Enter", "6-erase")?;
+    screen.press(&["ret"])?;
+    screen.shows("That is not vda", "7-not-named")?;
+    vm.kill()?;
+    unchanged(&config.disks[0], &before)
+}
+
+fn bios(bench: &Bench<'_>) -> Result<()> {
+    let mut config = machine(bench, true)?;
+    config.firmware = Firmware::Bios;
+    config.disks = vec![bench.disk("target")?];
+    let mut vm = bench.start(&config, "bios")?;
+    vm.state("refused", 90)?;
+    let screen = &mut Screen { vm: &mut vm, bench };
+    screen.shows("Enable EFI/UEFI in VM settings", "refused")?;
+    screen.press(&["o"])?;
+    vm.wait_off(60)
+}
+
+/// A machine with the least memory that is asked for, and a screen of 160x50 or 80x25 characters.
+fn machine(bench: &Bench<'_>, small: bool) -> Result<Config> {
+    let mut config = bench.machine()?;
+    config.memory_mib = 1024;
+    if small {
+        for setting in ["xres=640", "yres=400"] {
+            config.extra.extend(["-global".to_owned(), format!("VGA.{setting}")]);
+        }
+    }
+    Ok(config)
+}
+
+/// Somebody in front of a machine.
+struct Screen<'a, 'b> {
+    vm: &'a mut Vm,
+    bench: &'a Bench<'b>,
+}
+
+impl Screen<'_, '_> {
+    fn press(&mut self, keys: &[&str]) -> Result<()> {
+        self.vm.qmp.press(keys)
+    }
+
+    /// Lets a moment pass: a key that comes within a second of the last one and after a page has
+    /// changed was meant for the page before, and is not taken.
+    fn looks_at_it(&mut self) -> Result<()> {
+        self.vm.shell.run("sleep 1.5").map(|_| ())
+    }
+
+    fn type_text(&mut self, text: &str) -> Result<()> {
+        self.vm.qmp.type_text(text)
+    }
+
+    /// Waits until a line of the screen matches `pattern`, and keeps a picture of it.
+    fn shows(&mut self, pattern: &str, picture: &str) -> Result<()> {
+        let shown = self.wait_for(&lines_with(pattern));
+        self.vm.screenshot(&self.bench.folder.join(format!("screens/{picture}.png")))?;
+        shown.with_context(|| format!("the screen does not show \"{pattern}\": {picture}.png"))
+    }
+
+    /// Waits until no line of the screen matches `pattern`.
+    fn shows_not(&mut self, pattern: &str) -> Result<()> {
+        self.wait_for(&format!("! {}", lines_with(pattern)))
+            .with_context(|| format!("the screen still shows \"{pattern}\""))
+    }
+
+    fn wait_for(&mut self, condition: &str) -> Result<()> {
+        let wait =
+            format!("for try in $(seq 200); do {condition} && exit 0; sleep 0.1; done; false");
+        self.vm.shell.run(&format!("( {wait} )")).map(|_| ())
+    }
+}
+
+/// A condition for a shell: the console's memory has no line ends of its own.
+fn lines_with(pattern: &str) -> String {
+    let width = "$(stty -F /dev/tty1 size | cut -d' ' -f2)";
+    format!("fold -bw {width} /dev/vcs1 | LC_ALL=C grep -aqP '{pattern}'")
+}

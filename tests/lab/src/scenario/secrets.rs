@@ -1,0 +1,108 @@
+//! Passwords → where they are, and where they are not.
+
+use anyhow::{Context, Result, ensure};
+
+use super::install::finished;
+use super::{BOTH, Scenario};
+use crate::bench::Bench;
+use crate::inside::PASSWORD_HASH;
+use crate::vm::Vm;
+use crate::vm::config::Config;
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "secrets-stay-secret",
+        fault: "answers with a password's hash; processes, journal, log and events are searched",
+        expected: "the hash is in none of them, nor in the log on the target",
+        archs: BOTH,
+        daily: true,
+        run: secrets_stay_secret,
+    },
+    Scenario {
+        name: "password-made-up",
+        fault: "nobody says a password",
+        expected: "one is shown on the screen and nowhere else, and the first login has to change it",
+        archs: BOTH,
+        daily: true,
+        run: password_made_up,
+    },
+];
+
+/// Everything in the live system that is written down while it installs.
+const WRITTEN: &str = "journalctl --boot --no-pager --output=export; cat /run/nixvm/*.log; \
+    cat /run/nixvm/*.json 2>/dev/null; dmesg";
+
+fn secrets_stay_secret(bench: &Bench<'_>) -> Result<()> {
+    let mut config = bench.machine()?;
+    config.answers = Some(bench.answers("countdown = 3\nfinish = 'wait'")?);
+    config.disks = vec![bench.disk("target")?];
+    let mut vm = bench.start(&config, "install")?;
+    vm.event("countdown", 90, |event| event["event"] == "countdown")?;
+    // All command lines and environments of all processes, again and again.
+    vm.shell.run(
+        "(while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; done \
+          > /dev/shm/seen) & echo $! > /run/looking",
+    )?;
+    finished(&mut vm)?;
+    vm.shell.run("kill $(cat /run/looking)")?;
+    // What tells this hash from others.
+    let secret = PASSWORD_HASH.rsplit('$').next().context("the hash has parts")?;
+    let looked = vm.shell.run("tr '\\0' '\\n' < /dev/shm/seen | grep -c nixos-enter")?;
+    ensure!(looked != "0", "the processes were not looked at");
+    for (what, command) in
+        [("processes", "cat /dev/shm/seen".to_owned()), ("journal and log", WRITTEN.to_owned())]
+    {
+        let (_, count) = vm.shell.try_run(&format!("({command}) | grep -acF '{secret}'"))?;
+        ensure!(count == "0", "the hash is in the {what}, {count} times");
+    }
+    ensure!(!vm.events.text().contains(secret), "the hash is in the events");
+    vm.kill()?;
+
+    let mut vm = bench.start(&Config { cd: None, answers: None, ..config }, "boot")?;
+    vm.serial.expect("nixvm login: ", vm.accelerator.time(60))?;
+    let (_, files) =
+        vm.shell.try_run(&format!("grep -rlF '{secret}' /var/log /boot /etc/nixos"))?;
+    ensure!(files.is_empty(), "the hash is in {files}");
+    vm.shell.run(&format!("grep -qF '{secret}' /etc/shadow"))?;
+    vm.kill()
+}
+
+fn password_made_up(bench: &Bench<'_>) -> Result<()> {
+    let mut config = bench.machine()?;
+    config.answers = Some(bench.folder.join("answers.toml"));
+    std::fs::write(bench.folder.join("answers.toml"), "countdown = 3\nfinish = 'wait'\n")?;
+    config.disks = vec![bench.disk("target")?];
+    let mut vm = bench.start(&config, "install")?;
+    finished(&mut vm)?;
+    let password = shown_password(&mut vm)?;
+    vm.screenshot(&bench.folder.join("screens/password.png"))?;
+    for (what, command) in [("journal and log", WRITTEN), ("serial console", "cat /dev/vcs2")] {
+        let (_, count) = vm.shell.try_run(&format!("({command}) | grep -acF '{password}'"))?;
+        ensure!(count == "0", "the password is in the {what}, {count} times");
+    }
+    ensure!(!vm.events.text().contains(&password), "the password is in the events");
+    ensure!(!vm.serial.text().contains(&password), "the password is on the serial console");
+    vm.kill()?;
+
+    let mut vm = bench.start(&Config { cd: None, answers: None, ..config }, "boot")?;
+    vm.serial.expect("nixvm login: ", vm.accelerator.time(60))?;
+    vm.serial.send("nixos\n")?;
+    vm.serial.expect("Password: ", vm.accelerator.time(20))?;
+    vm.serial.send(&format!("{password}\n"))?;
+    let asked = ["required to change your password", "$ ", "incorrect"];
+    let which = vm.serial.expect_any(&asked, vm.accelerator.time(20))?;
+    ensure!(which == 0, "the login says {:?} first", asked[which]);
+    vm.kill()
+}
+
+/// Reads the made-up password off the screen: four groups of four letters.
+fn shown_password(vm: &mut Vm) -> Result<String> {
+    let find = "grep -aoE '\\b[a-z]{4}-[a-z]{4}-[a-z]{4}-[a-z]{4}\\b' /dev/vcs1 | head -n 1";
+    // The screen is drawn a moment after the event.
+    let found = vm.shell.run(&format!(
+        "for try in $(seq 100); do found=$({find}); [ -n \"$found\" ] && break; sleep 0.1; done; \
+         echo $found"
+    ))?;
+    ensure!(!found.is_empty(), "no password is on the screen");
+    Ok(found)
+}

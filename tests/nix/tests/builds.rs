@@ -1,0 +1,68 @@
+//! The agent's way of building a system, with a real Nix: in the target's store, offline, with what
+//! the live system's store has.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use nixvm_agent::checks::{FEATURES, OFFLINE};
+use nixvm_agent::install::build_arguments;
+use nixvm_nix_tests::Tree;
+
+/// The tree's Debian has neither users to build as nor, mostly, a sandbox to build in.
+const ENVIRONMENT: &str = "NIX_CONFIG=build-users-group =\nsandbox = false";
+
+/// A build tool that can be built once, and something that is built with it.
+fn expression(folder: &str) -> String {
+    format!(
+        r#"let
+             of = name: script: more: derivation ({{
+               inherit name;
+               system = builtins.currentSystem;
+               builder = "/bin/sh";
+               args = [ "-c" script ];
+               folder = "{folder}";
+             }} // more);
+             tool = of "nixvm-test-tool" "test -e $folder/allowed && echo tool > $out" {{ }};
+           in {{ inherit tool; system = of "nixvm-test-system" "echo $tool > $out" {{ inherit tool; }}; }}"#
+    )
+}
+
+#[test]
+fn what_the_live_store_has_is_not_built_again() -> Result<()> {
+    let Some(tree) = Tree::find("what the live store has is not built again")? else {
+        return Ok(());
+    };
+    let (folder, inside) = tree.folder()?;
+    let inside = inside.to_str().context("an odd name")?;
+    let nix = |options: &[&str], arguments: &[&str]| -> Result<(bool, String, String)> {
+        let head = ["env", ENVIRONMENT, "nix"];
+        let all = head.iter().chain(FEATURES).chain(OFFLINE).chain(options).chain(arguments);
+        let output = tree.run(all)?;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((output.status.success(), said(&output.stdout), said(&output.stderr)))
+    };
+
+    fs::write(folder.path().join("allowed"), "")?;
+    let expression = expression(inside);
+    let (built, _, said) =
+        nix(&["build", "--no-link", "--impure"], &["--expr", &expression, "tool"])?;
+    ensure!(built, "{said}");
+    fs::remove_file(folder.path().join("allowed"))?;
+
+    let show = ["path-info", "--derivation", "--impure"];
+    let (found, derivation, said) = nix(&show, &["--expr", &expression, "system"])?;
+    ensure!(found, "{said}");
+    let store = format!("local?root={inside}/target");
+    let arguments = build_arguments(&store, derivation.trim());
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    // Without a sandbox, what is built in another root can't find its place: only the tool counts.
+    let (_, _, said) = nix(&arguments, &[])?;
+    let place = folder.path().join("target/nix/store");
+    let names: Vec<_> = fs::read_dir(&place)
+        .with_context(|| format!("nothing was taken from the live store:\n{said}"))?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    ensure!(names.iter().any(|name| name.ends_with("-nixvm-test-tool")), "{names:?}\n{said}");
+    ensure!(said.contains("nixvm-test-system.drv"), "{said}");
+    Ok(())
+}
