@@ -102,9 +102,9 @@ pub(super) fn arguments(config: &Config, accelerator: Accelerator, sockets: &Pat
 fn processor(arch: Arch, accelerator: Accelerator) -> &'static str {
     match (accelerator, arch) {
         (Accelerator::Kvm, _) => "host",
-        (Accelerator::Tcg(_), Arch::X86_64) => "max",
+        (Accelerator::Tcg(..), Arch::X86_64) => "max",
         // A newer one has more to translate, pointer authentication above all.
-        (Accelerator::Tcg(_), Arch::Aarch64) => "cortex-a57",
+        (Accelerator::Tcg(..), Arch::Aarch64) => "cortex-a57",
     }
 }
 
