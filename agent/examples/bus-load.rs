@@ -7,7 +7,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nixvm_agent::bus::{Bus, NAME, PATH};
+use nixvm_agent::dbus::{Bus, NAME, PATH};
 
 const PROPERTIES: Option<&str> = Some("org.freedesktop.DBus.Properties");
 

@@ -6,18 +6,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::board::Board;
-use crate::bus::{self, Bus};
+use crate::account::Account;
 use crate::command::Runner;
+use crate::dbus::{self, Bus};
 use crate::event::Event;
-use crate::install::{self, Account};
-use crate::installer::{Installer, JOURNAL, Leave, Parts};
-use crate::request::Desk;
-use crate::transcript::{self, Log};
-use crate::{console, disk, journald, machine, port, screen, sources};
+use crate::event::publisher::Publisher;
+use crate::install;
+use crate::log::{self, Log};
+use crate::request::InstallerHandle;
+use crate::session::{CHECKPOINT, ExitAction, Session, SessionContext};
+use crate::sinks::{console, journald, virtio};
+use crate::{disk, machine, screen, sources};
 
 /// How long a restart waits for those who carry the last event elsewhere.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the installer.
 ///
@@ -25,52 +27,59 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The ISO is broken, or udev can't be reached.
 pub async fn run(started: Instant) -> Result<()> {
     let manifest = nixvm_manifest::read(Path::new(nixvm_manifest::PATH))?;
-    let log = Arc::new(Log::open(Path::new(transcript::PATH))?);
+    let log = Arc::new(Log::open(Path::new(log::PATH))?);
     let machine = machine::read()?;
-    let board = Board::new(Vec::new());
-    journald::follow(&board)?;
-    port::follow(&board)?;
-    console::follow(&board)?;
-    board.publish(Event::Started {
+    let publisher = Publisher::new(Vec::new());
+    journald::follow(&publisher)?;
+    virtio::follow(&publisher)?;
+    console::follow(&publisher)?;
+    publisher.publish(Event::Started {
         agent: env!("CARGO_PKG_VERSION").to_owned(),
         build_id: manifest.build_id.clone(),
     });
-    let (desk, requests) = Desk::new();
-    bus::serve(Bus::System, &board, desk.clone());
+    let (handle, requests) = InstallerHandle::new();
+    dbus::serve(Bus::System, &publisher, handle.clone());
     let account = tokio::sync::watch::Sender::new(Account::default());
     let terminal = screen::of_stdout();
     let screen = terminal.is_some();
     if let Some(terminal) = terminal {
-        let (board, desk) = (board.clone(), desk.clone());
+        let (publisher, handle) = (publisher.clone(), handle.clone());
         let (account, log) = (account.clone(), Arc::clone(&log));
-        screen::start(screen::Parts { board, desk, account, log, terminal, started })?;
+        screen::start(screen::ScreenContext {
+            publisher,
+            handle,
+            account,
+            log,
+            terminal,
+            started,
+        })?;
     }
-    let (attached, look) = disk::watch::start()?;
+    let (attached, rescan) = disk::watch::start()?;
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("cannot tell systemd")?;
     let found = sources::read(&Runner::default(), machine.hypervisor).await;
-    let journal = JOURNAL.into();
-    let parts = Parts {
+    let checkpoint = CHECKPOINT.into();
+    let context = SessionContext {
         manifest,
         machine,
         found,
         attached,
-        look: Some(look),
+        rescan: Some(rescan),
         requests,
-        board: board.clone(),
+        publisher: publisher.clone(),
         log,
         account,
         screen,
-        journal,
+        checkpoint,
         install: |attempt| Box::pin(install::run(attempt)),
     };
-    let leave = Installer::new(parts).run().await?;
-    if !board.drained(LAST_WORDS).await {
+    let leave = Session::new(context).run().await?;
+    if !publisher.drained(FLUSH_TIMEOUT).await {
         tracing::warn!("somebody who should hear how it ended does not listen");
     }
     let runner = Runner::default();
     let verb = match leave {
-        Leave::Reboot => "reboot",
-        Leave::PowerOff => "poweroff",
+        ExitAction::Reboot => "reboot",
+        ExitAction::PowerOff => "poweroff",
     };
     runner.tool("systemctl").arg(verb).run().await?;
     Ok(())

@@ -1,30 +1,24 @@
 //! The installer's rooms, in the order in which data flows through them; see README.md.
 
-pub mod board;
-pub mod bus;
+pub mod account;
 pub mod checks;
 pub mod cli;
+pub mod clock;
 pub mod command;
-pub mod configuration;
-pub mod console;
 pub mod daemon;
+pub mod dbus;
 pub mod disk;
 pub mod event;
+pub mod format;
 pub mod install;
-pub mod installer;
-pub mod journald;
-pub mod layout;
-pub mod lines;
+pub mod log;
 pub mod machine;
-pub mod outlet;
+pub mod nix;
 pub mod plan;
-pub mod port;
 pub mod request;
 pub mod screen;
+pub mod session;
+pub mod sinks;
 pub mod sources;
-pub mod status;
-pub mod step;
 #[cfg(test)]
 mod testing;
-pub mod text;
-pub mod transcript;

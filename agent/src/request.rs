@@ -42,9 +42,9 @@ pub enum Request {
 
 /// Why a request was not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum RequestError {
     /// It makes no sense in this state.
-    NotNow {
+    WrongState {
         /// What the agent is doing.
         state: &'static str,
     },
@@ -69,10 +69,10 @@ pub enum Denied {
     },
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotNow { state } => write!(f, "this can't be done in the state {state}"),
+            Self::WrongState { state } => write!(f, "this can't be done in the state {state}"),
             Self::NoSuchDisk { disk } => write!(f, "no disk {disk} is attached"),
             Self::Ineligible { disk, reason } => {
                 write!(f, "{disk} can't be installed to: {reason}")
@@ -85,25 +85,25 @@ impl fmt::Display for Denied {
     }
 }
 
-impl std::error::Error for Denied {}
+impl std::error::Error for RequestError {}
 
 /// A request on its way, with where the answer goes.
-pub struct Envelope {
+pub struct Message {
     /// What is asked for.
     pub request: Request,
     /// Takes the answer.
-    pub reply: oneshot::Sender<Result<(), Denied>>,
+    pub reply: oneshot::Sender<Result<(), RequestError>>,
 }
 
 /// The way to the installer.
 #[derive(Clone)]
-pub struct Desk {
-    sender: mpsc::Sender<Envelope>,
+pub struct InstallerHandle {
+    sender: mpsc::Sender<Message>,
 }
 
-impl Desk {
-    /// A desk, and where its requests arrive.
-    pub fn new() -> (Self, mpsc::Receiver<Envelope>) {
+impl InstallerHandle {
+    /// A handle, and where its requests arrive.
+    pub fn new() -> (Self, mpsc::Receiver<Message>) {
         let (sender, receiver) = mpsc::channel(64);
         (Self { sender }, receiver)
     }
@@ -112,10 +112,10 @@ impl Desk {
     ///
     /// # Errors
     /// The request was not followed.
-    pub async fn ask(&self, request: Request) -> Result<(), Denied> {
+    pub async fn ask(&self, request: Request) -> Result<(), RequestError> {
         let (reply, answer) = oneshot::channel();
-        let gone = || Denied::NotNow { state: "ended" };
-        self.sender.send(Envelope { request, reply }).await.map_err(|_| gone())?;
+        let gone = || RequestError::WrongState { state: "ended" };
+        self.sender.send(Message { request, reply }).await.map_err(|_| gone())?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 }

@@ -5,39 +5,39 @@ use std::sync::Arc;
 use nixvm_answers::answers::{Finish, Network};
 use tokio::sync::watch;
 
-use crate::board::Board;
-use crate::configuration::Configuration;
+use crate::account::Account;
 use crate::disk::identity::Identity;
 use crate::disk::watch::Attached;
 use crate::disk::{Condition, Content, Device, Disk, Kind};
-use crate::install::Account;
-use crate::installer::{Installer, Parts};
+use crate::event::publisher::Publisher;
+use crate::log::Log;
 use crate::machine::{Firmware, Hypervisor, Machine};
+use crate::plan::Configuration;
 use crate::plan::{ChosenBy, Plan, System, Target};
-use crate::request::Desk;
-use crate::transcript::Log;
+use crate::request::InstallerHandle;
+use crate::session::{Session, SessionContext};
 
-/// An installer with nothing attached, on a virtual machine, and the desk in front of it.
-pub(crate) fn installer() -> (Installer, Desk) {
+/// An installer with nothing attached, on a virtual machine, and the handle in front of it.
+pub(crate) fn session() -> (Session, InstallerHandle) {
     let manifest = nixvm_manifest::parse(include_str!("../manifest/fixtures/manifest.json"))
         .expect("the example is a manifest");
     let log = tempfile::NamedTempFile::new().expect("a file can be made");
-    let (desk, requests) = Desk::new();
-    let parts = Parts {
+    let (handle, requests) = InstallerHandle::new();
+    let context = SessionContext {
         manifest,
         machine: machine(),
         found: Vec::new(),
         attached: watch::Sender::new(Attached::default()).subscribe(),
-        look: None,
+        rescan: None,
         requests,
-        board: Board::new(Vec::new()),
+        publisher: Publisher::new(Vec::new()),
         log: Arc::new(Log::open(log.path()).expect("the log can be opened")),
         account: watch::Sender::new(Account::default()),
         screen: true,
-        journal: log.path().with_extension("journal"),
+        checkpoint: log.path().with_extension("checkpoint"),
         install: |_| Box::pin(std::future::pending()),
     };
-    (Installer::new(parts), desk)
+    (Session::new(context), handle)
 }
 
 /// A virtual machine that can be installed.

@@ -1,4 +1,4 @@
-//! `/proc/cmdline` → [`Given`] answers: `nixvm.KEY=VALUE`, with the kernel's own quoting.
+//! `/proc/cmdline` → [`SourceAnswers`] answers: `nixvm.KEY=VALUE`, with the kernel's own quoting.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use crate::disk::DiskRule;
 use crate::fields::Reader;
 use crate::problem::{Problem, Problems};
-use crate::resolve::Given;
+use crate::resolve::SourceAnswers;
 use crate::source::Source;
 use crate::value::{Invalid, quote};
 
@@ -26,7 +26,7 @@ const SWITCH: &str = "agent";
 /// # Errors
 /// All that is wrong. A password hash is refused here: everybody may read the command line, and
 /// the kernel writes it to its log.
-pub fn parse(text: &str) -> Result<Given, Problems> {
+pub fn parse(text: &str) -> Result<SourceAnswers, Problems> {
     let mut wrong = Vec::new();
     let mut table = DeTable::new();
     let mut disk: Option<DiskRule> = None;
@@ -57,7 +57,7 @@ pub fn parse(text: &str) -> Result<Given, Problems> {
     wrong.extend(reader.problems.into_iter().map(|problem| problem.what));
     let source = Source::CommandLine;
     let problems = wrong.into_iter().map(|what| Problem::value(source.clone(), None, what));
-    Problems::none_or(problems.collect(), Given { source, answers })
+    Problems::none_or(problems.collect(), SourceAnswers { source, answers })
 }
 
 /// Puts a value into the table that a document of the same meaning would have.

@@ -1,4 +1,4 @@
-//! Bytes of a TOML document → [`Given`] answers, or every error in it with line and column.
+//! Bytes of a TOML document → [`SourceAnswers`] answers, or every error in it with line and column.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use crate::answers::Answers;
 use crate::fields::{Misplaced, Reader};
 use crate::problem::{Position, Problem, Problems};
-use crate::resolve::Given;
+use crate::resolve::SourceAnswers;
 use crate::source::Source;
 use crate::value::Invalid;
 
@@ -20,7 +20,7 @@ pub const LONGEST: usize = 64 * 1024;
 ///
 /// # Errors
 /// All that is wrong, in the order of the text. Nothing of a document with an error is to be used.
-pub fn parse(bytes: &[u8], source: Source) -> Result<Given, Problems> {
+pub fn parse(bytes: &[u8], source: Source) -> Result<SourceAnswers, Problems> {
     let text = match decode(bytes) {
         Ok(text) => text,
         Err((offset, what)) => {
@@ -37,14 +37,14 @@ pub fn parse(bytes: &[u8], source: Source) -> Result<Given, Problems> {
         .into_iter()
         .map(|(position, what)| Problem::value(source.clone(), Some(position), what))
         .collect();
-    Problems::none_or(problems, Given { source, answers })
+    Problems::none_or(problems, SourceAnswers { source, answers })
 }
 
 /// Reads answers from a file that somebody named.
 ///
 /// # Errors
 /// It can't be read, or as [`parse`].
-pub fn read(path: &Path) -> Result<Given, Problems> {
+pub fn read(path: &Path) -> Result<SourceAnswers, Problems> {
     read_with_text(path).map(|(given, _)| given)
 }
 
@@ -54,7 +54,7 @@ pub fn read(path: &Path) -> Result<Given, Problems> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_with_text(path: &Path) -> Result<(Given, String), Problems> {
+pub fn read_with_text(path: &Path) -> Result<(SourceAnswers, String), Problems> {
     let source = Source::File { path: path.to_owned() };
     let bytes = File::open(path).and_then(read_limited).map_err(|error| {
         Problem::whole(source.clone(), format!("cannot be read: {error}"), None)

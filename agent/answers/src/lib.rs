@@ -27,6 +27,6 @@ mod value;
 
 pub use answers::Answers;
 pub use problem::{Problem, Problems};
-pub use resolve::{Given, Resolved, resolve};
+pub use resolve::{Resolved, SourceAnswers, resolve};
 pub use source::{Source, Sourced};
 pub use value::Invalid;

@@ -13,7 +13,7 @@ use crate::ssh::AuthorizedKey;
 
 /// What one source says, all of it checked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Given {
+pub struct SourceAnswers {
     /// Who says it.
     pub source: Source,
     /// What is said.
@@ -68,7 +68,7 @@ pub struct Resolved {
 /// The problems of all sources together, and two sources of the same rank. One broken source is
 /// enough to refuse all: it may be the one that said which disk to spare.
 pub fn resolve(
-    found: impl IntoIterator<Item = Result<Given, Problems>>,
+    found: impl IntoIterator<Item = Result<SourceAnswers, Problems>>,
     defaults: Defaults,
 ) -> Result<Resolved, Problems> {
     let mut problems = Vec::new();
@@ -106,7 +106,10 @@ pub fn resolve(
 }
 
 /// What the first of the sources says that says anything.
-fn first<T: Clone>(given: &[Given], value: impl Fn(&Answers) -> &Option<T>) -> Option<Sourced<T>> {
+fn first<T: Clone>(
+    given: &[SourceAnswers],
+    value: impl Fn(&Answers) -> &Option<T>,
+) -> Option<Sourced<T>> {
     given.iter().find_map(|one| {
         let value = value(&one.answers).clone()?;
         Some(Sourced { value, source: one.source.clone() })
@@ -198,7 +201,7 @@ mod tests {
         ]
     }
 
-    fn given(source: Source, text: &str) -> Result<Given, Problems> {
+    fn given(source: Source, text: &str) -> Result<SourceAnswers, Problems> {
         document::parse(text.as_bytes(), source)
     }
 

@@ -10,9 +10,10 @@ use nixvm_answers::answers::Network;
 use nixvm_manifest::Manifest;
 use serde::Deserialize;
 
-use super::{Buildable, Checked, Wanted, derivation, network};
+use super::{configuration, derivation, network};
 use crate::command::Runner;
-use crate::configuration::{Configuration, nix_string};
+use crate::nix::{nix, string_literal};
+use crate::plan::{Buildable, Checked, Configuration, Wanted};
 
 /// Where the configuration is tried.
 const FOLDER: &str = "/run/nixvm/configuration";
@@ -90,7 +91,7 @@ struct Evaluated {
 
 /// A function from the machine's configuration to [`Evaluated`].
 fn question(configuration: &Configuration) -> String {
-    let account = nix_string(&configuration.username);
+    let account = string_literal(&configuration.username);
     format!(
         "config: {{ derivation = builtins.unsafeDiscardStringContext \
          config.system.build.toplevel.drvPath; hostname = config.networking.hostName; \
@@ -111,7 +112,7 @@ async fn attempt(
             .with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     // The same warning comes again when the target's is written.
-    let _warning = wanted.configuration.write(runner, manifest, folder).await?;
+    let _warning = configuration::write(&wanted.configuration, runner, manifest, folder).await?;
     let attribute =
         format!("path:{FOLDER}#nixosConfigurations.\"{}\".config", manifest.flake_attribute);
     let evaluated = nix(runner, online)
@@ -172,19 +173,6 @@ fn read_outputs(derivation: &str) -> Result<Vec<derivation::Output>> {
         .and_then(|text| derivation::outputs(&text))
         .with_context(|| format!("cannot read the derivation {derivation}"))
 }
-
-/// `nix` with the features that flakes need, whatever the live system's configuration is.
-pub(crate) fn nix(runner: &Runner, online: bool) -> crate::command::Tool<'_> {
-    // It keeps its cache of evaluations at home.
-    let tool = runner.tool("nix").env("HOME", "/root").args(FEATURES);
-    if online { tool.args(["--option", "connect-timeout", "15"]) } else { tool.args(OFFLINE) }
-}
-
-/// Options of `nix` for flakes.
-pub const FEATURES: &[&str] = &["--extra-experimental-features", "nix-command flakes"];
-
-/// Options of `nix` to leave the network alone.
-pub const OFFLINE: &[&str] = &["--offline", "--option", "substituters", ""];
 
 /// What a dry run says.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Link, lease, DNS and HTTPS, asked for one after the other → whether the network works, or which of
 //! them does not.
 
-use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, interval, timeout};
 
 use crate::command::Runner;
+use crate::nix::nix;
+use crate::plan::Unreachable;
 
 /// How long an adapter may take to get its address after the machine has started.
 const LEASE: Duration = Duration::from_secs(45);
@@ -22,43 +22,6 @@ const QUESTION: Duration = Duration::from_secs(30);
 /// Asked for where Nix has no substituter.
 const HOST: &str = "cache.nixos.org";
 
-/// Which part of the network does not work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "missing")]
-pub enum Unreachable {
-    /// No adapter, or none with a cable in it.
-    Link,
-    /// No address and no way out of the local network: DHCP does not answer.
-    Lease,
-    /// Names are not resolved.
-    Dns {
-        /// The name.
-        host: String,
-        /// What the resolver says.
-        error: String,
-    },
-    /// The server does not answer, or its certificate is refused.
-    Https {
-        /// The server.
-        host: String,
-        /// What Nix says.
-        error: String,
-    },
-}
-
-impl fmt::Display for Unreachable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Link => f.write_str("no network adapter has a link"),
-            Self::Lease => f.write_str("the network adapter got no address (DHCP does not answer)"),
-            Self::Dns { host, error } => write!(f, "DNS does not resolve {host}: {error}"),
-            Self::Https { host, error } => {
-                write!(f, "{host} does not answer over HTTPS (is the clock right?): {error}")
-            }
-        }
-    }
-}
-
 /// Asks all four.
 pub(super) async fn check(runner: &Runner) -> Result<(), Unreachable> {
     local(Path::new("/")).await?;
@@ -71,7 +34,7 @@ pub(super) async fn check(runner: &Runner) -> Result<(), Unreachable> {
         Err(_) => return Err(dns("no answer".to_owned())),
     }
     let server = format!("https://{host}");
-    let ask = super::nix(runner, true).args(["store", "info", "--store", &server]).run();
+    let ask = nix(runner, true).args(["store", "info", "--store", &server]).run();
     match timeout(QUESTION, ask).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(https(format!("{error:#}"))),

@@ -9,9 +9,9 @@ use zbus::proxy::CacheProperties;
 use zbus::{Connection, ObjectPath, proxy};
 
 use super::code::{Code, Failure};
-use crate::bus;
+use crate::dbus;
+use crate::event::Status;
 use crate::event::{Record, State};
-use crate::status::Status;
 
 /// Longer than the installer takes to look at all disks, which is what a request may wait for.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -60,7 +60,7 @@ impl Client {
     /// # Errors
     /// There is none.
     pub(super) async fn connect() -> Result<Self> {
-        let builder = bus::Bus::System.builder().method_timeout(PATIENCE);
+        let builder = dbus::Bus::System.builder().method_timeout(PATIENCE);
         let connection = builder.build().await.map_err(|error| {
             Failure::new(Code::Unreachable, format!("the system bus can't be reached: {error}"))
         })?;
@@ -127,8 +127,8 @@ impl Snapshot {
 /// What D-Bus says, for people.
 pub(super) fn explain(error: zbus::Error) -> anyhow::Error {
     let failure = match &error {
-        zbus::Error::MethodError(name, Some(message), _) if name.starts_with(bus::NAME) => {
-            Failure::new(Code::Denied, message)
+        zbus::Error::MethodError(name, Some(message), _) if name.starts_with(dbus::NAME) => {
+            Failure::new(Code::RequestError, message)
         }
         zbus::Error::FDO(fdo) => match &**fdo {
             fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => Failure::new(
@@ -136,9 +136,9 @@ pub(super) fn explain(error: zbus::Error) -> anyhow::Error {
                 "the installer is not running; `systemctl status nixvm-agent` says why",
             ),
             fdo::Error::AccessDenied(_) => {
-                Failure::new(Code::Denied, "only root may steer the installer")
+                Failure::new(Code::RequestError, "only root may steer the installer")
             }
-            fdo::Error::InvalidArgs(message) => Failure::new(Code::Denied, message),
+            fdo::Error::InvalidArgs(message) => Failure::new(Code::RequestError, message),
             fdo::Error::NoReply(_) | fdo::Error::Disconnected(_) => {
                 Failure::new(Code::Unreachable, SILENT)
             }

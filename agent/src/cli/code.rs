@@ -22,7 +22,7 @@ pub enum Code {
     /// There is no installer to talk to.
     Unreachable = 6,
     /// The installer did not do what it was asked for, or not for this user.
-    Denied = 7,
+    RequestError = 7,
 }
 
 /// What `--help` says of them.
@@ -101,7 +101,7 @@ mod tests {
             Code::Cancelled,
             Code::InstalledAlready,
             Code::Unreachable,
-            Code::Denied,
+            Code::RequestError,
         ];
         for code in codes {
             assert!(HELP.contains(&format!("\n  {}  ", code as u8)), "{code:?}");
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_its_code_through_contexts() {
-        let error = anyhow::Error::from(Failure::new(Code::Denied, "no")).context("outer");
-        assert_eq!(Code::of(&error), Code::Denied);
+        let error = anyhow::Error::from(Failure::new(Code::RequestError, "no")).context("outer");
+        assert_eq!(Code::of(&error), Code::RequestError);
         assert_eq!(Code::of(&anyhow::anyhow!("other")), Code::Failed);
     }
 }

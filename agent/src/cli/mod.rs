@@ -171,7 +171,7 @@ fn command(command: Command, started: Instant, out: &mut dyn Write) -> Result<Co
 }
 
 fn serve(started: Instant) -> Result<Code> {
-    crate::journald::start();
+    crate::sinks::journald::start();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(crate::daemon::run(started))?;

@@ -10,8 +10,8 @@ use clap::CommandFactory;
 
 use super::Arguments;
 use super::code::{Code, Failure};
+use crate::log;
 use crate::sources;
-use crate::transcript;
 
 /// Checks an answers file and prints what it says.
 ///
@@ -33,13 +33,15 @@ pub(super) fn wrong(problems: nixvm_answers::Problems) -> anyhow::Error {
 /// # Errors
 /// There is none, or this user may not read it.
 pub(super) fn logs(follow: bool, out: &mut dyn Write) -> Result<()> {
-    let path = Path::new(transcript::PATH);
+    let path = Path::new(log::PATH);
     let mut log = File::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             let message = format!("there is no log, {}: the installer did not run", path.display());
             Failure::new(Code::Unreachable, message)
         }
-        ErrorKind::PermissionDenied => Failure::new(Code::Denied, "only root may read the log"),
+        ErrorKind::PermissionDenied => {
+            Failure::new(Code::RequestError, "only root may read the log")
+        }
         _ => Failure::new(Code::Failed, format!("cannot read the log {}: {error}", path.display())),
     })?;
     if follow {

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::client::{Client, Snapshot};
 use super::code::{Code, Failure};
-use crate::lines::{self, printable};
+use crate::event::Status;
+use crate::format;
 use crate::plan::Plan;
-use crate::status::Status;
-use crate::text;
+use crate::sinks::text::{self, printable};
 
 /// Prints what the installer does.
 ///
@@ -37,7 +37,7 @@ pub(super) async fn disks(client: &Client, json: bool, out: &mut dyn Write) -> R
         writeln!(out, "No disk is attached.")?;
     }
     for disk in &disks {
-        writeln!(out, "{}", printable(&lines::describe(disk)))?;
+        writeln!(out, "{}", printable(&text::describe(disk)))?;
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ pub(super) async fn plan(client: &Client, json: bool, out: &mut dyn Write) -> Re
 pub(super) fn planned(status: &Status) -> Result<&Plan> {
     let none = || {
         let message = format!("nothing is planned ({}): {}", status.state.name(), status.message);
-        Failure::new(Code::Denied, printable(&message))
+        Failure::new(Code::RequestError, printable(&message))
     };
     Ok(status.plan.as_ref().ok_or_else(none)?)
 }
@@ -87,12 +87,12 @@ fn about(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
         ("Message", status.message.clone()),
         ("Installer", format!("{} {}", status.agent, status.build_id)),
     ];
-    table.extend(status.machine.as_ref().map(|machine| ("Machine", lines::about(machine))));
+    table.extend(status.machine.as_ref().map(|machine| ("Machine", text::about(machine))));
     table.extend(status.plan.as_ref().map(|plan| ("Target", plan.target.summary.clone())));
-    table.extend(status.countdown.map(|left| ("Begins in", text::duration(left.into()))));
-    table.extend(status.step.map(|step| ("Step", lines::numbered(step))));
+    table.extend(status.countdown.map(|left| ("Begins in", format::duration(left.into()))));
+    table.extend(status.step.map(|step| ("Step", text::numbered(step))));
     if status.bytes_total > 0 {
-        let (done, total) = (text::size(status.bytes_done), text::size(status.bytes_total));
+        let (done, total) = (format::size(status.bytes_done), format::size(status.bytes_total));
         let percent = (status.progress() * 100.0).floor();
         table.push(("Progress", format!("{percent} %, {done} of {total}")));
     }
@@ -101,7 +101,8 @@ fn about(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
         table.push(("Error", problem.kind.clone()));
         table.push(("To do", problem.hint.clone()));
     }
-    let leaving = status.leaving.map(|leaving| lines::farewell(leaving, snapshot.record.uptime_ms));
+    let leaving =
+        status.leaving.map(|leaving| text::finish_sentence(leaving, snapshot.record.uptime_ms));
     table.extend(leaving.map(|sentence| ("Then", sentence)));
     table
 }

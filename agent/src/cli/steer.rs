@@ -11,8 +11,8 @@ use nixvm_answers::source::Source;
 use super::client::{Client, explain};
 use super::code::{Code, Failure};
 use super::show;
-use crate::bus;
-use crate::lines::printable;
+use crate::dbus;
+use crate::sinks::text::printable;
 
 /// Chooses a disk by its name or one of its device files.
 ///
@@ -28,9 +28,9 @@ pub(super) async fn select(client: &Client, disk: &Path) -> Result<()> {
         let names: Vec<_> = attached.iter().map(|one| one.name.as_str()).collect();
         let message =
             format!("no disk {} is attached; there are: {}", disk.display(), names.join(", "));
-        return Err(Failure::new(Code::Denied, message).into());
+        return Err(Failure::new(Code::RequestError, message).into());
     }
-    client.installer.select_disk(&bus::path_of(&name)).await.map_err(explain)
+    client.installer.select_disk(&dbus::path_of(&name)).await.map_err(explain)
 }
 
 /// Confirms the plan of `token`, or the one that is shown if somebody types its disk's name.
@@ -52,7 +52,7 @@ pub(super) async fn confirm(
 async fn consented(client: &Client, out: &mut dyn Write) -> Result<String> {
     if !std::io::stdin().is_terminal() {
         let message = "nobody can be asked here: give the token that `nixvm-agent plan` shows";
-        return Err(Failure::new(Code::Denied, message).into());
+        return Err(Failure::new(Code::RequestError, message).into());
     }
     let status = client.decided().await?.status;
     let plan = show::planned(&status)?;
@@ -63,7 +63,7 @@ async fn consented(client: &Client, out: &mut dyn Write) -> Result<String> {
     std::io::stdin().lock().read_line(&mut typed).context("cannot read from the terminal")?;
     if typed.trim() != plan.target.name {
         let message = "that is not the disk's name: nothing was confirmed";
-        return Err(Failure::new(Code::Denied, message).into());
+        return Err(Failure::new(Code::RequestError, message).into());
     }
     Ok(status.token)
 }

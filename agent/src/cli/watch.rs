@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::client::{Client, explain};
 use super::code::{Code, Failure};
 use crate::event::{Event, Record};
-use crate::lines::Lines;
+use crate::sinks::text::Renderer;
 
 /// How long an installer that went away may take to come back: systemd restarts it, and the bus.
 const ABSENCE: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// # Errors
 /// There is no installer, or it went away and did not come back.
 pub(super) async fn watch(json: bool, out: &mut dyn Write) -> Result<Code> {
-    let mut printer = Printer { json, lines: Lines::default(), out };
+    let mut printer = Printer { json, lines: Renderer::default(), out };
     let mut lost = None;
     loop {
         let error = match follow(&mut printer, lost.is_some()).await {
@@ -104,7 +104,7 @@ fn outcome(record: &Record) -> Option<Code> {
 /// Prints each record at once.
 struct Printer<'a> {
     json: bool,
-    lines: Lines,
+    lines: Renderer,
     out: &'a mut dyn Write,
 }
 

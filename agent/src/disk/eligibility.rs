@@ -5,10 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Device, Disk, Kind};
-use crate::{sources, text};
+use crate::format;
 
 /// Beginning of our ISOs' volume labels.
 pub const MEDIUM_LABEL_PREFIX: &str = "NIXVM-";
+
+/// Label of a volume with answers, in capital or small letters: FAT has only the former.
+pub const ANSWERS_LABEL: &str = "NIXVM";
 
 /// Why a disk can't be used, whatever anybody consents to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +75,7 @@ impl fmt::Display for Ineligible {
             Self::MultipathMember => f.write_str("one of several paths to a disk"),
             Self::InUse { mounts } => write!(f, "in use: {}", mounts.join(", ")),
             Self::TooSmall { minimum_bytes } => {
-                write!(f, "too small, {} are needed", text::size(*minimum_bytes))
+                write!(f, "too small, {} are needed", format::size(*minimum_bytes))
             }
             Self::Unsettled => f.write_str("its partitions are still being looked at"),
             Self::Unreadable { error } => write!(f, "cannot be read: {error}"),
@@ -97,7 +100,7 @@ pub fn check(disk: &Disk, boot_medium: bool, minimum_bytes: u64) -> Result<(), I
     if boot_medium || any_file_system(device, is_medium) {
         return Err(Ineligible::BootMedium);
     }
-    if any_file_system(device, |_, label| label.eq_ignore_ascii_case(sources::LABEL)) {
+    if any_file_system(device, |_, label| label.eq_ignore_ascii_case(ANSWERS_LABEL)) {
         return Err(Ineligible::AnswersVolume);
     }
     if device.size_bytes == 0 {

@@ -96,7 +96,7 @@ fn write_block(disk: &mut File, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    crate::text::hex(&Sha256::digest(bytes))
+    crate::format::hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

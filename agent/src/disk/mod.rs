@@ -7,6 +7,7 @@
 pub mod describe;
 pub mod eligibility;
 pub mod identity;
+pub mod layout;
 pub mod marker;
 pub mod probe;
 pub mod receipt;
@@ -17,7 +18,6 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layout;
 use marker::Marker;
 use receipt::Receipt;
 
@@ -235,7 +235,7 @@ impl Disk {
                 "partition {}: {what}{}, {}",
                 partition.number,
                 label.map(|l| format!(" \"{l}\"")).unwrap_or_default(),
-                crate::text::size(partition.size_bytes),
+                crate::format::size(partition.size_bytes),
             ));
         }
         for signature in &self.content.signatures {
@@ -257,8 +257,10 @@ impl Disk {
 
     /// One line to know the disk by: node, size, model, serial number.
     pub fn summary(&self) -> String {
-        let mut parts =
-            vec![self.device.node.display().to_string(), crate::text::size(self.device.size_bytes)];
+        let mut parts = vec![
+            self.device.node.display().to_string(),
+            crate::format::size(self.device.size_bytes),
+        ];
         parts.extend(self.device.model.clone());
         parts.extend(self.device.serial.as_ref().map(|s| format!("serial {s}")));
         parts.join(", ")

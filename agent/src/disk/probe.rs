@@ -146,7 +146,7 @@ fn digest(head: &[u8], tail: &[u8], size_bytes: u64) -> String {
     hash.update(size_bytes.to_le_bytes());
     hash.update(head);
     hash.update(tail);
-    crate::text::hex(&hash.finalize())
+    crate::format::hex(&hash.finalize())
 }
 
 /// The disk's GUID out of a GPT header (UEFI specification, table "GPT Header": offset 56).

@@ -29,13 +29,13 @@ pub struct Attached {
 
 /// Makes whoever follows udev look again.
 #[derive(Clone)]
-pub struct Look {
+pub struct Rescan {
     wake: Arc<OwnedFd>,
     asked: Arc<AtomicU64>,
     answered: watch::Receiver<u64>,
 }
 
-impl Look {
+impl Rescan {
     /// Waits until everything that udev has said so far is among what is attached.
     ///
     /// # Errors
@@ -53,13 +53,13 @@ impl Look {
 ///
 /// # Errors
 /// udev can't be reached.
-pub fn start() -> Result<(watch::Receiver<Attached>, Look)> {
+pub fn start() -> Result<(watch::Receiver<Attached>, Rescan)> {
     let (report, first) = std::sync::mpsc::channel();
     std::thread::Builder::new()
         .name("udev".to_owned())
         .spawn(move || match Watch::new() {
-            Ok((mut watch, receiver, look)) => {
-                let _receiver_gone = report.send(Ok((receiver, look)));
+            Ok((mut watch, receiver, rescan)) => {
+                let _receiver_gone = report.send(Ok((receiver, rescan)));
                 if let Err(error) = watch.run() {
                     tracing::error!("no longer following udev: {error:#}");
                 }
@@ -84,7 +84,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new() -> Result<(Self, watch::Receiver<Attached>, Look)> {
+    fn new() -> Result<(Self, watch::Receiver<Attached>, Rescan)> {
         // First listen, then look: a device that appears in between is seen twice, not never.
         let monitor = udev::MonitorBuilder::new()
             .and_then(|builder| builder.match_subsystem("block"))
@@ -95,15 +95,15 @@ impl Watch {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let wake = Arc::new(eventfd(0, flags).context("cannot make an eventfd")?);
         let (asked, answered) = (Arc::default(), watch::Sender::new(0));
-        let look = Look {
+        let rescan = Rescan {
             wake: Arc::clone(&wake),
             asked: Arc::clone(&asked),
             answered: answered.subscribe(),
         };
         let generations = BTreeMap::new();
         let watch = Self { monitor, mount_table, sender, generations, wake, asked, answered };
-        watch.sender.send_replace(watch.look()?);
-        Ok((watch, receiver, look))
+        watch.sender.send_replace(watch.rescan()?);
+        Ok((watch, receiver, rescan))
     }
 
     fn run(&mut self) -> Result<()> {
@@ -126,7 +126,7 @@ impl Watch {
                 let disk = parent_name(&event).unwrap_or_else(|| name(&event));
                 *self.generations.entry(disk).or_default() += 1;
             }
-            let now = self.look()?;
+            let now = self.rescan()?;
             self.sender.send_if_modified(|before| {
                 let changed = *before != now;
                 *before = now;
@@ -137,7 +137,7 @@ impl Watch {
         Ok(())
     }
 
-    fn look(&self) -> Result<Attached> {
+    fn rescan(&self) -> Result<Attached> {
         let mut enumerator = udev::Enumerator::new().context("cannot enumerate devices")?;
         enumerator.match_subsystem("block")?;
         let raw: Vec<_> = enumerator
@@ -245,17 +245,17 @@ mod tests {
 
     #[tokio::test]
     async fn everybody_who_asks_for_another_look_gets_one() {
-        let Ok((mut attached, look)) = start() else {
+        let Ok((mut attached, rescan)) = start() else {
             // Not by a macro: the test's output is not shown when it passes.
             writeln!(std::io::stderr(), "SKIPPED udev can't be followed here").unwrap();
             return;
         };
         attached.borrow_and_update();
         let ask = || {
-            let mut look = look.clone();
+            let mut rescan = rescan.clone();
             async move {
                 for _ in 0..500 {
-                    look.again().await.unwrap();
+                    rescan.again().await.unwrap();
                 }
             }
         };

@@ -2,10 +2,11 @@
 
 use nixvm_answers::answers::Finish;
 
-use super::{DiskView, Event, Leaving, Outcome, PasswordOrigin, Problem, Record, State, VERSION};
+use super::{DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish, State, VERSION};
 use crate::disk::Condition;
-use crate::status::Status;
-use crate::step::Step;
+use crate::event::Status;
+use crate::event::Step;
+use crate::plan::Problem;
 use crate::testing;
 
 /// A disk as it is shown; its name is all that matters.
@@ -56,7 +57,10 @@ pub(crate) fn install() -> Vec<Event> {
         events.push(Event::StepFinished { step, seconds: 1.5 });
     }
     events.push(state(State::Installing, State::Finished));
-    events.push(Event::Leaving(Leaving { how: Finish::Reboot, at_uptime_ms: Some(60_000) }));
+    events.push(Event::FinishScheduled(ScheduledFinish {
+        how: Finish::Reboot,
+        at_uptime_ms: Some(60_000),
+    }));
     events.push(Event::Verdict {
         outcome: Outcome::Finished,
         error: None,

@@ -6,7 +6,10 @@
 
 #[cfg(test)]
 pub(crate) mod examples;
+pub mod publisher;
 mod schema;
+mod status;
+mod step;
 
 use nixvm_answers::answers::Finish;
 use schemars::JsonSchema;
@@ -14,11 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::Condition;
 use crate::machine::Machine;
-use crate::plan::Plan;
-use crate::status::Status;
-use crate::step::Step;
+use crate::plan::{Plan, Problem};
 
+pub use publisher::Publisher;
 pub use schema::schema;
+pub use status::Status;
+pub use step::Step;
 
 /// Version of the format; raised when a reader of the older one could misunderstand a record.
 pub const VERSION: u32 = 1;
@@ -120,7 +124,7 @@ pub enum Event {
         message: String,
     },
     /// What follows by itself; before the verdict, and again when somebody stops it.
-    Leaving(Leaving),
+    FinishScheduled(ScheduledFinish),
     /// An attempt ended. Nothing follows unless somebody steers.
     Verdict {
         /// How.
@@ -152,7 +156,7 @@ impl Event {
             Self::Snapshot(_) => "snapshot",
             Self::Password { .. } => "password",
             Self::Warning { .. } => "warning",
-            Self::Leaving(_) => "leaving",
+            Self::FinishScheduled(_) => "finish-scheduled",
             Self::Verdict { .. } => "verdict",
         }
     }
@@ -170,13 +174,13 @@ pub enum PasswordOrigin {
     /// Somebody typed it.
     Typed,
     /// The installer made it up; it is shown on the screen, once.
-    MadeUp,
+    Generated,
 }
 
 /// When and how the machine will be left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Leaving {
+pub struct ScheduledFinish {
     /// How.
     pub how: Finish,
     /// When, in milliseconds since the machine was started; none: when somebody says so.
@@ -197,18 +201,6 @@ pub enum Outcome {
     Cancelled,
     /// The disk carries a finished install already.
     InstalledAlready,
-}
-
-/// What went wrong, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct Problem {
-    /// A stable name for programs.
-    pub kind: String,
-    /// What happened, to what.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
 }
 
 /// What the agent is doing.

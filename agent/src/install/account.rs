@@ -11,30 +11,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nixvm_answers::hashing;
-use nixvm_answers::password::{PasswordHash, Secret};
 
 use super::Attempt;
+use crate::account::Account;
 use crate::command::Cancelled;
+use crate::disk::layout;
 use crate::event::{Event, PasswordOrigin};
-use crate::layout;
-
-/// How the account can be logged in to.
-#[derive(Clone, Debug, Default)]
-pub struct Account {
-    /// The password's hash.
-    pub password: Option<PasswordHash>,
-    /// Where it comes from.
-    pub origin: PasswordOrigin,
-    /// The password itself where the installer made it up: to be shown, once, and nowhere but on the
-    /// screen.
-    pub made_up: Option<Secret>,
-    /// The first login has to change it.
-    pub expired: bool,
-    /// Lines for `authorized_keys`.
-    pub keys: Vec<String>,
-    /// Somebody has begun to type a password.
-    pub typing: bool,
-}
 
 /// How long the step waits for somebody who is typing a password.
 const TYPING: Duration = Duration::from_secs(180);
@@ -61,7 +43,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<()> {
     let path = root.join("etc/shadow");
     let text = fs::read_to_string(&path).context("cannot read the target's /etc/shadow")?;
     // Somebody may have typed one since an earlier attempt made one up.
-    let expired = account.expired && account.origin == PasswordOrigin::MadeUp;
+    let expired = account.expired && account.origin == PasswordOrigin::Generated;
     let text = with_password(&text, username, password.reveal(), expired)
         .with_context(|| format!("the target's /etc/shadow has no {username}"))?;
     replace(&path, &text)?;
@@ -84,26 +66,26 @@ async fn wait_for_typing(attempt: &Attempt) -> Result<()> {
 /// The account, with a password that is made up now if nobody has given one.
 fn with_some_password(attempt: &Attempt) -> Result<Account> {
     if attempt.account.borrow().password.is_none() {
-        make_up_password(attempt)?;
+        generate_password(attempt)?;
     }
     let account = attempt.account.borrow().clone();
-    attempt.board.publish(Event::Password { origin: account.origin });
+    attempt.publisher.publish(Event::Password { origin: account.origin });
     Ok(account)
 }
 
-fn make_up_password(attempt: &Attempt) -> Result<()> {
+fn generate_password(attempt: &Attempt) -> Result<()> {
     let invalid = |invalid: nixvm_answers::Invalid| anyhow::anyhow!(invalid.message);
-    let made_up = hashing::generate().map_err(invalid)?;
-    let hash = hashing::hash(&made_up).map_err(invalid)?;
+    let generated = hashing::generate().map_err(invalid)?;
+    let hash = hashing::hash(&generated).map_err(invalid)?;
     // Somebody may have typed one at this very moment: decided in one place, under one lock.
     attempt.account.send_if_modified(|account| {
         let missing = account.password.is_none();
         if missing {
             account.password = Some(hash);
-            account.made_up = Some(made_up);
+            account.generated = Some(generated);
             // What was on a screen for anybody to read has to be changed, where the login can ask.
             account.expired = !attempt.manifest.graphical_login;
-            account.origin = PasswordOrigin::MadeUp;
+            account.origin = PasswordOrigin::Generated;
         }
         missing
     });

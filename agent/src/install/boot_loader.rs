@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::Attempt;
-use crate::layout;
+use crate::disk::layout;
 
 /// Folders below the ESP that hold loaders.
 const FOLDERS: [&str; 2] = ["EFI/BOOT", "EFI/systemd"];

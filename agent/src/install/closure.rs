@@ -14,8 +14,8 @@ use nixvm_manifest::Manifest;
 
 use super::Attempt;
 use crate::command::{Cancelled, Runner};
+use crate::disk::layout;
 use crate::event::Event;
-use crate::layout;
 
 /// Nix's name of the store on the target.
 pub(super) fn target_store() -> String {
@@ -36,7 +36,7 @@ pub(super) async fn copy(attempt: &Attempt, toplevel: &Path) -> Result<()> {
             );
             tracing::warn!("{message}");
             attempt.runner.note(&message);
-            attempt.board.publish(Event::Warning { message });
+            attempt.publisher.publish(Event::Warning { message });
             copy_by_nix(attempt, toplevel).await
         }
     }
@@ -70,14 +70,14 @@ async fn copy_image(attempt: &Attempt, source: Source, closure: Registration) ->
         left.total_bytes(),
         closure.len() - left.len()
     ));
-    let (board, cancel) = (attempt.board.clone(), runner.cancellation().clone());
+    let (publisher, cancel) = (attempt.publisher.clone(), runner.cancellation().clone());
     let left = blocking(move || {
         let removed = remove_leftovers(root, &registered)?;
         if removed > 0 {
             tracing::info!("removed {removed} leftovers from the target's store");
         }
         let mut tell = |progress: nixvm_copy::Progress| {
-            board.publish(Event::Progress {
+            publisher.publish(Event::Progress {
                 bytes_done: progress.done,
                 bytes_total: progress.total,
             });

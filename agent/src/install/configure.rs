@@ -6,8 +6,9 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::Attempt;
+use crate::checks::configuration;
+use crate::disk::layout;
 use crate::event::Event;
-use crate::layout;
 
 /// The configuration's folder on the target.
 const FOLDER: &str = "etc/nixos";
@@ -18,10 +19,11 @@ const FOLDER: &str = "etc/nixos";
 /// Something can't be read from the ISO or written to the target.
 pub(super) async fn run(attempt: &Attempt) -> Result<()> {
     let folder = Path::new(layout::MOUNT_POINT).join(FOLDER);
-    let configuration = &attempt.plan.configuration;
-    let warning = configuration.write(&attempt.runner, &attempt.manifest, &folder).await?;
+    let machine = &attempt.plan.configuration;
+    let warning =
+        configuration::write(machine, &attempt.runner, &attempt.manifest, &folder).await?;
     if let Some(message) = warning {
-        attempt.board.publish(Event::Warning { message });
+        attempt.publisher.publish(Event::Warning { message });
     }
     Ok(())
 }

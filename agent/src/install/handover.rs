@@ -15,13 +15,13 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use super::boot_loader::Withheld;
 use super::target::Target;
 use super::verify::written;
-use super::{Attempt, Lasting};
+use super::{Attempt, TargetState};
 use crate::command::{Cancelled, Runner};
 use crate::disk::Device;
+use crate::disk::layout;
 use crate::disk::marker;
 use crate::disk::receipt::{FILE, LOADERS, Receipt, WITHHELD_SUFFIX};
 use crate::event::Event;
-use crate::layout;
 
 /// Where the ESP is reached when the rest is unmounted already.
 pub(super) const ESP_PLACE: &str = "/run/nixvm/esp";
@@ -65,12 +65,12 @@ pub(super) async fn run(
     // From the receipt on the disk is an installed one: nothing cancels that any more.
     let runner = &attempt.runner.uncancellable();
     write_receipt(place, receipt)?;
-    attempt.fate.set(Lasting::Installed);
+    attempt.target_state.set(TargetState::Installed);
     put_loader_in_place(place)?;
     unmount(ESP_PLACE, UnmountFlags::empty()).context("cannot unmount the ESP")?;
     erase_marker(&target.node)?;
     if let Err(error) = boot_next(runner, &target.node, layout::ESP.number).await {
-        attempt.board.publish(Event::Warning {
+        attempt.publisher.publish(Event::Warning {
             message: format!(
                 "The firmware's boot order could not be changed ({error:#}); the disk boots where \
                  the firmware tries it."
@@ -101,7 +101,7 @@ async fn unmount_root(attempt: &Attempt) -> Result<()> {
                     "Something uses files below {}: leave that folder in every shell.",
                     layout::MOUNT_POINT
                 );
-                attempt.board.publish(Event::Warning { message });
+                attempt.publisher.publish(Event::Warning { message });
             }
             Err(_) => {}
         }

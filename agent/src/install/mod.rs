@@ -23,17 +23,18 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use nixvm_manifest::Manifest;
 
-pub use account::Account;
 pub use system::build_arguments;
 
-use crate::board::Board;
+use crate::account::Account;
 use crate::command::{Cancelled, Runner};
 use crate::disk::Disk;
+use crate::disk::layout;
 use crate::disk::receipt::{Loader, Receipt};
-use crate::event::{Event, Problem};
-use crate::layout;
+use crate::event::Event;
+use crate::event::Step;
+use crate::event::publisher::Publisher;
 use crate::plan::Plan;
-use crate::step::Step;
+use crate::plan::Problem;
 
 /// Is there while what is mounted at [`layout::MOUNT_POINT`] is ours: an agent that comes after one
 /// that died takes it down, and leaves what somebody else mounted.
@@ -48,7 +49,7 @@ pub struct Attempt {
     /// What the ISO carries.
     pub manifest: Manifest,
     /// Where events go.
-    pub board: Board,
+    pub publisher: Publisher,
     /// Runs the commands, until it is cancelled.
     pub runner: Runner,
     /// The account's secrets; may still be asked for when the attempt begins.
@@ -56,12 +57,12 @@ pub struct Attempt {
     /// The log to be left on the target.
     pub log: PathBuf,
     /// What has become of the disk so far.
-    pub fate: Fate,
+    pub target_state: TargetStateCell,
 }
 
 /// What has become of the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lasting {
+pub enum TargetState {
     /// Nothing was written to it.
     #[default]
     Untouched,
@@ -73,15 +74,15 @@ pub enum Lasting {
 
 /// Where the steps say what has become of the target.
 #[derive(Clone, Debug, Default)]
-pub struct Fate(Arc<Mutex<Lasting>>);
+pub struct TargetStateCell(Arc<Mutex<TargetState>>);
 
-impl Fate {
-    fn set(&self, lasting: Lasting) {
+impl TargetStateCell {
+    fn set(&self, lasting: TargetState) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lasting;
     }
 
     /// What has become of it so far.
-    pub fn get(&self) -> Lasting {
+    pub fn get(&self) -> TargetState {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,7 +95,7 @@ pub struct Failure {
     /// What happened.
     pub error: anyhow::Error,
     /// What has become of the disk.
-    pub disk: Lasting,
+    pub disk: TargetState,
 }
 
 impl Failure {
@@ -111,13 +112,14 @@ impl Failure {
             hint: format!(
                 "{} Look at the log, {}, remove the cause, and retry.",
                 match self.disk {
-                    Lasting::Untouched => "Nothing was written to the disk.",
-                    Lasting::Unfinished => "The disk does not boot and may be installed to again.",
-                    Lasting::Installed =>
+                    TargetState::Untouched => "Nothing was written to the disk.",
+                    TargetState::Unfinished =>
+                        "The disk does not boot and may be installed to again.",
+                    TargetState::Installed =>
                         "The system on the disk is complete; the next start of the ISO puts its boot \
                          loader in place.",
                 },
-                crate::transcript::PATH
+                crate::log::PATH
             ),
         }
     }
@@ -154,8 +156,8 @@ async fn step<T>(
     step: Step,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T, Failure> {
-    let fail = |error| Failure { step, error, disk: attempt.fate.get() };
-    attempt.board.publish(Event::StepStarted { step });
+    let fail = |error| Failure { step, error, disk: attempt.target_state.get() };
+    attempt.publisher.publish(Event::StepStarted { step });
     attempt.runner.note(&format!("== {}", step.title()));
     let started = Instant::now();
     let result = work.await;
@@ -168,7 +170,7 @@ async fn step<T>(
         fail(error)
     })?;
     let seconds = started.elapsed().as_secs_f64();
-    attempt.board.publish(Event::StepFinished { step, seconds });
+    attempt.publisher.publish(Event::StepFinished { step, seconds });
     Ok(value)
 }
 

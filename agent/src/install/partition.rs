@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::target::{Target, settle};
-use super::{Attempt, Lasting, Mount, holders, mounts};
+use super::{Attempt, Mount, TargetState, holders, mounts};
 use crate::command::Runner;
+use crate::disk::layout;
 use crate::disk::marker::{self, Marker};
 use crate::disk::probe;
-use crate::layout;
 
 /// Tools that disko's script needs; with one missing it can end well and have formatted nothing.
 const TOOLS: &[&str] = &[
@@ -70,7 +70,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     // Taking down and triggering took time: look once more, and write at once.
     let target = Target::open(&identity)?;
     let mut disk = open_exclusively(&target.node)?;
-    attempt.fate.set(Lasting::Unfinished);
+    attempt.target_state.set(TargetState::Unfinished);
     empty(&mut disk, &target, &marker)?;
     drop(disk);
     reread(runner, &target).await?;

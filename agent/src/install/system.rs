@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 
 use super::Attempt;
 use super::closure::{copy, target_store};
-use crate::checks::{Buildable, nix};
-use crate::layout;
+use crate::disk::layout;
+use crate::nix::nix;
+use crate::plan::Buildable;
 use crate::plan::System;
 
 /// Runs the step; returns the system's store path.

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::Runner;
 use crate::disk::identity::Identity;
+use crate::disk::layout;
 use crate::disk::probe;
-use crate::layout;
 
 /// The udev rule, written while an install runs.
 const RULE: &str = "/run/udev/rules.d/99-nixvm-target.rules";

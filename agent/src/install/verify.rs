@@ -12,9 +12,9 @@ use anyhow::{Context, Result, bail, ensure};
 use super::boot_loader::Withheld;
 use super::target::Target;
 use super::{Attempt, mounts};
+use crate::disk::layout;
 use crate::disk::probe;
 use crate::disk::receipt::{LOADERS, Loader, Receipt};
-use crate::layout;
 
 /// Runs the step.
 ///

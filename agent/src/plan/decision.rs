@@ -8,14 +8,14 @@ use nixvm_manifest::Manifest;
 
 use super::consent::{self, Consent};
 use super::{Answer, ChosenBy, Plan, Refusal, System, Target, system};
-use crate::checks::{Check, Checked};
-use crate::configuration::Configuration;
 use crate::disk::eligibility::{self, Ineligible};
 use crate::disk::identity::Identity;
+use crate::disk::layout;
 use crate::disk::receipt::Receipt;
 use crate::disk::{Condition, Device, Disk};
-use crate::layout;
 use crate::machine::{Firmware, Machine};
+use crate::plan::Configuration;
+use crate::plan::{Check, Checked};
 
 /// Where the live system's medium is mounted, on NixOS's ISOs.
 const LIVE_MOUNT: &str = "/iso";
@@ -32,14 +32,14 @@ pub struct Facts<'a> {
     /// What is attached.
     pub disks: &'a [Disk],
     /// What somebody said here.
-    pub wishes: &'a Wishes,
+    pub choices: &'a UserChoices,
     /// What was found out about what this decision needs to know.
     pub checked: &'a Checked,
 }
 
 /// What somebody said at the keyboard or on D-Bus.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct UserChoices {
     /// The disk that was chosen. It is forgotten when that disk is gone.
     pub disk: Option<Identity>,
     /// The token of the plan that was confirmed.
@@ -127,7 +127,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Err(check) => return Ok(Decision::Check(check)),
     };
     let plan = Box::new(plan(answers, disk, condition, chosen_by, configuration, system));
-    let confirmed = facts.wishes.confirmed.as_ref() == Some(&plan.token());
+    let confirmed = facts.choices.confirmed.as_ref() == Some(&plan.token());
     Ok(match consent {
         Consent::Ask if !confirmed => Decision::Ask(plan),
         _ => Decision::Go { plan, confirmed },
@@ -172,7 +172,7 @@ fn choose<'a>(
     usable: &[&'a Disk],
 ) -> Result<Choice<'a>, Refusal> {
     let wished = facts
-        .wishes
+        .choices
         .disk
         .as_ref()
         .and_then(|wish| facts.disks.iter().find(|disk| wish.is_device(&disk.device)));

@@ -4,8 +4,11 @@
 //! Pure: nothing outside the arguments is looked at, so every rule of safety is a test of a function.
 //! The rules are the consent table of README.md.
 
+mod configuration;
 mod consent;
 mod decision;
+mod problem;
+mod question;
 mod refusal;
 mod system;
 #[cfg(test)]
@@ -16,12 +19,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::checks::Buildable;
-use crate::configuration::Configuration;
 use crate::disk::Condition;
 use crate::disk::identity::Identity;
 
-pub use decision::{Decision, Facts, Wishes, decide, eligible};
+pub use configuration::Configuration;
+pub use decision::{Decision, Facts, UserChoices, decide, eligible};
+pub use problem::Problem;
+pub use question::{Buildable, Check, Checked, Unreachable, Wanted};
 pub use refusal::Refusal;
 
 /// Everything that an install will do, known before its first write.
@@ -111,7 +115,7 @@ impl Plan {
     pub fn token(&self) -> String {
         // A plan is plain data: it can always be written as JSON.
         let text = serde_json::to_string(self).unwrap_or_else(|_| format!("{self:?}"));
-        crate::text::hex(&Sha256::digest(text.as_bytes())[..8])
+        crate::format::hex(&Sha256::digest(text.as_bytes())[..8])
     }
 
     /// The plan in one sentence.

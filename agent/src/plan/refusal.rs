@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::Unreachable;
-use crate::event::Problem;
+use super::Problem;
+use super::Unreachable;
+use crate::format;
 use crate::machine::Hypervisor;
-use crate::text;
 
 /// Why an install is not begun. Each names its remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +97,8 @@ impl Refusal {
                 "little-memory",
                 format!(
                     "This machine has {} of memory and the install needs {}.",
-                    text::size(*memory_bytes),
-                    text::size(*minimum_bytes)
+                    format::size(*memory_bytes),
+                    format::size(*minimum_bytes)
                 ),
                 format!("Shut the machine down and give it more. {}", hypervisor.memory_setting()),
             ),
@@ -130,7 +130,7 @@ impl Refusal {
             Self::CannotBuild { because, missing } => (
                 "cannot-build",
                 format!("The system has to be built because {because}, and can't be: {missing}."),
-                "Leave host name, account and full name as the ISO has them, or give the VM what is \
+                "ExitAction host name, account and full name as the ISO has them, or give the VM what is \
                  missing: memory in its settings, a network adapter that is connected."
                     .to_owned(),
             ),

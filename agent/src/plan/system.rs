@@ -4,9 +4,9 @@ use nixvm_answers::Resolved;
 use nixvm_manifest::Manifest;
 
 use super::{Facts, Refusal, System};
-use crate::checks::{Check, Wanted};
-use crate::configuration::Configuration;
-use crate::text;
+use crate::format;
+use crate::plan::Configuration;
+use crate::plan::{Check, Wanted};
 
 /// The carried system if it is exactly what was asked for; else the one to be built, or the check
 /// that tells whether it can be.
@@ -29,8 +29,8 @@ pub(super) fn choose(
     if memory < minimum {
         let missing = format!(
             "that takes {} of memory, and this machine has {}",
-            text::size(minimum),
-            text::size(memory)
+            format::size(minimum),
+            format::size(memory)
         );
         return Err(Refusal::CannotBuild { because, missing });
     }

@@ -31,13 +31,14 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::board::{Board, uptime_ms};
-use crate::console;
+use crate::account::Account;
+use crate::clock::uptime_ms;
+use crate::event::publisher::Publisher;
 use crate::event::{Event, Record, VERSION};
-use crate::install::Account;
-use crate::lines::Lines;
-use crate::request::Desk;
-use crate::transcript::Log;
+use crate::log::Log;
+use crate::request::InstallerHandle;
+use crate::sinks::console;
+use crate::sinks::text::Renderer;
 pub use terminal::of_stdout;
 use ui::Ui;
 use wake::Wake;
@@ -49,11 +50,11 @@ const PANICS: u32 = 3;
 const REOPEN: Duration = Duration::from_secs(1);
 
 /// What the screen works with.
-pub struct Parts {
+pub struct ScreenContext {
     /// What it shows, and where it says that it is there.
-    pub board: Board,
+    pub publisher: Publisher,
     /// Where it asks.
-    pub desk: Desk,
+    pub handle: InstallerHandle,
     /// The account, of which it shows a made-up password and says that one is being typed.
     pub account: watch::Sender<Account>,
     /// The log.
@@ -68,12 +69,12 @@ pub struct Parts {
 ///
 /// # Errors
 /// No thread can be started. A terminal that can't be used is no error: the install goes on without.
-pub fn start(parts: Parts) -> Result<()> {
+pub fn start(context: ScreenContext) -> Result<()> {
     // A terminal that is hung up sends it, and that would end the agent.
     let mut hangup = signal(SignalKind::hangup()).context("cannot ignore hangups")?;
     tokio::spawn(async move { while hangup.recv().await.is_some() {} });
     let wake = Wake::new().context("cannot make an event file descriptor")?;
-    let (mut status, mut account) = (parts.board.status(), parts.account.subscribe());
+    let (mut status, mut account) = (context.publisher.status(), context.account.subscribe());
     let caller = wake.clone();
     tokio::spawn(async move {
         loop {
@@ -88,16 +89,16 @@ pub fn start(parts: Parts) -> Result<()> {
         }
     });
     let runtime = Handle::current();
-    let path = parts.terminal.clone();
-    let board = parts.board.clone();
+    let path = context.terminal.clone();
+    let publisher = context.publisher.clone();
     std::thread::Builder::new()
         .name("screen".to_owned())
         .spawn(move || {
-            let mut ui = Ui::new(parts, wake, runtime);
+            let mut ui = Ui::new(context, wake, runtime);
             let ended = keep_up(&path, || ui.run());
             ui.set_typing(false);
             if ended == Ended::Panics
-                && let Err(error) = plain_lines(&path, &board)
+                && let Err(error) = plain_lines(&path, &publisher)
             {
                 tracing::warn!("nothing is told on {}: {error}", path.display());
             }
@@ -143,16 +144,16 @@ fn keep_up(path: &Path, mut run: impl FnMut() -> io::Error) -> Ended {
 }
 
 /// Says how it stands and what happens from now on in plain lines.
-fn plain_lines(path: &Path, board: &Board) -> Result<()> {
-    let status = board.status().borrow().clone();
+fn plain_lines(path: &Path, publisher: &Publisher) -> Result<()> {
+    let status = publisher.status().borrow().clone();
     let record = Record {
         version: VERSION,
         sequence: status.sequence,
         uptime_ms: uptime_ms(),
         event: Event::Snapshot(Box::new(status)),
     };
-    let lines = Lines::default().of(&record);
+    let lines = Renderer::default().of(&record);
     let mut out = OpenOptions::new().write(true).open(path)?;
     write!(out, "{}\r\n", lines.join("\r\n"))?;
-    console::follow_one(board, path.to_owned())
+    console::follow_one(publisher, path.to_owned())
 }

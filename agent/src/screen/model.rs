@@ -8,9 +8,9 @@ use nixvm_answers::password::Secret;
 
 use super::dialog::{Choose, Dialog, PasswordForm};
 use super::rate::Rate;
+use crate::event::Status;
 use crate::event::{DiskView, PasswordOrigin, State};
-use crate::request::{Denied, Request};
-use crate::status::Status;
+use crate::request::{Request, RequestError};
 
 /// Somebody who typed a key this long ago is typing still: what comes next may be meant for what was
 /// on the screen before it changed.
@@ -46,7 +46,7 @@ pub(super) struct Model {
     /// What the installer does.
     pub(super) status: Status,
     /// The password that was made up, if one was.
-    pub(super) made_up: Option<Secret>,
+    pub(super) generated: Option<Secret>,
     /// The first login has to change it.
     pub(super) expired: bool,
     /// The last lines of the log.
@@ -79,7 +79,7 @@ impl Model {
     pub(super) fn new(clock: Clock, log_path: String, has_shell: bool) -> Self {
         Self {
             status: Status::default(),
-            made_up: None,
+            generated: None,
             expired: false,
             log: Vec::new(),
             log_path,
@@ -148,7 +148,7 @@ impl Model {
             Dialog::Password(_) if !matches!(status.state, State::Consent | State::Installing) => {
                 None
             }
-            Dialog::Password(_) if status.password == PasswordOrigin::MadeUp => {
+            Dialog::Password(_) if status.password == PasswordOrigin::Generated => {
                 Some("A password was made up. It is shown at the end.")
             }
             Dialog::Choose(_) | Dialog::Stop if entered => None,
@@ -185,23 +185,23 @@ impl Model {
     }
 
     /// Takes the installer's answer to a request in.
-    pub(super) fn answered(&mut self, answer: Result<(), Denied>) {
+    pub(super) fn answered(&mut self, answer: Result<(), RequestError>) {
         match &mut self.dialog {
             Some(Dialog::Name(form)) if form.busy => match answer {
                 Ok(()) => self.close(),
-                Err(denied) => form.refuse(denied.to_string()),
+                Err(error) => form.refuse(error.to_string()),
             },
             Some(Dialog::Choose(choose)) if choose.busy => {
                 choose.busy = false;
-                if let Err(denied) = answer {
-                    self.notice = Some(format!("Not done: {denied}."));
+                if let Err(error) = answer {
+                    self.notice = Some(format!("Not done: {error}."));
                 } else if self.status.state != State::Choosing {
                     self.close();
                 }
             }
             _ => {
-                if let Err(denied) = answer {
-                    self.notice = Some(format!("Not done: {denied}."));
+                if let Err(error) = answer {
+                    self.notice = Some(format!("Not done: {error}."));
                 }
             }
         }

@@ -18,12 +18,12 @@ use super::input::{self, Decoder};
 use super::model::{Action, Clock, Model};
 use super::terminal::{self, Terminal};
 use super::wake::Wake;
-use super::{Parts, shell, view};
-use crate::board::uptime_ms;
+use super::{ScreenContext, shell, view};
+use crate::account::Account;
+use crate::clock::uptime_ms;
 use crate::event::Event;
-use crate::install::Account;
-use crate::request::{Denied, Request};
-use crate::status::Status;
+use crate::event::Status;
+use crate::request::{Request, RequestError};
 
 /// Time between two frames that no key asked for: an emulated processor has other things to do.
 const FRAME: Duration = Duration::from_millis(250);
@@ -42,13 +42,13 @@ const LOG: u64 = 512 * 1024;
 
 /// An answer that has come.
 enum Reply {
-    Request(Result<(), Denied>),
+    Request(Result<(), RequestError>),
     Password(Result<(), String>),
 }
 
 /// The screen.
 pub(super) struct Ui {
-    parts: Parts,
+    context: ScreenContext,
     wake: Wake,
     runtime: Handle,
     status: watch::Receiver<Status>,
@@ -59,9 +59,9 @@ pub(super) struct Ui {
 }
 
 impl Ui {
-    pub(super) fn new(parts: Parts, wake: Wake, runtime: Handle) -> Self {
-        let (status, account) = (parts.board.status(), parts.account.subscribe());
-        Self { parts, wake, runtime, status, account, replies: mpsc::channel(), ready: false }
+    pub(super) fn new(context: ScreenContext, wake: Wake, runtime: Handle) -> Self {
+        let (status, account) = (context.publisher.status(), context.account.subscribe());
+        Self { context, wake, runtime, status, account, replies: mpsc::channel(), ready: false }
     }
 
     /// Shows the screen until the terminal is lost; says how.
@@ -80,28 +80,28 @@ impl Ui {
 
     /// Says whether somebody has begun to type a password.
     pub(super) fn set_typing(&self, typing: bool) {
-        self.parts
+        self.context
             .account
             .send_if_modified(|account| std::mem::replace(&mut account.typing, typing) != typing);
     }
 
     fn ask(&self, request: Request) {
-        let (desk, wake, reply) =
-            (self.parts.desk.clone(), self.wake.clone(), self.replies.0.clone());
+        let (handle, wake, reply) =
+            (self.context.handle.clone(), self.wake.clone(), self.replies.0.clone());
         self.runtime.spawn(async move {
-            let _screen_gone = reply.send(Reply::Request(desk.ask(request).await));
+            let _screen_gone = reply.send(Reply::Request(handle.ask(request).await));
             wake.call();
         });
     }
 
     fn use_password(&self, password: Secret) {
-        let (desk, wake, reply) =
-            (self.parts.desk.clone(), self.wake.clone(), self.replies.0.clone());
+        let (handle, wake, reply) =
+            (self.context.handle.clone(), self.wake.clone(), self.replies.0.clone());
         self.runtime.spawn(async move {
             let hashed = tokio::task::spawn_blocking(move || hashing::hash(&password)).await;
             let result = match hashed {
                 Ok(Ok(hash)) => {
-                    desk.ask(Request::Password { hash }).await.map_err(|denied| denied.to_string())
+                    handle.ask(Request::Password { hash }).await.map_err(|error| error.to_string())
                 }
                 Ok(Err(invalid)) => Err(invalid.message),
                 Err(_) => Err("it could not be hashed".to_owned()),
@@ -135,9 +135,9 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(ui: &'a mut Ui) -> io::Result<Self> {
-        let path = &ui.parts.terminal;
+        let path = &ui.context.terminal;
         let terminal = Terminal::open(path)?;
-        let log_path = ui.parts.log.path().display().to_string();
+        let log_path = ui.context.log.path().display().to_string();
         let model = Model::new(clock(), log_path, terminal::is_console(path));
         let now = Instant::now();
         let mut run = Self {
@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
         {
             let area = self.terminal.as_ref().and_then(|terminal| terminal.area().ok());
             let width = usize::from(area.unwrap_or_default().width).saturating_sub(2);
-            view.fill(&self.ui.parts.log.read(LOG), width);
+            view.fill(&self.ui.context.log.read(LOG), width);
         }
     }
 
@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
         if self.ui.account.has_changed().unwrap_or(false) || self.whole {
             self.changed = true;
             let account = self.ui.account.borrow_and_update();
-            self.model.made_up.clone_from(&account.made_up);
+            self.model.generated.clone_from(&account.generated);
             self.model.expired = account.expired;
         }
         if self.ui.status.has_changed().unwrap_or(false) || self.whole {
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
 
     fn tick(&mut self) -> io::Result<()> {
         self.ticked = self.model.clock.now;
-        let log = self.ui.parts.log.tail(TAIL);
+        let log = self.ui.context.log.tail(TAIL);
         if log != self.model.log {
             self.model.log = log;
             self.changed = true;
@@ -296,8 +296,8 @@ impl<'a> Run<'a> {
         (self.changed, self.whole) = (false, false);
         if !self.ui.ready {
             self.ui.ready = true;
-            let seconds = self.ui.parts.started.elapsed().as_secs_f64();
-            self.ui.parts.board.publish(Event::ScreenReady { seconds });
+            let seconds = self.ui.context.started.elapsed().as_secs_f64();
+            self.ui.context.publisher.publish(Event::ScreenReady { seconds });
         }
         Ok(())
     }
@@ -328,7 +328,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.shell = None;
-        self.terminal = Some(Terminal::open(&self.ui.parts.terminal)?);
+        self.terminal = Some(Terminal::open(&self.ui.context.terminal)?);
         self.model.close();
         (self.changed, self.whole) = (true, true);
         Ok(())

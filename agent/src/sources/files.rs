@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use nixvm_answers::area::{self, Unreadable};
-use nixvm_answers::{Answers, Given, Problem, Problems, Source, command_line, document};
+use nixvm_answers::{Answers, Problem, Problems, Source, SourceAnswers, command_line, document};
 
 use super::Found;
 
@@ -25,7 +25,7 @@ const CREDENTIAL: &str = "run/credentials/@system/nixvm.answers";
 const ISO: &str = "iso";
 
 /// What the files below `root` say, which is `/` but for tests.
-pub(super) fn read(root: &Path) -> Vec<Result<Given, Problems>> {
+pub(super) fn read(root: &Path) -> Vec<Result<SourceAnswers, Problems>> {
     [command_line(root), firmware_config(root), credential(root), embedded(root)]
         .into_iter()
         .filter_map(Result::transpose)
@@ -99,7 +99,7 @@ mod tests {
         root
     }
 
-    fn only(files: &[(&str, &[u8])]) -> Result<Given, Problems> {
+    fn only(files: &[(&str, &[u8])]) -> Result<SourceAnswers, Problems> {
         let mut found = read(machine(files).path());
         assert_eq!(found.len(), 1, "{found:?}");
         found.remove(0)

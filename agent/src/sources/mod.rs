@@ -10,19 +10,19 @@ mod volume;
 
 use std::path::Path;
 
-use nixvm_answers::{Given, Problems};
+use nixvm_answers::{Problems, SourceAnswers};
 
 use crate::command::Runner;
 use crate::machine::hypervisor::Hypervisor;
 
 pub use check::check_answers;
-pub use volume::{LABEL, read_volume, silent_volume};
+pub use volume::{read_volume, silent_volume};
 
 /// What a source said; nothing, if there is no such source.
-type Found = Result<Option<Given>, Problems>;
+type Found = Result<Option<SourceAnswers>, Problems>;
 
 /// Reads all sources that are there from the start. Volumes may come later: [`read_volume`].
-pub async fn read(runner: &Runner, hypervisor: Hypervisor) -> Vec<Result<Given, Problems>> {
+pub async fn read(runner: &Runner, hypervisor: Hypervisor) -> Vec<Result<SourceAnswers, Problems>> {
     // What the tools say may be a password's hash: none of it goes into the transcript.
     let silent = Runner::new(runner.cancellation().clone(), None);
     if let Err(error) = silent.tool("modprobe").arg("qemu_fw_cfg").run().await {

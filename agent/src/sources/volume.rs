@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use nixvm_answers::{Given, Problem, Problems, Source, document};
+use nixvm_answers::{Problem, Problems, Source, SourceAnswers, document};
 use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -13,8 +13,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen,
 };
 
-/// The label of the file system, in capital or small letters: FAT has only the former.
-pub const LABEL: &str = "NIXVM";
+use crate::disk::eligibility::ANSWERS_LABEL;
 
 /// The file in the volume's root, in capital or small letters.
 const FILE: &str = "nixvm.toml";
@@ -29,7 +28,7 @@ const FILE: &str = "nixvm.toml";
 /// # Errors
 /// The volume can't be read, has no `nixvm.toml`, or there is something wrong in it: whoever
 /// attached it meant it to be used.
-pub fn read_volume(device: &Path, file_system: &str) -> Result<Given, Problems> {
+pub fn read_volume(device: &Path, file_system: &str) -> Result<SourceAnswers, Problems> {
     let source = Source::Volume { device: device.display().to_string() };
     match read(device, file_system) {
         Ok(bytes) => document::parse(&bytes, source),
@@ -63,7 +62,7 @@ fn read(device: &Path, file_system: &str) -> Result<Vec<u8>> {
     }
     let name = match names.as_slice() {
         [name] => name,
-        [] => bail!("there is no {FILE} on the volume labelled {LABEL}"),
+        [] => bail!("there is no {FILE} on the volume labelled {ANSWERS_LABEL}"),
         _ => bail!("there are several {FILE} on it, in capital and small letters"),
     };
     // A link could lead anywhere, and a pipe would be waited for.
@@ -158,9 +157,9 @@ mod tests {
             fs::File::create(&image).unwrap().set_len(8 << 20).unwrap();
         }
         match kind {
-            "ext4" => run("mkfs.ext4", &["-q", "-L", LABEL, "-d", tree, path])?,
+            "ext4" => run("mkfs.ext4", &["-q", "-L", ANSWERS_LABEL, "-d", tree, path])?,
             "vfat" => {
-                run("mkfs.vfat", &["-n", LABEL, path])?;
+                run("mkfs.vfat", &["-n", ANSWERS_LABEL, path])?;
                 let names: Vec<_> =
                     files.iter().map(|(name, _)| format!("{tree}/{name}")).collect();
                 let mut arguments = vec!["-i", path];
@@ -168,13 +167,13 @@ mod tests {
                 arguments.push("::");
                 run("mcopy", &arguments)?
             }
-            _ => run("xorriso", &["-as", "mkisofs", "-R", "-V", LABEL, "-o", path, tree])?,
+            _ => run("xorriso", &["-as", "mkisofs", "-R", "-V", ANSWERS_LABEL, "-o", path, tree])?,
         };
         let node = run("losetup", &["-f", "--show", path])?;
         Some(Loop { node, _folder: folder })
     }
 
-    fn said(kind: &str, volume: &Loop) -> Result<Given, Problems> {
+    fn said(kind: &str, volume: &Loop) -> Result<SourceAnswers, Problems> {
         read_volume(Path::new(&volume.node), kind)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nixvm_agent::event::{Event, Outcome, State};
 use serde_json::{Value, json};
 
-use crate::rig::{Agent, Daemon, Policy, run, served};
+use crate::fixture::{Agent, Daemon, Policy, run, served};
 
 fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_nixvm-agent"))
@@ -59,9 +59,9 @@ async fn what_is_known_is_shown() {
     assert_eq!(code, 7);
     assert!(err.starts_with("nixvm-agent: nothing is planned (waiting-for-disk)"), "{err}");
 
-    agent.board.publish(disks());
+    agent.publisher.publish(disks());
     agent.state(State::Consent);
-    agent.board.publish(plan());
+    agent.publisher.publish(plan());
     let (code, out, _) = run(daemon.cli_as_nobody(&["status"])).await;
     assert_eq!(code, 0);
     assert!(out.contains("State      consent\n"), "{out}");
@@ -94,12 +94,12 @@ async fn a_plan_that_is_being_made_is_awaited() {
     while daemon.clients() == before {}
     // Whoever does not wait has long ended when the last of these is told.
     for _ in 0..20 {
-        agent.board.publish(Event::Warning { message: "Looking.".to_owned() });
+        agent.publisher.publish(Event::Warning { message: "Looking.".to_owned() });
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(!planning.is_finished(), "it did not wait");
     let (from, to) = (State::Preflight, State::Consent);
-    agent.board.publish_all([Event::State { from, to, message: "m".into() }, plan()]);
+    agent.publisher.publish_all([Event::State { from, to, message: "m".into() }, plan()]);
     let (code, out, err) = planning.await.unwrap();
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("0123456789abcdef"), "{out}");
@@ -109,7 +109,7 @@ async fn a_plan_that_is_being_made_is_awaited() {
 async fn requests_arrive_and_denials_have_a_code() {
     let Some(daemon) = Daemon::start(Policy::Ours) else { return };
     let mut agent = Agent::start(daemon.bus());
-    agent.board.publish(disks());
+    agent.publisher.publish(disks());
     served(&daemon).await;
     for (arguments, request) in [
         (&["select", "vda"][..], "Select { disk: \"vda\" }"),

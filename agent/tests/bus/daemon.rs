@@ -6,7 +6,7 @@ use std::process::Stdio;
 use nixvm_agent::event::{Event, Outcome, State};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::rig::{Agent, Daemon, Policy, run, served};
+use crate::fixture::{Agent, Daemon, Policy, run, served};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_bus_costs_the_install_nothing_and_watchers_find_it_again() {
@@ -53,10 +53,10 @@ async fn clients_that_vanish_cost_nobody_an_event() {
     lines.next_line().await.unwrap().unwrap();
     let bus = daemon.bus();
     for number in 0..200_u64 {
-        agent.board.publish(Event::Progress { bytes_done: number, bytes_total: 200 });
+        agent.publisher.publish(Event::Progress { bytes_done: number, bytes_total: 200 });
         if number % 4 == 0 {
             // Not even the end of the handshake is awaited.
-            let nixvm_agent::bus::Bus::At(address) = &bus else { unreachable!() };
+            let nixvm_agent::dbus::Bus::At(address) = &bus else { unreachable!() };
             let address = address.to_string();
             let path = address.split(['=', ',']).nth(1).unwrap().to_owned();
             drop(UnixStream::connect(path).unwrap());
@@ -80,7 +80,7 @@ async fn clients_that_vanish_cost_nobody_an_event() {
         let record: serde_json::Value = serde_json::from_str(&line).unwrap();
         events.push(record["sequence"].as_u64().unwrap());
     }
-    let last = agent.board.status().borrow().sequence;
+    let last = agent.publisher.status().borrow().sequence;
     assert!(events.iter().copied().eq(last - 201..=last), "{events:?}");
     assert_eq!(watch.wait().await.unwrap().code(), Some(0));
 }

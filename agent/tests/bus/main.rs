@@ -5,5 +5,5 @@
 
 mod cli;
 mod daemon;
+mod fixture;
 mod policy;
-mod rig;

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use nixvm_agent::event::{Outcome, State};
 
-use crate::rig::{Agent, Daemon, Policy, run, served};
+use crate::fixture::{Agent, Daemon, Policy, run, served};
 
 const INTERFACE: &str = "org.nixvm.Installer1";
 
@@ -35,7 +35,7 @@ async fn others_read_and_root_steers() {
     for method in METHODS {
         let output = call(&daemon, method);
         assert!(!output.status.success(), "{method:?}");
-        assert!(text(&output.stderr).to_lowercase().contains("access denied"), "{output:?}");
+        assert!(text(&output.stderr).to_lowercase().contains("access error"), "{output:?}");
     }
     let set = daemon.busctl_as_nobody("set-property", &[INTERFACE, "State", "s", "finished"]);
     assert!(!set.status.success());
@@ -78,7 +78,7 @@ async fn others_hear_every_event_and_the_verdict() {
     assert_eq!(records[0]["event"], "snapshot");
     let numbers: Vec<_> =
         records.iter().map(|record| record["sequence"].as_u64().unwrap()).collect();
-    let last = agent.board.status().borrow().sequence;
+    let last = agent.publisher.status().borrow().sequence;
     if numbers[0] < last {
         assert!(numbers.iter().copied().eq(numbers[0]..=last), "{numbers:?}");
     }
@@ -92,7 +92,7 @@ async fn a_missing_policy_opens_nothing() {
     served(&daemon).await;
     for method in METHODS {
         let output = call(&daemon, method);
-        assert!(text(&output.stderr).to_lowercase().contains("access denied"), "{output:?}");
+        assert!(text(&output.stderr).to_lowercase().contains("access error"), "{output:?}");
     }
     assert!(agent.asked.try_recv().is_err());
     let (code, _, err) = run(daemon.cli_as_nobody(&["cancel"])).await;

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nixvm_answers::{Given, Problems, Source, area, command_line, document};
+use nixvm_answers::{SourceAnswers, Problems, Source, area, command_line, document};
 
 fuzz_target!(|bytes: &[u8]| {
     check(document::parse(bytes, Source::Iso), bytes);
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// What is taken shows no secret; what is refused says why, where, and in printable signs.
-fn check(result: Result<Given, Problems>, bytes: &[u8]) {
+fn check(result: Result<SourceAnswers, Problems>, bytes: &[u8]) {
     match result {
         Ok(given) => {
             let shown = format!("{given:?} {}", serde_json::to_string(&given.answers).unwrap());

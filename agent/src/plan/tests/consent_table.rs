@@ -54,7 +54,7 @@ fn a_disk_with_data_is_asked_for_and_named_unless_a_rule_and_erase_any_select_it
 fn what_is_confirmed_is_what_was_shown() {
     let mut world = World::new([data("vda")]);
     let token = asks(&world.decide()).unwrap().token();
-    world.wishes.confirmed = Some(token);
+    world.choices.confirmed = Some(token);
     assert!(matches!(world.decide(), Decision::Go { confirmed: true, .. }));
     // Something else is on it now: that has not been consented to.
     world.disks[0].content.digest = "another".into();

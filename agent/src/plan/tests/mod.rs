@@ -5,15 +5,15 @@ mod properties;
 mod refusals;
 mod traps;
 
-use nixvm_answers::{Given, Problems, Resolved, Source, document, resolve};
+use nixvm_answers::{Problems, Resolved, Source, SourceAnswers, document, resolve};
 use nixvm_manifest::Manifest;
 
-use super::{Decision, Facts, Plan, Wishes, decide};
-use crate::checks::{Buildable, Check, Checked};
+use super::{Decision, Facts, Plan, UserChoices, decide};
 use crate::disk::marker::Marker;
 use crate::disk::receipt::{Loader, Receipt};
 use crate::disk::{Disk, Partition, Signature};
 use crate::machine::{Firmware, Hypervisor, Machine};
+use crate::plan::{Buildable, Check, Checked};
 use crate::testing;
 
 /// Everything that a decision depends on, owned.
@@ -23,7 +23,7 @@ struct World {
     machine: Machine,
     answers: Result<Resolved, Problems>,
     disks: Vec<Disk>,
-    wishes: Wishes,
+    choices: UserChoices,
     checked: Checked,
 }
 
@@ -45,7 +45,7 @@ impl World {
             manifest,
             machine,
             disks: disks.into_iter().collect(),
-            wishes: Wishes::default(),
+            choices: UserChoices::default(),
             checked: Checked::default(),
         }
     }
@@ -62,7 +62,7 @@ impl World {
 
     fn choosing(mut self, name: &str) -> Self {
         let disk = self.disks.iter().find(|disk| disk.device.name == name).unwrap();
-        self.wishes.disk = Some(crate::disk::identity::Identity::of(disk));
+        self.choices.disk = Some(crate::disk::identity::Identity::of(disk));
         self
     }
 
@@ -72,7 +72,7 @@ impl World {
             machine: &self.machine,
             answers: self.answers.as_ref(),
             disks: &self.disks,
-            wishes: &self.wishes,
+            choices: &self.choices,
             checked: &self.checked,
         })
     }
@@ -94,7 +94,7 @@ impl World {
 /// What a volume with this file and the manifest say together.
 fn resolved(manifest: &Manifest, toml: &str) -> Result<Resolved, Problems> {
     let source = Source::Volume { device: "/dev/sr1".into() };
-    let given: Result<Given, Problems> = document::parse(toml.as_bytes(), source);
+    let given: Result<SourceAnswers, Problems> = document::parse(toml.as_bytes(), source);
     resolve([given], manifest.answer_defaults().unwrap())
 }
 
@@ -150,18 +150,19 @@ fn installed(name: &str) -> Disk {
 fn with_layout(name: &str) -> Disk {
     let mut disk = data(name);
     disk.content.table_id = Some("ours".into());
-    disk.device.partitions = [(&crate::layout::ESP, "vfat"), (&crate::layout::ROOT, "ext4")]
-        .into_iter()
-        .map(|(partition, filesystem)| Partition {
-            number: partition.number,
-            node: format!("/dev/{name}{}", partition.number).into(),
-            size_bytes: 1 << 30,
-            name: Some(partition.name.into()),
-            filesystem: Some(filesystem.into()),
-            label: Some(partition.label.into()),
-            ..Partition::default()
-        })
-        .collect();
+    disk.device.partitions =
+        [(&crate::disk::layout::ESP, "vfat"), (&crate::disk::layout::ROOT, "ext4")]
+            .into_iter()
+            .map(|(partition, filesystem)| Partition {
+                number: partition.number,
+                node: format!("/dev/{name}{}", partition.number).into(),
+                size_bytes: 1 << 30,
+                name: Some(partition.name.into()),
+                filesystem: Some(filesystem.into()),
+                label: Some(partition.label.into()),
+                ..Partition::default()
+            })
+            .collect();
     disk
 }
 

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::disk::layout;
 use crate::disk::{Condition, Kind};
-use crate::layout;
 use crate::plan::ChosenBy;
 
 const HYPERVISORS: [Hypervisor; 6] = [
@@ -85,7 +85,7 @@ fn world() -> impl Strategy<Value = World> {
                 _ => {}
             }
             if let Some(disk) = world.disks.get(wish) {
-                world.wishes.disk = Some(crate::disk::identity::Identity::of(disk));
+                world.choices.disk = Some(crate::disk::identity::Identity::of(disk));
             }
             world
         },
@@ -117,7 +117,7 @@ proptest! {
     fn no_plan_targets_what_must_not_be_written(mut world in world(), confirm in any::<bool>()) {
         let mut decision = world.decide_checked();
         if confirm && let Decision::Ask(plan) = &decision {
-            world.wishes.confirmed = Some(plan.token());
+            world.choices.confirmed = Some(plan.token());
             decision = world.decide_checked();
         }
         let plan = match &decision {

@@ -1,7 +1,7 @@
 //! What is refused, and what has to be found out before a plan is complete.
 
 use super::*;
-use crate::checks::Unreachable;
+use crate::plan::Unreachable;
 use crate::plan::{Refusal, System};
 
 fn refusal(world: &World) -> Refusal {

@@ -15,53 +15,55 @@ use super::input::Key;
 use super::model::{Action, Clock, Model};
 use super::{glyph, view};
 use crate::disk::Condition;
-use crate::event::{DiskView, Event, Outcome, Problem, State};
+use crate::event::Status;
+use crate::event::Step;
+use crate::event::{DiskView, Event, Outcome, State};
+use crate::plan::Problem;
 use crate::plan::{Answer, Plan};
-use crate::status::Status;
-use crate::step::Step;
 use crate::testing;
 
 /// Lines that a page of the log has in these tests.
 const PAGE: usize = 20;
 
 /// A model that is fed with events, keys and time.
-struct Rig {
+struct Fixture {
     model: Model,
     status: Status,
 }
 
-impl Rig {
+impl Fixture {
     /// A machine that was just looked at.
     fn new() -> Self {
         let clock = Clock { now: Instant::now(), uptime_ms: 100_000 };
         let model = Model::new(clock, "/run/nixvm/install.log".to_owned(), true);
-        let mut rig = Self { model, status: Status::default() };
-        rig.event(Event::Started { agent: "0.1.0".to_owned(), build_id: "2026-11-24".to_owned() });
-        rig.event(Event::Machine(testing::machine()));
-        rig
+        let mut fixture = Self { model, status: Status::default() };
+        fixture
+            .event(Event::Started { agent: "0.1.0".to_owned(), build_id: "2026-11-24".to_owned() });
+        fixture.event(Event::Machine(testing::machine()));
+        fixture
     }
 
     /// A machine with a disk, in the state that comes before everything else.
     fn with_disks(disks: Vec<DiskView>) -> Self {
-        let mut rig = Self::new();
-        rig.event(Event::Disks { disks });
-        rig
+        let mut fixture = Self::new();
+        fixture.event(Event::Disks { disks });
+        fixture
     }
 
     /// A machine with one blank disk and a plan for it.
     fn consent() -> Self {
-        let mut rig = Self::with_disks(vec![disk("vda"), medium()]);
-        rig.enter(State::Consent, "The install begins by itself.");
-        rig.plan(plan("vda"));
-        rig
+        let mut fixture = Self::with_disks(vec![disk("vda"), medium()]);
+        fixture.enter(State::Consent, "The install begins by itself.");
+        fixture.plan(plan("vda"));
+        fixture
     }
 
     /// An install that has begun.
     fn installing() -> Self {
-        let mut rig = Self::consent();
-        rig.enter(State::Installing, "Install NixOS.");
-        rig.event(Event::Installing { attempt: "a".to_owned() });
-        rig
+        let mut fixture = Self::consent();
+        fixture.enter(State::Installing, "Install NixOS.");
+        fixture.event(Event::Installing { attempt: "a".to_owned() });
+        fixture
     }
 
     fn event(&mut self, event: Event) -> Option<Action> {

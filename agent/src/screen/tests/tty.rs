@@ -16,12 +16,12 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::board::Board;
+use crate::account::Account;
 use crate::event::PasswordOrigin;
-use crate::install::Account;
-use crate::request::{Desk, Envelope, Request};
-use crate::screen::{Ended, Parts, keep_up, plain_lines, start};
-use crate::transcript::Log;
+use crate::event::publisher::Publisher;
+use crate::log::Log;
+use crate::request::{InstallerHandle, Message, Request};
+use crate::screen::{Ended, ScreenContext, keep_up, plain_lines, start};
 
 /// How long anything may take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -104,57 +104,57 @@ impl Tty {
 }
 
 /// The screen with the installer's side of it.
-struct Bench {
+struct Fixture {
     tty: Tty,
-    board: Board,
+    publisher: Publisher,
     account: watch::Sender<Account>,
-    requests: mpsc::Receiver<Envelope>,
+    requests: mpsc::Receiver<Message>,
     /// Hears when it says that it is there.
     ready: std::sync::mpsc::Receiver<()>,
 }
 
-impl Bench {
+impl Fixture {
     fn start(columns: u16, rows: u16) -> Self {
         let tty = Tty::open(columns, rows);
         let file = tempfile::NamedTempFile::new().unwrap();
         let log = Arc::new(Log::open(file.path()).unwrap());
         let (say, ready) = std::sync::mpsc::channel();
-        let board = Board::new(vec![Box::new(move |record| {
+        let publisher = Publisher::new(vec![Box::new(move |record| {
             if matches!(record.event, Event::ScreenReady { .. }) {
                 say.send(()).unwrap();
             }
         })]);
         let account = watch::Sender::new(Account::default());
-        let (desk, requests) = Desk::new();
-        let parts = Parts {
-            board: board.clone(),
-            desk,
+        let (handle, requests) = InstallerHandle::new();
+        let context = ScreenContext {
+            publisher: publisher.clone(),
+            handle,
             account: account.clone(),
             log,
             terminal: tty.path.clone(),
             started: Instant::now(),
         };
-        start(parts).unwrap();
-        Self { tty, board, account, requests, ready }
+        start(context).unwrap();
+        Self { tty, publisher, account, requests, ready }
     }
 
     fn enter(&self, to: State) {
-        let from = self.board.status().borrow().state;
-        self.board.publish(Event::State { from, to, message: "A message.".to_owned() });
+        let from = self.publisher.status().borrow().state;
+        self.publisher.publish(Event::State { from, to, message: "A message.".to_owned() });
     }
 
     fn consent(&self, plan: Plan) -> String {
-        self.board.publish(Event::Machine(testing::machine()));
-        self.board.publish(Event::Disks { disks: vec![disk("vda"), windows("vdb")] });
+        self.publisher.publish(Event::Machine(testing::machine()));
+        self.publisher.publish(Event::Disks { disks: vec![disk("vda"), windows("vdb")] });
         self.enter(State::Consent);
         let token = plan.token();
-        self.board.publish(Event::Plan { plan: Box::new(plan), token: token.clone() });
+        self.publisher.publish(Event::Plan { plan: Box::new(plan), token: token.clone() });
         token
     }
 
     /// The next request, which is followed.
     async fn request(&mut self) -> Request {
-        let Envelope { request, reply } =
+        let Message { request, reply } =
             tokio::time::timeout(PATIENCE, self.requests.recv()).await.unwrap().unwrap();
         reply.send(Ok(())).unwrap();
         request
@@ -163,96 +163,96 @@ impl Bench {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_screen_appears_and_says_so_once() {
-    let bench = Bench::start(80, 25);
-    bench.tty.shows("NixOS installer");
-    let attributes = tcgetattr(bench.tty.other.as_ref().unwrap()).unwrap();
+    let fixture = Fixture::start(80, 25);
+    fixture.tty.shows("NixOS installer");
+    let attributes = tcgetattr(fixture.tty.other.as_ref().unwrap()).unwrap();
     assert!(!attributes.local_modes.intersects(LocalModes::ECHO | LocalModes::ISIG));
-    bench.consent(plan("vda"));
-    bench.tty.shows("which is blank");
-    assert_eq!(bench.ready.try_iter().count(), 1);
+    fixture.consent(plan("vda"));
+    fixture.tty.shows("which is blank");
+    assert_eq!(fixture.ready.try_iter().count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_size_is_noticed_and_damage_is_painted_over() {
-    let mut bench = Bench::start(80, 25);
-    bench.consent(plan("vda"));
-    bench.tty.shows("which is blank");
-    bench.tty.resize(100, 30);
+    let mut fixture = Fixture::start(80, 25);
+    fixture.consent(plan("vda"));
+    fixture.tty.shows("which is blank");
+    fixture.tty.resize(100, 30);
     let keys = |screen: &vt100::Screen| {
         screen.cell(29, 99).is_some_and(|cell| cell.bgcolor() != vt100::Color::Default)
     };
-    bench.tty.until("keys at the bottom", keys);
+    fixture.tty.until("keys at the bottom", keys);
     // What the kernel writes goes past the screen.
-    bench.tty.seen.0.lock().unwrap().process(b"\x1b[10;1H[  1.0] a message of the kernel");
-    bench.tty.press("\x0c");
-    bench.tty.until("screen without the message", |screen| {
+    fixture.tty.seen.0.lock().unwrap().process(b"\x1b[10;1H[  1.0] a message of the kernel");
+    fixture.tty.press("\x0c");
+    fixture.tty.until("screen without the message", |screen| {
         !screen.contents().contains("a message of the kernel")
     });
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_are_pressed_become_requests() {
-    let mut bench = Bench::start(80, 25);
-    bench.tty.shows("NixOS installer");
-    let token = bench.consent(plan_for_windows("vdb"));
-    bench.board.publish(Event::Countdown { seconds_left: 5 });
-    bench.tty.shows("begins in 5 s");
-    bench.tty.press("\r");
-    assert!(matches!(bench.request().await, Request::Cancel));
-    bench.enter(State::Consent);
-    bench.tty.shows("Press I to install");
-    bench.tty.press("i");
-    bench.tty.shows("Type vdb and press Enter");
-    bench.tty.press("vd\x7fdb\r");
-    assert!(matches!(bench.request().await, Request::Confirm { token: sent } if sent == token));
-    bench.tty.press("d");
-    bench.tty.shows("On which disk");
-    bench.tty.press("\x1b[B\r");
-    assert!(matches!(bench.request().await, Request::Select { disk } if disk == "vdb"));
+    let mut fixture = Fixture::start(80, 25);
+    fixture.tty.shows("NixOS installer");
+    let token = fixture.consent(plan_for_windows("vdb"));
+    fixture.publisher.publish(Event::Countdown { seconds_left: 5 });
+    fixture.tty.shows("begins in 5 s");
+    fixture.tty.press("\r");
+    assert!(matches!(fixture.request().await, Request::Cancel));
+    fixture.enter(State::Consent);
+    fixture.tty.shows("Press I to install");
+    fixture.tty.press("i");
+    fixture.tty.shows("Type vdb and press Enter");
+    fixture.tty.press("vd\x7fdb\r");
+    assert!(matches!(fixture.request().await, Request::Confirm { token: sent } if sent == token));
+    fixture.tty.press("d");
+    fixture.tty.shows("On which disk");
+    fixture.tty.press("\x1b[B\r");
+    assert!(matches!(fixture.request().await, Request::Select { disk } if disk == "vdb"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_leaves_as_a_hash_and_the_install_knows_that_it_is_coming() {
-    let mut bench = Bench::start(80, 25);
-    bench.tty.shows("NixOS installer");
-    bench.consent(plan("vda"));
-    bench.enter(State::Installing);
-    bench.tty.shows("Choose a password");
-    bench.tty.press("hunter2");
-    let mut account = bench.account.subscribe();
+    let mut fixture = Fixture::start(80, 25);
+    fixture.tty.shows("NixOS installer");
+    fixture.consent(plan("vda"));
+    fixture.enter(State::Installing);
+    fixture.tty.shows("Choose a password");
+    fixture.tty.press("hunter2");
+    let mut account = fixture.account.subscribe();
     tokio::time::timeout(PATIENCE, account.wait_for(|a| a.typing)).await.unwrap().unwrap();
-    bench.tty.press("\rhunter2\r");
-    let Request::Password { hash } = bench.request().await else { panic!("a password is set") };
+    fixture.tty.press("\rhunter2\r");
+    let Request::Password { hash } = fixture.request().await else { panic!("a password is set") };
     assert!(hash.reveal().parse::<PasswordHash>().is_ok() && !hash.reveal().contains("hunter2"));
-    bench.board.publish(Event::Password { origin: PasswordOrigin::Typed });
-    let contents = bench.tty.shows("The password is set.");
+    fixture.publisher.publish(Event::Password { origin: PasswordOrigin::Typed });
+    let contents = fixture.tty.shows("The password is set.");
     assert!(!contents.contains("hunter2"));
     tokio::time::timeout(PATIENCE, account.wait_for(|a| !a.typing)).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_escape_key_is_told_from_a_sequence() {
-    let bench = &mut Bench::start(80, 25);
-    bench.tty.shows("NixOS installer");
-    bench.consent(plan("vda"));
-    bench.enter(State::Installing);
-    bench.tty.shows("Choose a password");
-    bench.tty.press("\x1b[A");
-    bench.tty.press("x");
-    bench.tty.shows("*");
-    bench.tty.press("\x1b");
-    bench.tty.shows("Cancel the install");
+    let fixture = &mut Fixture::start(80, 25);
+    fixture.tty.shows("NixOS installer");
+    fixture.consent(plan("vda"));
+    fixture.enter(State::Installing);
+    fixture.tty.shows("Choose a password");
+    fixture.tty.press("\x1b[A");
+    fixture.tty.press("x");
+    fixture.tty.shows("*");
+    fixture.tty.press("\x1b");
+    fixture.tty.shows("Cancel the install");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_terminal_hurts_nobody() {
-    let mut bench = Bench::start(80, 25);
-    bench.tty.shows("NixOS installer");
-    bench.tty.other = None;
-    drop(bench.tty);
-    bench.board.publish(Event::Machine(testing::machine()));
-    // The thread has ended and let go of its end of the desk.
-    let end = tokio::time::timeout(PATIENCE, bench.requests.recv()).await.unwrap();
+    let mut fixture = Fixture::start(80, 25);
+    fixture.tty.shows("NixOS installer");
+    fixture.tty.other = None;
+    drop(fixture.tty);
+    fixture.publisher.publish(Event::Machine(testing::machine()));
+    // The thread has ended and let go of its end of the handle.
+    let end = tokio::time::timeout(PATIENCE, fixture.requests.recv()).await.unwrap();
     assert!(end.is_none());
 }
 
@@ -270,12 +270,12 @@ fn a_crash_is_survived_a_few_times() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_not_be_drawn_is_said() {
     let tty = Tty::open(80, 25);
-    let board = Board::new(Vec::new());
+    let publisher = Publisher::new(Vec::new());
     let said = |message: &str| Event::Warning { message: message.to_owned() };
-    board.publish(said("What was before."));
-    plain_lines(&tty.path, &board).unwrap();
+    publisher.publish(said("What was before."));
+    plain_lines(&tty.path, &publisher).unwrap();
     tty.shows("Warning: What was before.");
-    board.publish(said("What came after."));
+    publisher.publish(said("What came after."));
     tty.shows("Warning: What came after.");
 }
 

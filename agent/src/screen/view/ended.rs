@@ -22,9 +22,9 @@ pub(super) fn finished(model: &Model, page: &mut Page) {
         let source = format!(" ({})", answers::from(source));
         answers::row(&mut page.top, "SSH keys", keys, &source);
     }
-    let made_up =
-        model.made_up.as_ref().filter(|_| model.status.password == PasswordOrigin::MadeUp);
-    match (made_up, model.status.password) {
+    let generated =
+        model.generated.as_ref().filter(|_| model.status.password == PasswordOrigin::Generated);
+    match (generated, model.status.password) {
         (Some(password), _) => {
             show_password(password, model.expired, &mut page.top);
             warnings(model, &mut page.middle);
@@ -32,7 +32,7 @@ pub(super) fn finished(model: &Model, page: &mut Page) {
             leaving(model, &mut page.bottom);
             return;
         }
-        (None, PasswordOrigin::MadeUp) => {
+        (None, PasswordOrigin::Generated) => {
             answers::row(&mut page.top, "Password", "made up", " (shown when it was installed)");
         }
         (None, PasswordOrigin::Typed) => {

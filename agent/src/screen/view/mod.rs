@@ -99,7 +99,7 @@ fn draw_header(model: &Model, area: Rect, buffer: &mut Buffer) {
             machine.hypervisor,
             machine.firmware,
             machine.architecture,
-            crate::text::size(machine.memory_bytes),
+            crate::format::size(machine.memory_bytes),
         )
     });
     let room = usize::from(area.width).saturating_sub(right.chars().count() + 3);

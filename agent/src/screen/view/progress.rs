@@ -5,9 +5,9 @@ use ratatui::text::{Line, Span};
 use super::super::flow::Flow;
 use super::super::model::Model;
 use super::style;
+use crate::event::Step;
 use crate::event::{Outcome, State};
-use crate::step::Step;
-use crate::text;
+use crate::format;
 
 /// Columns of a step's title.
 const TITLES: usize = 36;
@@ -32,7 +32,7 @@ pub(super) fn steps(model: &Model, flow: &mut Flow) {
             Line::from(vec![
                 Span::styled(" ► ", style::TITLE),
                 Span::styled(title, style::TITLE),
-                Span::styled(text::duration(model.step_seconds()), style::TITLE),
+                Span::styled(format::duration(model.step_seconds()), style::TITLE),
             ])
         } else if status.step == Some(step) {
             Line::from(vec![
@@ -55,7 +55,11 @@ fn stopped(outcome: Option<Outcome>) -> &'static str {
 
 /// A finished step's time: tenths of a second while they can be told apart.
 fn step_time(seconds: f64) -> String {
-    if seconds < 9.95 { format!("{seconds:.1} s") } else { text::duration(seconds.round() as u64) }
+    if seconds < 9.95 {
+        format!("{seconds:.1} s")
+    } else {
+        format::duration(seconds.round() as u64)
+    }
 }
 
 /// The bar, with what it stands for; nothing as long as the total is not known.
@@ -75,7 +79,7 @@ pub(super) fn bar(model: &Model, flow: &mut Flow) {
         Span::styled("░".repeat(width - filled), style::PLAIN),
         Span::styled(format!(" {percent:>3} %"), style::TITLE),
     ]));
-    let amount = format!(" {} of {}", text::size(done), text::size(status.bytes_total));
+    let amount = format!(" {} of {}", format::size(done), format::size(status.bytes_total));
     flow.line(Span::styled(amount + &speed(model), style::PLAIN));
 }
 
@@ -88,8 +92,8 @@ fn speed(model: &Model) -> String {
     match model.rate.seconds_left(now, status.bytes_total) {
         Some(left) => format!(
             " copied, {}/s, about {} left",
-            text::size(rate as u64),
-            text::duration(rounded(left))
+            format::size(rate as u64),
+            format::duration(rounded(left))
         ),
         None => " copied; nothing has arrived for a while".to_owned(),
     }

@@ -16,13 +16,13 @@ use zbus::{BoxDBusError, Connection, ObjectPath, interface};
 use super::caller::Callers;
 use super::error::Error;
 use super::{disk, text};
-use crate::board::uptime_ms;
+use crate::clock::uptime_ms;
+use crate::event::Status;
+use crate::event::Step;
 use crate::event::{Event, Record, VERSION};
 use crate::machine::Machine;
 use crate::plan::Plan;
-use crate::request::{Desk, Request};
-use crate::status::Status;
-use crate::step::Step;
+use crate::request::{InstallerHandle, Request};
 
 /// Properties that change without a signal.
 pub(super) const UNSIGNALLED: &[&str] = &["Snapshot"];
@@ -34,7 +34,7 @@ const BEHIND: Duration = Duration::from_secs(5);
 pub(super) struct Installer {
     published: watch::Receiver<Status>,
     shown: watch::Receiver<Status>,
-    desk: Desk,
+    handle: InstallerHandle,
     callers: Callers,
 }
 
@@ -42,10 +42,10 @@ impl Installer {
     pub(super) fn new(
         published: watch::Receiver<Status>,
         shown: watch::Receiver<Status>,
-        desk: Desk,
+        handle: InstallerHandle,
         callers: Callers,
     ) -> Self {
-        Self { published, shown, desk, callers }
+        Self { published, shown, handle, callers }
     }
 
     fn machine(&self, say: impl Fn(&Machine) -> String) -> String {
@@ -58,7 +58,7 @@ impl Installer {
 
     /// Asks, and answers when what came of it can be read here.
     async fn ask(&self, request: Request) -> Result<(), BoxDBusError> {
-        let answer = self.desk.ask(request).await;
+        let answer = self.handle.ask(request).await;
         let sequence = self.published.borrow().sequence;
         let mut shown = self.shown.clone();
         let caught_up = shown.wait_for(|status| status.sequence >= sequence);
@@ -86,7 +86,7 @@ impl Installer {
 
     /// Install to this disk. What is on it has to be confirmed separately. The plan is there when this
     /// returns, unless something has to be found out first: State is preflight then. A disk that does
-    /// not answer delays it by a minute. Errors: NoSuchDisk, IneligibleDisk, NotNow.
+    /// not answer delays it by a minute. Errors: NoSuchDisk, IneligibleDisk, WrongState.
     async fn select_disk(
         &self,
         disk: ObjectPath<'_>,
@@ -105,7 +105,7 @@ impl Installer {
     }
 
     /// Use these answers, in the form of an answers file, with precedence over all others. Errors:
-    /// InvalidAnswers, with a line for each mistake; NotNow.
+    /// InvalidAnswers, with a line for each mistake; WrongState.
     async fn set_answers(
         &self,
         toml: String,
@@ -118,7 +118,7 @@ impl Installer {
     }
 
     /// Do what the plan of this token says: erase the disk and install. It has begun when this
-    /// returns. Errors: WrongToken, if the plan has changed since; NotNow.
+    /// returns. Errors: WrongToken, if the plan has changed since; WrongState.
     async fn confirm(
         &self,
         token: String,
@@ -129,7 +129,7 @@ impl Installer {
         self.ask(Request::Confirm { token }).await
     }
 
-    /// Stop the countdown, or the install. Error NotNow.
+    /// Stop the countdown, or the install. Error WrongState.
     async fn cancel(
         &self,
         #[zbus(connection)] connection: &Connection,
@@ -139,7 +139,7 @@ impl Installer {
         self.ask(Request::Cancel).await
     }
 
-    /// Try again after a failure, a refusal or a cancel. Error NotNow.
+    /// Try again after a failure, a refusal or a cancel. Error WrongState.
     async fn retry(
         &self,
         #[zbus(connection)] connection: &Connection,
@@ -149,7 +149,7 @@ impl Installer {
         self.ask(Request::Retry).await
     }
 
-    /// Leave the installer: "reboot", "poweroff" or "wait". Error NotNow, while it installs.
+    /// Leave the installer: "reboot", "poweroff" or "wait". Error WrongState, while it installs.
     async fn finish(
         &self,
         how: String,

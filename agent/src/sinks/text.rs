@@ -5,25 +5,25 @@
 
 use nixvm_answers::answers::Finish;
 
-use crate::event::{DiskView, Event, Leaving, Outcome, PasswordOrigin, Record};
+use crate::event::Status;
+use crate::event::Step;
+use crate::event::{DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish};
+use crate::format;
 use crate::machine::Machine;
-use crate::status::Status;
-use crate::step::Step;
-use crate::text;
 
 /// A countdown is told at its start and at each of these.
 const COUNTDOWN: u32 = 10;
 
 /// Remembers what was said, so that it is not said again.
 #[derive(Default)]
-pub struct Lines {
+pub struct Renderer {
     disks: Vec<DiskView>,
     plan: String,
     counting: bool,
     tenths: u64,
 }
 
-impl Lines {
+impl Renderer {
     /// What is to be said of a record; mostly nothing or one line.
     pub fn of(&mut self, record: &Record) -> Vec<String> {
         let said = self.say(&record.event, record.uptime_ms);
@@ -57,11 +57,11 @@ impl Lines {
             }
             Event::StepStarted { step } => vec![numbered(*step)],
             Event::Progress { bytes_done, bytes_total } => self.tenth(*bytes_done, *bytes_total),
-            Event::Password { origin: PasswordOrigin::MadeUp } => {
+            Event::Password { origin: PasswordOrigin::Generated } => {
                 vec!["A password was made up for the account; the screen shows it.".to_owned()]
             }
             Event::Warning { message } => vec![format!("Warning: {message}")],
-            Event::Leaving(leaving) => vec![farewell(*leaving, uptime_ms)],
+            Event::FinishScheduled(leaving) => vec![finish_sentence(*leaving, uptime_ms)],
             Event::Verdict { outcome, error, seconds, .. } => {
                 let mut lines = vec![verdict(*outcome, *seconds)];
                 // The message is that of the state.
@@ -85,7 +85,7 @@ impl Lines {
         lines.extend(status.step.map(numbered));
         lines.extend(self.tenth(status.bytes_done, status.bytes_total));
         lines.extend(status.warnings.iter().map(|warning| format!("Warning: {warning}")));
-        lines.extend(status.leaving.map(|leaving| farewell(leaving, uptime_ms)));
+        lines.extend(status.leaving.map(|leaving| finish_sentence(leaving, uptime_ms)));
         lines
     }
 
@@ -108,7 +108,7 @@ impl Lines {
             return Vec::new();
         }
         self.tenths = tenths;
-        vec![format!("{} %, {} of {}", tenths * 10, text::size(done), text::size(total))]
+        vec![format!("{} %, {} of {}", tenths * 10, format::size(done), format::size(total))]
     }
 }
 
@@ -129,7 +129,7 @@ pub fn about(machine: &Machine) -> String {
         machine.hypervisor,
         machine.firmware,
         machine.architecture,
-        text::size(machine.memory_bytes)
+        format::size(machine.memory_bytes)
     )
 }
 
@@ -144,7 +144,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// How and when the machine is left.
-pub fn farewell(leaving: Leaving, uptime_ms: u64) -> String {
+pub fn finish_sentence(leaving: ScheduledFinish, uptime_ms: u64) -> String {
     let (happens, how) = match leaving.how {
         Finish::Reboot => ("restarts", "reboot"),
         Finish::Poweroff => ("switches itself off", "poweroff"),
@@ -161,7 +161,7 @@ pub fn farewell(leaving: Leaving, uptime_ms: u64) -> String {
 
 fn verdict(outcome: Outcome, seconds: Option<f64>) -> String {
     let after = seconds
-        .map(|seconds| format!(" after {}", text::duration(seconds.round() as u64)))
+        .map(|seconds| format!(" after {}", format::duration(seconds.round() as u64)))
         .unwrap_or_default();
     let word = match outcome {
         Outcome::Finished => "Finished",
@@ -182,7 +182,7 @@ mod tests {
     use crate::event::examples::{self, disk};
 
     fn all(events: &[Event]) -> String {
-        let mut lines = Lines::default();
+        let mut lines = Renderer::default();
         let records = examples::numbered(events.iter().cloned());
         records.flat_map(|record| lines.of(&record)).map(|line| line + "\n").collect()
     }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use crate::board::Board;
-use crate::lines::Lines;
-use crate::outlet::{self, Unwritten};
+use crate::event::publisher::Publisher;
+use crate::sinks::device::{self, Unwritten};
+use crate::sinks::text::Renderer;
 
 /// The consoles that `console=` on the kernel's command line chose, a word each.
 const ACTIVE: &str = "/sys/class/tty/console/active";
@@ -25,10 +25,10 @@ const NAME: &str = "nixvm: ";
 ///
 /// # Errors
 /// A thread can't be started.
-pub fn follow(board: &Board) -> Result<()> {
+pub fn follow(publisher: &Publisher) -> Result<()> {
     let active = std::fs::read_to_string(ACTIVE).unwrap_or_default();
     for console in consoles(&active) {
-        follow_one(board, Path::new("/dev").join(console))?;
+        follow_one(publisher, Path::new("/dev").join(console))?;
     }
     Ok(())
 }
@@ -37,9 +37,9 @@ pub fn follow(board: &Board) -> Result<()> {
 ///
 /// # Errors
 /// The thread can't be started.
-pub fn follow_one(board: &Board, path: PathBuf) -> Result<()> {
+pub fn follow_one(publisher: &Publisher, path: PathBuf) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut lines = Lines::default();
+    let mut lines = Renderer::default();
     let opener = move || {
         move || {
             open(&path)
@@ -50,7 +50,7 @@ pub fn follow_one(board: &Board, path: PathBuf) -> Result<()> {
         }
     };
     // What a hung-up line did not take is no loss: the journal has it.
-    outlet::start(&name, board.reader(), Unwritten::Drop, opener, move |record| {
+    device::start(&name, publisher.reader(), Unwritten::Drop, opener, move |record| {
         lines.of(record).iter().map(|line| format!("{NAME}{line}\r\n")).collect()
     })
 }
@@ -100,13 +100,13 @@ mod tests {
     #[tokio::test]
     async fn lines_arrive_whole_and_nothing_waits_for_a_console_that_is_not_read() {
         let (ours, path) = terminal();
-        let board = Board::new(Vec::new());
-        follow_one(&board, path).unwrap();
+        let publisher = Publisher::new(Vec::new());
+        follow_one(&publisher, path).unwrap();
         // Many times what a terminal holds: its thread is stuck, the install is not.
         for _ in 0..500 {
-            board.publish_all(examples::install());
+            publisher.publish_all(examples::install());
         }
-        assert!(!board.drained(Duration::ZERO).await);
+        assert!(!publisher.drained(Duration::ZERO).await);
         let reader = tokio::task::spawn_blocking(move || {
             let mut last = String::new();
             for line in BufReader::new(ours).split(b'\n').take(1000) {

@@ -10,14 +10,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::Installer;
+use super::Session;
 use crate::disk::identity::Identity;
-use crate::event::{Event, Outcome, Problem, State};
+use crate::event::Step;
+use crate::event::{Event, Outcome, State};
 use crate::install;
-use crate::step::Step;
+use crate::plan::Problem;
 
-/// Where the journal is.
-pub const PATH: &str = "/run/nixvm/journal.json";
+/// Where the checkpoint is.
+pub const PATH: &str = "/run/nixvm/checkpoint.json";
 
 /// Attempts that may end by the installer's own death before it stops trying.
 const ATTEMPTS: u32 = 3;
@@ -47,12 +48,12 @@ struct End {
 }
 
 /// The file, and what it says.
-pub(super) struct Journal {
+pub(super) struct Checkpoint {
     path: PathBuf,
     entry: Option<Entry>,
 }
 
-impl Journal {
+impl Checkpoint {
     /// Reads the file at `path`; one that can't be read says nothing.
     pub(super) fn open(path: PathBuf) -> Self {
         let entry =
@@ -114,29 +115,27 @@ impl Journal {
     }
 }
 
-impl Installer {
+impl Session {
     /// Takes up what an installer that died has left: says so, and goes on as it would have.
     pub(super) fn take_over(&mut self) {
-        let Some(entry) = self.journal.entry.clone() else { return };
+        let Some(entry) = self.checkpoint.entry.clone() else { return };
         if let Some(End { state, message, outcome, problem }) = entry.ended {
             self.ended = true;
             self.end(state, &message, None, outcome, problem, None);
             return;
         }
         let during = entry.step.map_or("before its first step", Step::title);
-        self.parts.board.publish(Event::Warning {
-            message: format!(
-                "The installer itself ended unexpectedly ({during}) and was restarted."
-            ),
+        self.context.publisher.publish(Event::Warning {
+            message: format!("The session itself ended unexpectedly ({during}) and was restarted."),
         });
         if entry.attempts < ATTEMPTS {
-            self.wishes.disk = entry.chosen;
+            self.choices.disk = entry.chosen;
             return;
         }
         let problem = Problem {
             kind: "restarted".to_owned(),
             message: format!(
-                "The installer itself ended unexpectedly, {ATTEMPTS} times, the last time at: {during}."
+                "The session itself ended unexpectedly, {ATTEMPTS} times, the last time at: {during}."
             ),
             hint: format!(
                 "{} Look at the log, {}, and at `journalctl -u nixvm-agent`, then retry.",
@@ -147,7 +146,7 @@ impl Installer {
                         "If the system on the disk is complete, the next start of the ISO boots it.",
                     Some(_) => "The disk does not boot and may be installed to again.",
                 },
-                crate::transcript::PATH
+                crate::log::PATH
             ),
         };
         self.ended = true;
@@ -160,7 +159,7 @@ impl Installer {
         let Some(disk) = self.disks.iter().find(|one| one.device.name == disk) else { return };
         if let Err(error) = install::boot_installed(&self.runner, disk).await {
             let message = format!("{error:#}; the disk boots where the firmware tries it.");
-            self.parts.board.publish(Event::Warning { message });
+            self.context.publisher.publish(Event::Warning { message });
         }
     }
 }
@@ -170,57 +169,57 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    fn journal() -> (tempfile::TempDir, PathBuf) {
+    fn checkpoint() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.json");
+        let path = folder.path().join("checkpoint.json");
         (folder, path)
     }
 
-    /// An installer that comes after one that left this journal.
-    fn successor(path: PathBuf) -> Installer {
-        let (mut installer, _desk) = testing::installer();
-        installer.journal = Journal::open(path);
-        installer.take_over();
-        installer
+    /// An installer that comes after one that left this checkpoint.
+    fn successor(path: PathBuf) -> Session {
+        let (mut session, _desk) = testing::session();
+        session.checkpoint = Checkpoint::open(path);
+        session.take_over();
+        session
     }
 
     #[test]
     fn what_somebody_chose_is_remembered_and_the_step_is_said() {
-        let (_folder, path) = journal();
+        let (_folder, path) = checkpoint();
         let chosen = Identity::of(&testing::disk("vdb"));
-        let mut before = Journal::open(path.clone());
+        let mut before = Checkpoint::open(path.clone());
         before.begin(Some(chosen.clone()));
         before.step(Step::System);
         let after = successor(path);
-        assert_eq!(after.wishes.disk, Some(chosen));
+        assert_eq!(after.choices.disk, Some(chosen));
         assert!(!after.ended);
-        let warnings = after.parts.board.status().borrow().warnings.clone();
+        let warnings = after.context.publisher.status().borrow().warnings.clone();
         assert!(warnings[0].contains("Copy the system"), "{warnings:?}");
     }
 
     #[test]
     fn an_installer_that_keeps_dying_stops_trying() {
-        let (_folder, path) = journal();
+        let (_folder, path) = checkpoint();
         for attempt in 1..=ATTEMPTS {
-            Journal::open(path.clone()).begin(None);
+            Checkpoint::open(path.clone()).begin(None);
             let after = successor(path.clone());
             assert_eq!(after.ended, attempt == ATTEMPTS, "{attempt}");
         }
-        let mut journal = Journal::open(path.clone());
-        journal.end(State::Failed, "m", Outcome::Failed, None);
-        journal.begin(None);
+        let mut checkpoint = Checkpoint::open(path.clone());
+        checkpoint.end(State::Failed, "m", Outcome::Failed, None);
+        checkpoint.begin(None);
         assert!(!successor(path).ended, "an end of its own starts the count anew");
     }
 
     #[test]
     fn a_failure_that_nobody_has_dealt_with_is_still_one() {
-        let (_folder, path) = journal();
-        let mut before = Journal::open(path.clone());
+        let (_folder, path) = checkpoint();
+        let mut before = Checkpoint::open(path.clone());
         before.begin(None);
         before.end(State::Failed, "It failed.", Outcome::Failed, None);
         let after = successor(path.clone());
         assert!(after.ended);
-        let status = after.parts.board.status().borrow().clone();
+        let status = after.context.publisher.status().borrow().clone();
         assert_eq!((status.state, &*status.message), (State::Failed, "It failed."));
         before.clear();
         assert!(!path.exists());
@@ -229,7 +228,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_journal() {
-        let (_folder, path) = journal();
+        let (_folder, path) = checkpoint();
         std::fs::write(&path, "{\"attempts\": ").unwrap();
         assert!(!successor(path).ended);
     }

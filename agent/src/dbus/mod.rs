@@ -20,9 +20,9 @@ use zbus::connection::Builder;
 use zbus::fdo::{ObjectManager, RequestNameFlags, RequestNameReply};
 use zbus::{Address, Connection, ObjectPath};
 
-use crate::board::{Board, Reader};
-use crate::request::Desk;
-use crate::status::Status;
+use crate::event::Status;
+use crate::event::publisher::{Publisher, Reader};
+use crate::request::InstallerHandle;
 use caller::Callers;
 use installer::Installer;
 
@@ -68,28 +68,28 @@ impl Bus {
 }
 
 /// Serves the interface, in a task of its own, for as long as the process lives.
-pub fn serve(bus: Bus, board: &Board, desk: Desk) {
-    let service = Service::new(board, desk, Callers::ROOT);
+pub fn serve(bus: Bus, publisher: &Publisher, handle: InstallerHandle) {
+    let service = Service::new(publisher, handle, Callers::ROOT);
     tokio::spawn(service.run(bus));
 }
 
 struct Service {
     status: watch::Receiver<Status>,
     reader: Reader,
-    /// What the properties say. Behind the board by what has not been signalled yet, so that nobody
+    /// What the properties say. Behind the publisher by what has not been signalled yet, so that nobody
     /// reads a value and then hears of an older one.
     shown: watch::Sender<Status>,
-    desk: Desk,
+    handle: InstallerHandle,
     callers: Callers,
 }
 
 impl Service {
-    fn new(board: &Board, desk: Desk, callers: Callers) -> Self {
+    fn new(publisher: &Publisher, handle: InstallerHandle, callers: Callers) -> Self {
         Self {
-            status: board.status(),
-            reader: board.reader(),
+            status: publisher.status(),
+            reader: publisher.reader(),
             shown: watch::Sender::new(Status::default()),
-            desk,
+            handle,
             callers,
         }
     }
@@ -141,7 +141,7 @@ impl Service {
     fn objects<'a>(&self, builder: Builder<'a>) -> Builder<'a> {
         let (published, shown) = (self.status.clone(), self.shown.subscribe());
         builder
-            .serve_at(PATH, Installer::new(published, shown, self.desk.clone(), self.callers))
+            .serve_at(PATH, Installer::new(published, shown, self.handle.clone(), self.callers))
             .serve_at(PATH, ObjectManager)
     }
 

@@ -10,8 +10,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use nixvm_answers::source::Source;
 use nixvm_answers::{self as answers, Problems, Resolved};
 
-use super::Installer;
+use super::Session;
 use crate::command::Runner;
+use crate::disk::eligibility::ANSWERS_LABEL;
 use crate::disk::{Content, Device, Disk, Kind, probe};
 use crate::event::{DiskView, Event, State};
 use crate::plan::{self, Facts};
@@ -43,7 +44,7 @@ impl Probed {
     }
 }
 
-impl Installer {
+impl Session {
     /// Looks at the disks: waits until udev has dealt with all it knows of, and reads those of which
     /// something was heard since.
     pub(super) async fn survey(&mut self) -> Result<()> {
@@ -53,13 +54,13 @@ impl Installer {
             self.warn_of_disks(&format!("udev does not settle: {error:#}"));
         }
         // What udev said last may still be on its way.
-        if let Some(look) = &mut self.parts.look {
-            match tokio::time::timeout(LOOKING, look.again()).await {
+        if let Some(rescan) = &mut self.context.rescan {
+            match tokio::time::timeout(LOOKING, rescan.again()).await {
                 Ok(looked) => looked?,
                 Err(_) => self.warn_of_disks("the kernel does not say what is attached"),
             }
         }
-        let attached = self.parts.attached.borrow_and_update().clone();
+        let attached = self.context.attached.borrow_and_update().clone();
         let mut known = std::mem::take(&mut self.probed);
         // Not one after the other, as each may be waited for; not all, as each takes memory.
         let probes = attached.devices.into_iter().map(|device| {
@@ -86,8 +87,8 @@ impl Installer {
 
     fn warn_of_disks(&self, why: &str) {
         let message = format!("The disks may not be all of them: {why}.");
-        if !self.parts.board.status().borrow().warnings.contains(&message) {
-            self.parts.board.publish(Event::Warning { message });
+        if !self.context.publisher.status().borrow().warnings.contains(&message) {
+            self.context.publisher.publish(Event::Warning { message });
         }
     }
 
@@ -145,15 +146,15 @@ impl Installer {
                 ineligible: plan::eligible(&facts, disk).err().map(|reason| reason.to_string()),
             })
             .collect();
-        if self.parts.board.status().borrow().disks != disks {
-            self.parts.board.publish(Event::Disks { disks });
+        if self.context.publisher.status().borrow().disks != disks {
+            self.context.publisher.publish(Event::Disks { disks });
         }
     }
 
     pub(super) fn answers(&self) -> Result<Resolved, Problems> {
         let volumes = self.volumes.values().map(|(_, said)| said);
-        let found = self.parts.found.iter().chain(volumes).chain(&self.requested).cloned();
-        let defaults = self.parts.manifest.answer_defaults().map_err(|invalid| {
+        let found = self.context.found.iter().chain(volumes).chain(&self.requested).cloned();
+        let defaults = self.context.manifest.answer_defaults().map_err(|invalid| {
             Problems::from(answers::Problem::whole(Source::Default, invalid.message, None))
         })?;
         answers::resolve(found, defaults)
@@ -161,11 +162,11 @@ impl Installer {
 
     pub(super) fn facts<'a>(&'a self, answers: &'a Result<Resolved, Problems>) -> Facts<'a> {
         Facts {
-            manifest: &self.parts.manifest,
-            machine: &self.parts.machine,
+            manifest: &self.context.manifest,
+            machine: &self.context.machine,
             answers: answers.as_ref(),
             disks: &self.disks,
-            wishes: &self.wishes,
+            choices: &self.choices,
             checked: &self.checked,
         }
     }
@@ -177,7 +178,7 @@ impl Installer {
 /// partition table that has the same FAT in it once more.
 fn answers_volumes(device: &Device) -> Vec<(PathBuf, String)> {
     let volume = |node: &PathBuf, label: &Option<String>, filesystem: &Option<String>| {
-        let ours = label.as_ref().is_some_and(|l| l.eq_ignore_ascii_case(sources::LABEL));
+        let ours = label.as_ref().is_some_and(|l| l.eq_ignore_ascii_case(ANSWERS_LABEL));
         Some((node.clone(), filesystem.clone()?)).filter(|_| ours)
     };
     if let Some(whole) = volume(&device.node, &device.label, &device.filesystem) {

@@ -1,15 +1,15 @@
-//! [`Denied`] → D-Bus errors with names that programs can tell apart.
+//! [`RequestError`] → D-Bus errors with names that programs can tell apart.
 
 use zbus::{BoxDBusError, DBusError};
 
-use crate::request::Denied;
+use crate::request::RequestError;
 
 /// Why a request was not followed: `org.nixvm.Installer1.Error.*`, each with a sentence.
 #[derive(Debug, PartialEq, Eq, DBusError)]
 #[zbus(prefix = "org.nixvm.Installer1.Error")]
 pub(super) enum Error {
     /// It makes no sense in this state.
-    NotNow(String),
+    WrongState(String),
     /// No such disk is attached.
     NoSuchDisk(String),
     /// That disk can't be installed to.
@@ -22,16 +22,16 @@ pub(super) enum Error {
     NoPlan(String),
 }
 
-impl From<Denied> for Error {
-    fn from(denied: Denied) -> Self {
-        let error = match denied {
-            Denied::NotNow { .. } => Self::NotNow,
-            Denied::NoSuchDisk { .. } => Self::NoSuchDisk,
-            Denied::Ineligible { .. } => Self::IneligibleDisk,
-            Denied::WrongToken => Self::WrongToken,
-            Denied::InvalidAnswers { .. } => Self::InvalidAnswers,
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        let kind = match error {
+            RequestError::WrongState { .. } => Self::WrongState,
+            RequestError::NoSuchDisk { .. } => Self::NoSuchDisk,
+            RequestError::Ineligible { .. } => Self::IneligibleDisk,
+            RequestError::WrongToken => Self::WrongToken,
+            RequestError::InvalidAnswers { .. } => Self::InvalidAnswers,
         };
-        error(super::text(&denied.to_string()))
+        kind(super::text(&error.to_string()))
     }
 }
 

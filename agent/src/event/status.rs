@@ -5,10 +5,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{DiskView, Event, Leaving, Outcome, PasswordOrigin, Problem, Record, State};
+use crate::event::Step;
+use crate::event::{DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish, State};
 use crate::machine::Machine;
 use crate::plan::Plan;
-use crate::step::Step;
+use crate::plan::Problem;
 
 /// What is known at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +51,7 @@ pub struct Status {
     /// Warnings of this attempt.
     pub warnings: Vec<String>,
     /// What follows by itself, once there is nothing left to install.
-    pub leaving: Option<Leaving>,
+    pub leaving: Option<ScheduledFinish>,
     /// How the last attempt ended.
     pub outcome: Option<Outcome>,
     /// What went wrong.
@@ -115,7 +116,7 @@ impl Status {
             Event::StepFinished { step, seconds } => self.steps_done.push((*step, *seconds)),
             Event::Password { origin } => self.password = *origin,
             Event::Warning { message } => self.warnings.push(message.clone()),
-            Event::Leaving(leaving) => self.leaving = Some(*leaving),
+            Event::FinishScheduled(leaving) => self.leaving = Some(*leaving),
             Event::Verdict { outcome, error, seconds, peak_resident_bytes } => {
                 self.outcome = Some(*outcome);
                 self.problem.clone_from(error);
@@ -159,7 +160,7 @@ mod steps {
     use schemars::JsonSchema;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::step::Step;
+    use crate::event::Step;
 
     /// A step that ended well.
     #[derive(Serialize, Deserialize, JsonSchema)]

@@ -13,43 +13,43 @@ use super::*;
 use crate::command::Cancelled;
 use crate::disk::watch::Attached;
 use crate::event::Record;
-use crate::install::Lasting;
+use crate::event::Step;
+use crate::install::TargetState;
 use crate::machine::Firmware;
-use crate::request::{Denied, Desk, Request};
-use crate::step::Step;
+use crate::request::{InstallerHandle, Request, RequestError};
 use crate::testing;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An installer at work, and everything that it tells.
-struct Rig {
-    desk: Desk,
+struct Fixture {
+    handle: InstallerHandle,
     attached: watch::Sender<Attached>,
     records: Receiver<Record>,
     kinds: Vec<String>,
-    work: JoinHandle<Result<Leave>>,
+    work: JoinHandle<Result<ExitAction>>,
 }
 
-impl Rig {
+impl Fixture {
     /// Lets an installer act, with these disks and answers; it looks at neither again.
-    fn start(disks: Vec<Disk>, answers: &str, change: impl FnOnce(&mut Installer)) -> Self {
-        let (mut installer, desk) = testing::installer();
+    fn start(disks: Vec<Disk>, answers: &str, change: impl FnOnce(&mut Session)) -> Self {
+        let (mut session, handle) = testing::session();
         let devices = disks.iter().map(|disk| disk.device.clone()).collect();
         let attached = watch::Sender::new(Attached { devices, ..Attached::default() });
-        installer.parts.attached = attached.subscribe();
-        installer.disks = disks;
-        installer.requested = Some(document::parse(answers.as_bytes(), Source::Request));
-        change(&mut installer);
-        let records = installer.parts.board.records();
+        session.context.attached = attached.subscribe();
+        session.disks = disks;
+        session.requested = Some(document::parse(answers.as_bytes(), Source::Request));
+        change(&mut session);
+        let records = session.context.publisher.records();
         let work = tokio::spawn(async move {
             loop {
-                if let Some(leave) = installer.act().await? {
+                if let Some(leave) = session.act().await? {
                     return Ok(leave);
                 }
             }
         });
-        Self { desk, attached, records, kinds: Vec::new(), work }
+        Self { handle, attached, records, kinds: Vec::new(), work }
     }
 
     /// Waits for the next event that `find` wants.
@@ -88,18 +88,18 @@ fn after_beginning(rest: &[&str]) -> Vec<String> {
 }
 
 fn step(attempt: &Attempt, step: Step) {
-    attempt.board.publish(Event::StepStarted { step });
-    attempt.board.publish(Event::StepFinished { step, seconds: 0.0 });
+    attempt.publisher.publish(Event::StepStarted { step });
+    attempt.publisher.publish(Event::StepFinished { step, seconds: 0.0 });
 }
 
 fn fails(step: Step, error: anyhow::Error) -> Result<Receipt, Failure> {
-    Err(Failure { step, error, disk: Lasting::Unfinished })
+    Err(Failure { step, error, disk: TargetState::Unfinished })
 }
 
 #[tokio::test]
 async fn finished() {
-    let rig = Rig::start(vec![testing::disk("vda")], "countdown = 0", |installer| {
-        installer.parts.install = |attempt| {
+    let fixture = Fixture::start(vec![testing::disk("vda")], "countdown = 0", |session| {
+        session.context.install = |attempt| {
             Box::pin(async move {
                 Step::ALL.into_iter().for_each(|one| step(&attempt, one));
                 Ok(Receipt::default())
@@ -110,24 +110,24 @@ async fn finished() {
     for step in Step::ALL {
         expected.extend([format!("begun {step}"), format!("done {step}")]);
     }
-    expected.extend(["state finished", "leaving", "verdict finished"].map(str::to_owned));
-    assert_eq!(rig.told().await, expected);
+    expected.extend(["state finished", "finish-scheduled", "verdict finished"].map(str::to_owned));
+    assert_eq!(fixture.told().await, expected);
 }
 
 #[tokio::test]
 async fn failed() {
-    let rig = Rig::start(vec![testing::disk("vda")], "countdown = 0", |installer| {
-        installer.parts.install = |attempt| {
+    let fixture = Fixture::start(vec![testing::disk("vda")], "countdown = 0", |session| {
+        session.context.install = |attempt| {
             Box::pin(async move {
                 step(&attempt, Step::Partition);
-                attempt.board.publish(Event::StepStarted { step: Step::Configure });
+                attempt.publisher.publish(Event::StepStarted { step: Step::Configure });
                 fails(Step::Configure, anyhow::anyhow!("no space left"))
             })
         };
     });
     let rest = ["begun partition", "done partition", "begun configure"];
     let ends = ["state failed", "verdict failed"];
-    assert_eq!(rig.told().await, after_beginning(&[&rest[..], &ends[..]].concat()));
+    assert_eq!(fixture.told().await, after_beginning(&[&rest[..], &ends[..]].concat()));
 }
 
 /// Fails when it is stopped, as what runs commands does.
@@ -135,7 +135,7 @@ fn until_stopped(
     attempt: Attempt,
 ) -> Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + Send>> {
     Box::pin(async move {
-        attempt.board.publish(Event::StepStarted { step: Step::Partition });
+        attempt.publisher.publish(Event::StepStarted { step: Step::Partition });
         attempt.runner.cancellation().cancelled().await;
         fails(Step::Partition, Cancelled.into())
     })
@@ -143,148 +143,151 @@ fn until_stopped(
 
 #[tokio::test]
 async fn cancelled() {
-    let mut rig = Rig::start(vec![testing::disk("vda")], "countdown = 0", |installer| {
-        installer.parts.install = until_stopped;
+    let mut fixture = Fixture::start(vec![testing::disk("vda")], "countdown = 0", |session| {
+        session.context.install = until_stopped;
     });
-    rig.until(|event| matches!(event, Event::StepStarted { .. })).await;
-    rig.desk.ask(Request::Cancel).await.unwrap();
+    fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
+    fixture.handle.ask(Request::Cancel).await.unwrap();
     let ends = ["begun partition", "state cancelled", "verdict cancelled"];
-    assert_eq!(rig.told().await, after_beginning(&ends));
+    assert_eq!(fixture.told().await, after_beginning(&ends));
 }
 
 #[tokio::test]
 async fn failed_because_the_disk_was_pulled() {
-    let mut rig = Rig::start(vec![testing::disk("vda")], "countdown = 0", |installer| {
-        installer.parts.install = until_stopped;
+    let mut fixture = Fixture::start(vec![testing::disk("vda")], "countdown = 0", |session| {
+        session.context.install = until_stopped;
     });
-    rig.until(|event| matches!(event, Event::StepStarted { .. })).await;
-    rig.attached.send_replace(Attached::default());
-    let verdict = rig.until(|event| matches!(event, Event::Verdict { .. })).await;
+    fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
+    fixture.attached.send_replace(Attached::default());
+    let verdict = fixture.until(|event| matches!(event, Event::Verdict { .. })).await;
     let Event::Verdict { error: Some(problem), .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!(problem.kind, "disk-gone");
     let ends = ["begun partition", "state failed", "verdict failed"];
-    assert_eq!(rig.kinds, after_beginning(&ends));
+    assert_eq!(fixture.kinds, after_beginning(&ends));
 }
 
 #[tokio::test]
 async fn refused() {
-    let rig = Rig::start(vec![testing::disk("vda")], "", |installer| {
-        installer.parts.machine.firmware = Firmware::Bios;
+    let fixture = Fixture::start(vec![testing::disk("vda")], "", |session| {
+        session.context.machine.firmware = Firmware::Bios;
     });
-    assert_eq!(rig.told().await, ["state refused", "verdict refused"]);
+    assert_eq!(fixture.told().await, ["state refused", "verdict refused"]);
 }
 
 #[tokio::test]
 async fn installed_already() {
     let mut disk = testing::disk("vda");
     disk.content.receipt = Some(Receipt::default());
-    let rig = Rig::start(vec![disk], "", |_| {});
-    let expected = ["state installed-already", "leaving", "verdict installed-already"];
-    assert_eq!(rig.told().await, expected);
+    let fixture = Fixture::start(vec![disk], "", |_| {});
+    let expected = ["state installed-already", "finish-scheduled", "verdict installed-already"];
+    assert_eq!(fixture.told().await, expected);
 }
 
 #[tokio::test]
 async fn nothing_ends_while_somebody_is_awaited() {
-    let mut rig = Rig::start(Vec::new(), "", |_| {});
-    rig.until(|event| matches!(event, Event::State { .. })).await;
-    assert_eq!(rig.kinds, ["state waiting-for-disk"]);
-    let mut rig = Rig::start(vec![testing::disk("vda"), testing::disk("vdb")], "", |_| {});
-    rig.until(|event| matches!(event, Event::State { .. })).await;
-    assert_eq!(rig.kinds, ["state choosing"]);
-    let mut rig = Rig::start(vec![testing::disk("vda")], "erase = 'confirm'", |_| {});
-    rig.until(|event| matches!(event, Event::Plan { .. })).await;
-    assert_eq!(rig.kinds, ["state consent", "plan"]);
-    assert!(rig.records.is_empty() && !rig.work.is_finished());
+    let mut fixture = Fixture::start(Vec::new(), "", |_| {});
+    fixture.until(|event| matches!(event, Event::State { .. })).await;
+    assert_eq!(fixture.kinds, ["state waiting-for-disk"]);
+    let mut fixture = Fixture::start(vec![testing::disk("vda"), testing::disk("vdb")], "", |_| {});
+    fixture.until(|event| matches!(event, Event::State { .. })).await;
+    assert_eq!(fixture.kinds, ["state choosing"]);
+    let mut fixture = Fixture::start(vec![testing::disk("vda")], "erase = 'confirm'", |_| {});
+    fixture.until(|event| matches!(event, Event::Plan { .. })).await;
+    assert_eq!(fixture.kinds, ["state consent", "plan"]);
+    assert!(fixture.records.is_empty() && !fixture.work.is_finished());
 }
 
 /// An installer that has a blank disk and these answers, and does nothing yet.
-fn asking(answers: &str) -> (Installer, (watch::Sender<Attached>, Desk)) {
-    let (mut installer, desk) = testing::installer();
+fn asking(answers: &str) -> (Session, (watch::Sender<Attached>, InstallerHandle)) {
+    let (mut session, handle) = testing::session();
     let attached = watch::Sender::new(Attached::default());
-    installer.parts.attached = attached.subscribe();
-    installer.disks = vec![testing::disk("vda")];
-    installer.requested = Some(document::parse(answers.as_bytes(), Source::Request));
-    (installer, (attached, desk))
+    session.context.attached = attached.subscribe();
+    session.disks = vec![testing::disk("vda")];
+    session.requested = Some(document::parse(answers.as_bytes(), Source::Request));
+    (session, (attached, handle))
 }
 
 /// Asks for something, and returns where the answer arrives.
-fn take(installer: &mut Installer, request: Request) -> oneshot::Receiver<Result<(), Denied>> {
+fn take(session: &mut Session, request: Request) -> oneshot::Receiver<Result<(), RequestError>> {
     let (reply, answer) = oneshot::channel();
-    installer.take(Envelope { request, reply });
+    session.take(Message { request, reply });
     answer
 }
 
 #[tokio::test]
 async fn a_confirmation_of_what_has_changed_counts_for_nothing_later() {
-    let (mut installer, _others) = asking("erase = 'confirm'");
-    let status = installer.parts.board.status();
-    assert!(installer.act().now_or_never().is_none());
+    let (mut session, _others) = asking("erase = 'confirm'");
+    let status = session.context.publisher.status();
+    assert!(session.act().now_or_never().is_none());
     let token = status.borrow().token.clone();
-    let mut answer = take(&mut installer, Request::Confirm { token: token.clone() });
+    let mut answer = take(&mut session, Request::Confirm { token: token.clone() });
     assert!(answer.try_recv().is_err(), "it was answered before the disks were looked at");
-    let digest = std::mem::replace(&mut installer.disks[0].content.digest, "other".to_owned());
-    assert!(installer.act().now_or_never().is_none());
-    assert_eq!(answer.try_recv(), Ok(Err(Denied::WrongToken)));
-    installer.disks[0].content.digest = digest;
-    assert!(installer.act().now_or_never().is_none());
+    let digest = std::mem::replace(&mut session.disks[0].content.digest, "other".to_owned());
+    assert!(session.act().now_or_never().is_none());
+    assert_eq!(answer.try_recv(), Ok(Err(RequestError::WrongToken)));
+    session.disks[0].content.digest = digest;
+    assert!(session.act().now_or_never().is_none());
     assert_eq!((status.borrow().state, &status.borrow().token), (State::Consent, &token));
 }
 
 #[tokio::test]
 async fn whoever_chose_a_disk_that_is_gone_is_told_so() {
-    let (mut installer, _others) = asking("");
-    installer.disks.push(testing::disk("vdb"));
-    let mut answer = take(&mut installer, Request::Select { disk: "vdb".to_owned() });
-    installer.disks.pop();
-    assert!(installer.act().now_or_never().is_none());
-    assert_eq!(answer.try_recv(), Ok(Err(Denied::NoSuchDisk { disk: "/dev/vdb".to_owned() })));
+    let (mut session, _others) = asking("");
+    session.disks.push(testing::disk("vdb"));
+    let mut answer = take(&mut session, Request::Select { disk: "vdb".to_owned() });
+    session.disks.pop();
+    assert!(session.act().now_or_never().is_none());
+    assert_eq!(
+        answer.try_recv(),
+        Ok(Err(RequestError::NoSuchDisk { disk: "/dev/vdb".to_owned() }))
+    );
 }
 
 #[tokio::test]
 async fn a_countdown_that_nobody_could_see_begins_anew() {
-    let (mut installer, _others) = asking("countdown = 600");
-    let status = installer.parts.board.status();
-    assert!(installer.act().now_or_never().is_none());
+    let (mut session, _others) = asking("countdown = 600");
+    let status = session.context.publisher.status();
+    assert!(session.act().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(600));
     let elapsed = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
     // The disks were looked at for longer than it was.
-    installer.countdown.as_mut().unwrap().end = elapsed;
-    assert!(installer.act().now_or_never().is_none());
+    session.countdown.as_mut().unwrap().end = elapsed;
+    assert!(session.act().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(3));
     // Somebody plugged in another disk, and took it away again.
-    installer.disks.push(testing::disk("vdb"));
-    assert!(installer.act().now_or_never().is_none());
+    session.disks.push(testing::disk("vdb"));
+    assert!(session.act().now_or_never().is_none());
     assert_eq!(status.borrow().state, State::Choosing);
-    installer.disks.pop();
-    assert!(installer.act().now_or_never().is_none());
+    session.disks.pop();
+    assert!(session.act().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(600));
 }
 
 #[tokio::test]
 async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
-    let (mut installer, _others) = asking("countdown = 600");
-    installer.parts.install =
+    let (mut session, _others) = asking("countdown = 600");
+    session.context.install =
         |_| Box::pin(async { fails(Step::Configure, anyhow::anyhow!("no space left")) });
-    let status = installer.parts.board.status();
-    assert!(installer.act().now_or_never().is_none());
+    let status = session.context.publisher.status();
+    assert!(session.act().now_or_never().is_none());
     let token = status.borrow().token.clone();
-    take(&mut installer, Request::Confirm { token });
-    assert!(installer.act().await.unwrap().is_none());
-    take(&mut installer, Request::Retry);
-    let mut records = installer.parts.board.records();
-    assert!(installer.act().await.unwrap().is_none());
+    take(&mut session, Request::Confirm { token });
+    assert!(session.act().await.unwrap().is_none());
+    take(&mut session, Request::Retry);
+    let mut records = session.context.publisher.records();
+    assert!(session.act().await.unwrap().is_none());
     let kinds: Vec<_> = std::iter::from_fn(|| records.try_recv().ok())
         .map(|record| record.event.name().to_owned())
         .collect();
     assert_eq!(kinds, ["state", "plan", "state", "installing", "password", "state", "verdict"]);
 
     // What was meant as another try is forgotten once there is a choice.
-    take(&mut installer, Request::Retry);
-    installer.disks.push(testing::disk("vdb"));
-    assert!(installer.act().now_or_never().is_none());
+    take(&mut session, Request::Retry);
+    session.disks.push(testing::disk("vdb"));
+    assert!(session.act().now_or_never().is_none());
     for disk in ["vdb", "vda"] {
-        take(&mut installer, Request::Select { disk: disk.to_owned() });
-        assert!(installer.act().now_or_never().is_none());
+        take(&mut session, Request::Select { disk: disk.to_owned() });
+        assert!(session.act().now_or_never().is_none());
         assert_eq!(status.borrow().countdown, Some(600), "{disk}");
         assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, disk);
     }
@@ -292,20 +295,20 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
 
 #[tokio::test]
 async fn who_is_answered_sees_what_came_of_it() {
-    let (mut installer, _others) = asking("erase = 'confirm'");
-    installer.disks.push(testing::disk("vdb"));
-    let status = installer.parts.board.status();
-    assert!(installer.act().now_or_never().is_none());
+    let (mut session, _others) = asking("erase = 'confirm'");
+    session.disks.push(testing::disk("vdb"));
+    let status = session.context.publisher.status();
+    assert!(session.act().now_or_never().is_none());
     assert_eq!(status.borrow().state, State::Choosing);
-    let mut answer = take(&mut installer, Request::Select { disk: "vdb".to_owned() });
+    let mut answer = take(&mut session, Request::Select { disk: "vdb".to_owned() });
     assert!(answer.try_recv().is_err(), "there is no plan yet");
-    assert!(installer.act().now_or_never().is_none());
+    assert!(session.act().now_or_never().is_none());
     assert_eq!(answer.try_recv(), Ok(Ok(())));
     assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, "vdb");
     let token = status.borrow().token.clone();
-    let mut answer = take(&mut installer, Request::Confirm { token });
+    let mut answer = take(&mut session, Request::Confirm { token });
     assert!(answer.try_recv().is_err(), "it has not begun yet");
-    assert!(installer.act().now_or_never().is_none());
+    assert!(session.act().now_or_never().is_none());
     assert_eq!(answer.try_recv(), Ok(Ok(())));
     assert_eq!(status.borrow().state, State::Installing);
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
-use crate::board::uptime_ms;
+use crate::clock::uptime_ms;
 use crate::command::Transcript;
 
 /// Where the log is while the installer runs.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use nixvm_answers::Resolved;
 
-use super::{Installer, Leave};
+use super::{ExitAction, Session};
 use crate::event::Event;
 use crate::plan::Plan;
 
@@ -21,15 +21,15 @@ pub(super) struct Countdown {
     taken_up: bool,
 }
 
-impl Installer {
+impl Session {
     /// Counts down to the install, until something changes or somebody stops it.
     pub(super) async fn count_down(
         &mut self,
         plan: Plan,
         answers: Option<Resolved>,
-    ) -> Result<Option<Leave>> {
+    ) -> Result<Option<ExitAction>> {
         let token = plan.token();
-        if self.held {
+        if self.paused {
             self.propose(&plan, "The countdown was stopped.");
             return self.wait().await;
         }
@@ -53,10 +53,10 @@ impl Installer {
             let left = end.saturating_duration_since(Instant::now());
             // The number that is shown is the seconds that are really left, rounded up.
             let seconds_left = u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
-            self.parts.board.publish(Event::Countdown { seconds_left });
+            self.context.publisher.publish(Event::Countdown { seconds_left });
             // What was said, or plugged in, before the end counts, whatever kept us from hearing it.
-            let unheard = !self.parts.requests.is_empty()
-                || self.parts.attached.has_changed().unwrap_or(false);
+            let unheard = !self.context.requests.is_empty()
+                || self.context.attached.has_changed().unwrap_or(false);
             if left.is_zero() && !unheard {
                 self.countdown = None;
                 return self.install(plan, answers).await;

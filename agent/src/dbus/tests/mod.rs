@@ -12,29 +12,29 @@ use zbus::message::Type;
 use zbus::{Guid, MessageStream, OwnedVariant, Proxy};
 
 use super::*;
+use crate::event::Step;
 use crate::event::examples::{self, disk};
 use crate::event::{Event, Record, State};
-use crate::request::Envelope;
-use crate::step::Step;
+use crate::request::Message;
 use crate::testing;
 
 /// An agent's half, and a client's connection to it.
-struct Rig {
-    board: Board,
-    requests: mpsc::Receiver<Envelope>,
+struct Fixture {
+    publisher: Publisher,
+    requests: mpsc::Receiver<Message>,
     client: Connection,
 }
 
-impl Rig {
+impl Fixture {
     /// Whoever runs the tests may call methods.
     async fn new() -> Self {
         Self::with_callers(rustix::process::geteuid().as_raw()).await
     }
 
     async fn with_callers(uid: u32) -> Self {
-        let board = Board::new(Vec::new());
-        let (desk, requests) = Desk::new();
-        let mut service = Service::new(&board, desk, Callers { uid });
+        let publisher = Publisher::new(Vec::new());
+        let (handle, requests) = InstallerHandle::new();
+        let mut service = Service::new(&publisher, handle, Callers { uid });
         let (ours, theirs) = UnixStream::pair().unwrap();
         let server = service.objects(Builder::unix_stream(ours)).server(Guid::generate());
         let client = Builder::unix_stream(theirs).p2p();
@@ -42,7 +42,7 @@ impl Rig {
         let server = server.unwrap();
         let disks = service.catch_up(&server).await.unwrap();
         tokio::spawn(async move { service.follow(&server, disks).await });
-        Self { board, requests, client: client.unwrap() }
+        Self { publisher, requests, client: client.unwrap() }
     }
 
     async fn proxy(&self) -> Proxy<'_> {
@@ -75,7 +75,7 @@ impl Rig {
 
     /// Lets the agent's half catch up.
     async fn settle(&self) {
-        assert!(self.board.drained(PATIENCE).await);
+        assert!(self.publisher.drained(PATIENCE).await);
     }
 }
 
@@ -107,13 +107,13 @@ fn interfaces(served: &[String]) -> String {
 
 #[tokio::test]
 async fn checked_in_interface_is_the_one_that_is_served() {
-    let rig = Rig::new().await;
-    rig.board.publish(Event::Disks { disks: vec![disk("vda")] });
-    rig.settle().await;
+    let fixture = Fixture::new().await;
+    fixture.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
+    fixture.settle().await;
     let mut served = Vec::new();
     for path in [PATH, path_of("vda")] {
         let interface = "org.freedesktop.DBus.Introspectable";
-        let proxy = Proxy::new(&rig.client, NAME, path, interface).await.unwrap();
+        let proxy = Proxy::new(&fixture.client, NAME, path, interface).await.unwrap();
         served.push(proxy.call::<_, _, String>("Introspect", &()).await.unwrap());
     }
     expect_test::expect_file!["../../../../iso/org.nixvm.Installer1.xml"]
@@ -122,11 +122,11 @@ async fn checked_in_interface_is_the_one_that_is_served() {
 
 #[tokio::test]
 async fn a_whole_install_is_told_in_order() {
-    let rig = Rig::new().await;
-    let mut messages = MessageStream::from(&rig.client);
+    let fixture = Fixture::new().await;
+    let mut messages = MessageStream::from(&fixture.client);
     let events = examples::install();
     let count = events.len();
-    rig.board.publish_all(events.clone());
+    fixture.publisher.publish_all(events.clone());
 
     let mut records = Vec::<Record>::new();
     let mut values = HashMap::<String, Vec<OwnedVariant>>::new();
@@ -170,27 +170,27 @@ async fn a_whole_install_is_told_in_order() {
 
 #[tokio::test]
 async fn properties_say_what_the_status_says() {
-    let rig = Rig::new().await;
+    let fixture = Fixture::new().await;
     let text = |all: &HashMap<String, OwnedVariant>, name: &str| {
         String::try_from(all[name].try_clone().unwrap()).unwrap()
     };
-    let all = rig.all().await;
+    let all = fixture.all().await;
     assert_eq!(text(&all, "State"), "preflight");
     assert_eq!(text(&all, "Hypervisor"), "");
     let mut events = examples::install();
     events.pop();
     let message = "nul \0 and \u{1b}[2J".to_owned();
     events.push(Event::State { from: State::Installing, to: State::Failed, message });
-    rig.board.publish_all(events);
+    fixture.publisher.publish_all(events);
     let error = examples::problem();
-    rig.board.publish(Event::Verdict {
+    fixture.publisher.publish(Event::Verdict {
         outcome: crate::event::Outcome::Failed,
         error: Some(error.clone()),
         seconds: None,
         peak_resident_bytes: 0,
     });
-    rig.settle().await;
-    let all = rig.all().await;
+    fixture.settle().await;
+    let all = fixture.all().await;
     assert_eq!(text(&all, "State"), "failed");
     assert_eq!(text(&all, "Message"), "nul  and \u{1b}[2J");
     assert_eq!(text(&all, "Hypervisor"), "kvm");
@@ -203,19 +203,19 @@ async fn properties_say_what_the_status_says() {
     assert_eq!(shown, (error.kind, error.message, error.hint));
     let snapshot: Record = serde_json::from_str(&text(&all, "Snapshot")).unwrap();
     let Event::Snapshot(status) = snapshot.event else { panic!("{snapshot:?}") };
-    let known = rig.board.status().borrow().clone();
+    let known = fixture.publisher.status().borrow().clone();
     assert_eq!(snapshot.sequence, known.sequence);
     assert_eq!(Status { sequence: known.sequence, ..*status }, known);
 }
 
 #[tokio::test]
 async fn an_end_and_its_reason_come_in_one_signal() {
-    let rig = Rig::new().await;
-    let properties = rig.properties(&PATH).await;
+    let fixture = Fixture::new().await;
+    let properties = fixture.properties(&PATH).await;
     let mut changes = properties.receive_properties_changed().await.unwrap();
     let message = "m".to_owned();
-    rig.board.publish(Event::State { from: State::Preflight, to: State::Failed, message });
-    rig.board.publish(Event::Verdict {
+    fixture.publisher.publish(Event::State { from: State::Preflight, to: State::Failed, message });
+    fixture.publisher.publish(Event::Verdict {
         outcome: crate::event::Outcome::Failed,
         error: Some(examples::problem()),
         seconds: None,
@@ -230,9 +230,9 @@ async fn an_end_and_its_reason_come_in_one_signal() {
 
 #[tokio::test]
 async fn nothing_can_be_set() {
-    let rig = Rig::new().await;
-    let properties = rig.properties(&PATH).await;
-    for name in rig.all().await.into_keys() {
+    let fixture = Fixture::new().await;
+    let properties = fixture.properties(&PATH).await;
+    for name in fixture.all().await.into_keys() {
         let value = zbus::Variant::from("x");
         let set = properties.set(NAME.try_into().unwrap(), &name, &value).await;
         assert!(set.is_err(), "{name}");
@@ -241,11 +241,11 @@ async fn nothing_can_be_set() {
 
 #[tokio::test]
 async fn much_progress_makes_few_signals_and_the_last_value_arrives() {
-    let rig = Rig::new().await;
-    rig.settle().await;
-    let mut messages = MessageStream::from(&rig.client);
+    let fixture = Fixture::new().await;
+    fixture.settle().await;
+    let mut messages = MessageStream::from(&fixture.client);
     for bytes_done in 1..=2000 {
-        rig.board.publish(Event::Progress { bytes_done, bytes_total: 2000 });
+        fixture.publisher.publish(Event::Progress { bytes_done, bytes_total: 2000 });
     }
     let mut signals = 0;
     loop {
@@ -265,11 +265,11 @@ async fn much_progress_makes_few_signals_and_the_last_value_arrives() {
 
 #[tokio::test]
 async fn disks_come_and_go() {
-    let rig = Rig::new().await;
-    let manager = ObjectManagerProxy::new(&rig.client, NAME, PATH).await.unwrap();
+    let fixture = Fixture::new().await;
+    let manager = ObjectManagerProxy::new(&fixture.client, NAME, PATH).await.unwrap();
     let mut added = manager.receive_interfaces_added().await.unwrap();
     let mut removed = manager.receive_interfaces_removed().await.unwrap();
-    rig.board.publish(Event::Disks { disks: vec![disk("vda"), disk("cciss!c0d0")] });
+    fixture.publisher.publish(Event::Disks { disks: vec![disk("vda"), disk("cciss!c0d0")] });
     for name in ["vda", "cciss!c0d0"] {
         let signal = next(&mut added).await;
         let args = signal.args().unwrap();
@@ -278,11 +278,11 @@ async fn disks_come_and_go() {
         assert_eq!(<&str>::try_from(shown).unwrap(), name);
     }
 
-    let properties = rig.properties(&path_of("vda")).await;
+    let properties = fixture.properties(&path_of("vda")).await;
     let mut changes = properties.receive_properties_changed().await.unwrap();
     let mut changed = disk("vda");
     changed.ineligible = Some("it is in use".to_owned());
-    rig.board.publish(Event::Disks { disks: vec![changed] });
+    fixture.publisher.publish(Event::Disks { disks: vec![changed] });
     assert_eq!(next(&mut removed).await.args().unwrap().object_path, path_of("cciss!c0d0"));
     let change = next(&mut changes).await;
     let change = change.args().unwrap();

@@ -24,7 +24,7 @@ pub enum Step {
     BootLoader,
     /// Check that everything that a boot needs is there.
     Verify,
-    /// Leave receipt and logs, unmount, and make the disk bootable.
+    /// ExitAction receipt and logs, unmount, and make the disk bootable.
     Handover,
 }
 

@@ -9,38 +9,39 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
+use crate::clock::uptime_ms;
+use crate::event::Status;
 use crate::event::{Event, Record, VERSION};
-use crate::status::Status;
 
 /// Records that a slow reader may be behind before it loses some.
 const BACKLOG: usize = 4096;
 
 /// Where events are published.
 #[derive(Clone)]
-pub struct Board {
+pub struct Publisher {
     status: watch::Sender<Status>,
     records: broadcast::Sender<Record>,
-    publisher: Arc<Mutex<Publisher>>,
+    inner: Arc<Mutex<Inner>>,
 }
 
 /// What is told of every record, in order and before anybody else.
 pub type Sink = Box<dyn FnMut(&Record) + Send>;
 
-struct Publisher {
+struct Inner {
     sequence: u64,
     sinks: Vec<Sink>,
     /// How far each [`Reader`] is.
     readers: Vec<watch::Receiver<u64>>,
 }
 
-impl Board {
-    /// A board that hands every record to `sinks`, which must not wait for anything.
+impl Publisher {
+    /// A publisher that hands every record to `sinks`, which must not wait for anything.
     pub fn new(sinks: Vec<Sink>) -> Self {
-        let publisher = Publisher { sequence: 0, sinks, readers: Vec::new() };
+        let inner = Inner { sequence: 0, sinks, readers: Vec::new() };
         Self {
             status: watch::Sender::new(Status::default()),
             records: broadcast::Sender::new(BACKLOG),
-            publisher: Arc::new(Mutex::new(publisher)),
+            inner: Arc::new(Mutex::new(inner)),
         }
     }
 
@@ -53,12 +54,12 @@ impl Board {
     pub fn publish_all(&self, events: impl IntoIterator<Item = Event>) {
         // The lock keeps status, sinks and readers in one order; nothing under it can panic half-way
         // through a change that would matter.
-        let mut publisher = self.lock();
+        let mut inner = self.lock();
         let records: Vec<_> = events
             .into_iter()
             .map(|event| {
-                publisher.sequence += 1;
-                let (sequence, uptime_ms) = (publisher.sequence, uptime_ms());
+                inner.sequence += 1;
+                let (sequence, uptime_ms) = (inner.sequence, uptime_ms());
                 Record { version: VERSION, sequence, uptime_ms, event }
             })
             .collect();
@@ -67,7 +68,7 @@ impl Board {
         }
         self.status.send_modify(|status| records.iter().for_each(|record| status.take(record)));
         for record in records {
-            for sink in &mut publisher.sinks {
+            for sink in &mut inner.sinks {
                 sink(&record);
             }
             let _nobody_listens = self.records.send(record);
@@ -84,21 +85,21 @@ impl Board {
         self.records.subscribe()
     }
 
-    /// The records from now on, for somebody who carries them elsewhere: [`Board::drained`] waits for
+    /// The records from now on, for somebody who carries them elsewhere: [`Publisher::drained`] waits for
     /// it.
     pub fn reader(&self) -> Reader {
-        let mut publisher = self.lock();
-        let done = watch::Sender::new(publisher.sequence);
-        publisher.readers.push(done.subscribe());
-        Reader { records: self.records(), last: publisher.sequence, done }
+        let mut inner = self.lock();
+        let done = watch::Sender::new(inner.sequence);
+        inner.readers.push(done.subscribe());
+        Reader { records: self.records(), last: inner.sequence, done }
     }
 
     /// Waits until every [`Reader`] has dealt with all records so far, but not for longer than
     /// `limit`. Returns whether they have.
     pub async fn drained(&self, limit: Duration) -> bool {
         let (sequence, readers) = {
-            let publisher = self.lock();
-            (publisher.sequence, publisher.readers.clone())
+            let inner = self.lock();
+            (inner.sequence, inner.readers.clone())
         };
         let all = async {
             for mut reader in readers {
@@ -109,8 +110,8 @@ impl Board {
         tokio::time::timeout(limit, all).await.is_ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Publisher> {
-        self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,7 +139,7 @@ impl Reader {
 
     /// Does something during which nobody needs to wait for this reader: there is no place where it
     /// could carry a record.
-    pub fn excused<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub fn without_ack<T>(&self, work: impl FnOnce() -> T) -> T {
         self.done.send_replace(u64::MAX);
         let value = work();
         self.done.send_replace(self.last.saturating_sub(1));
@@ -169,14 +170,6 @@ impl Reader {
     }
 }
 
-/// Milliseconds since the machine was started, including while it was suspended.
-pub fn uptime_ms() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let (seconds, nanoseconds) =
-        (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
-    seconds * 1000 + nanoseconds / 1_000_000
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,22 +182,23 @@ mod tests {
     #[test]
     fn status_sinks_and_readers_see_the_same() {
         let (send, seen) = std::sync::mpsc::channel();
-        let board = Board::new(vec![Box::new(move |record| send.send(record.clone()).unwrap())]);
-        let mut reader = board.records();
-        board.publish(waiting());
-        board.publish(Event::Countdown { seconds_left: 3 });
+        let publisher =
+            Publisher::new(vec![Box::new(move |record| send.send(record.clone()).unwrap())]);
+        let mut reader = publisher.records();
+        publisher.publish(waiting());
+        publisher.publish(Event::Countdown { seconds_left: 3 });
         let records = [reader.try_recv().unwrap(), reader.try_recv().unwrap()];
         assert_eq!(seen.try_iter().collect::<Vec<_>>(), records);
         assert_eq!(records.map(|r| r.sequence), [1, 2]);
-        let status = board.status().borrow().clone();
+        let status = publisher.status().borrow().clone();
         assert_eq!((status.state, status.countdown), (State::WaitingForDisk, Some(3)));
     }
 
     #[test]
     fn what_belongs_together_is_seen_together() {
-        let board = Board::new(Vec::new());
-        let mut status = board.status();
-        board.publish_all([waiting(), Event::Countdown { seconds_left: 3 }]);
+        let publisher = Publisher::new(Vec::new());
+        let mut status = publisher.status();
+        publisher.publish_all([waiting(), Event::Countdown { seconds_left: 3 }]);
         let seen = status.borrow_and_update();
         assert_eq!((seen.state, seen.countdown), (State::WaitingForDisk, Some(3)));
         assert_eq!(seen.sequence, 2);
@@ -212,33 +206,33 @@ mod tests {
 
     #[tokio::test]
     async fn readers_are_waited_for_but_not_for_ever() {
-        let board = Board::new(Vec::new());
-        board.publish(waiting());
-        let mut reader = board.reader();
-        assert!(board.drained(Duration::from_secs(60)).await, "nothing has come since");
-        board.publish(waiting());
-        assert!(!board.drained(Duration::ZERO).await, "it has not looked");
+        let publisher = Publisher::new(Vec::new());
+        publisher.publish(waiting());
+        let mut reader = publisher.reader();
+        assert!(publisher.drained(Duration::from_secs(60)).await, "nothing has come since");
+        publisher.publish(waiting());
+        assert!(!publisher.drained(Duration::ZERO).await, "it has not looked");
         assert_eq!(reader.next().await.map(|record| record.sequence), Some(2));
-        assert!(!board.drained(Duration::ZERO).await, "it may not be done with it");
-        let waiting = board.drained(Duration::from_secs(60));
+        assert!(!publisher.drained(Duration::ZERO).await, "it may not be done with it");
+        let waiting = publisher.drained(Duration::from_secs(60));
         let (drained, _) = tokio::join!(waiting, async {
             tokio::time::timeout(Duration::from_millis(1), reader.next()).await
         });
         assert!(drained);
-        board.publish(Event::Countdown { seconds_left: 3 });
-        let done = reader.excused(|| *board.lock().readers[0].borrow());
+        publisher.publish(Event::Countdown { seconds_left: 3 });
+        let done = reader.without_ack(|| *publisher.lock().readers[0].borrow());
         assert_eq!(done, u64::MAX, "it has nowhere to go");
-        assert!(!board.drained(Duration::ZERO).await, "it has again");
+        assert!(!publisher.drained(Duration::ZERO).await, "it has again");
         drop(reader);
-        assert!(board.drained(Duration::from_secs(60)).await, "it is gone");
+        assert!(publisher.drained(Duration::from_secs(60)).await, "it is gone");
     }
 
     #[test]
     fn a_reader_that_sleeps_stops_nobody_and_can_tell_what_it_missed() {
-        let board = Board::new(Vec::new());
-        let mut reader = board.records();
+        let publisher = Publisher::new(Vec::new());
+        let mut reader = publisher.records();
         for _ in 0..BACKLOG * 2 {
-            board.publish(waiting());
+            publisher.publish(waiting());
         }
         assert!(matches!(reader.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
         assert!(reader.try_recv().unwrap().sequence > 1);

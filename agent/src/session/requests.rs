@@ -6,18 +6,18 @@ use nixvm_answers::source::Source;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{Installer, Leave, leave};
-use crate::checks::Checked;
+use super::{ExitAction, Session, leave};
 use crate::disk::identity::Identity;
 use crate::event::{Event, PasswordOrigin, State};
-use crate::plan::{self, Wishes};
-use crate::request::{Denied, Envelope, Request};
+use crate::plan::Checked;
+use crate::plan::{self, UserChoices};
+use crate::request::{Message, Request, RequestError};
 
 /// A request that was followed. Its answer waits until what comes of it can be seen: whoever is
 /// answered may look at once.
 pub(super) struct Followed {
     request: Kind,
-    reply: oneshot::Sender<Result<(), Denied>>,
+    reply: oneshot::Sender<Result<(), RequestError>>,
 }
 
 /// What has to have come of a request.
@@ -29,15 +29,18 @@ enum Kind {
     Other,
 }
 
-impl Installer {
-    /// Takes a request in, and answers it if nothing else comes of it. `None` if it was denied, else
+impl Session {
+    /// Takes a request in, and answers it if nothing else comes of it. `None` if it was error, else
     /// how to leave.
-    pub(super) fn take(&mut self, Envelope { request, reply }: Envelope) -> Option<Option<Leave>> {
+    pub(super) fn take(
+        &mut self,
+        Message { request, reply }: Message,
+    ) -> Option<Option<ExitAction>> {
         let (confirms, selects) =
             (matches!(request, Request::Confirm { .. }), matches!(request, Request::Select { .. }));
         match self.follow(request) {
             Ok(None) => {
-                let request = match self.wishes.disk.clone() {
+                let request = match self.choices.disk.clone() {
                     _ if confirms => Kind::Confirm,
                     Some(disk) if selects => Kind::Select(disk),
                     _ => Kind::Other,
@@ -49,8 +52,8 @@ impl Installer {
                 let _nobody_waits = reply.send(Ok(()));
                 Some(leave)
             }
-            Err(denied) => {
-                let _nobody_waits = reply.send(Err(denied));
+            Err(error) => {
+                let _nobody_waits = reply.send(Err(error));
                 None
             }
         }
@@ -61,62 +64,64 @@ impl Installer {
     pub(super) fn answer(&mut self, installing: bool) {
         for Followed { request, reply } in self.followed.drain(..) {
             let answer = match request {
-                Kind::Confirm if !installing => Err(Denied::WrongToken),
+                Kind::Confirm if !installing => Err(RequestError::WrongToken),
                 Kind::Select(wish) if !self.disks.iter().any(|d| wish.is_device(&d.device)) => {
-                    Err(Denied::NoSuchDisk { disk: wish.node.display().to_string() })
+                    Err(RequestError::NoSuchDisk { disk: wish.node.display().to_string() })
                 }
                 _ => Ok(()),
             };
             let _nobody_waits = reply.send(answer);
         }
-        self.wishes.confirmed = None;
+        self.choices.confirmed = None;
     }
 
     /// Takes in what somebody asks for while nothing is being installed.
-    fn follow(&mut self, request: Request) -> Result<Option<Leave>, Denied> {
-        let not_now = || Denied::NotNow { state: self.state().name() };
+    fn follow(&mut self, request: Request) -> Result<Option<ExitAction>, RequestError> {
+        let wrong_state = || RequestError::WrongState { state: self.state().name() };
         match request {
             Request::Select { disk } => {
                 let answers = self.answers();
                 let facts = self.facts(&answers);
                 let found = self.disks.iter().find(|one| one.device.name == disk);
-                let found = found.ok_or_else(|| Denied::NoSuchDisk { disk: disk.clone() })?;
-                plan::eligible(&facts, found)
-                    .map_err(|reason| Denied::Ineligible { disk, reason: reason.to_string() })?;
-                self.wishes = Wishes { disk: Some(Identity::of(found)), confirmed: None };
+                let found = found.ok_or_else(|| RequestError::NoSuchDisk { disk: disk.clone() })?;
+                plan::eligible(&facts, found).map_err(|reason| RequestError::Ineligible {
+                    disk,
+                    reason: reason.to_string(),
+                })?;
+                self.choices = UserChoices { disk: Some(Identity::of(found)), confirmed: None };
                 self.start_over();
             }
             Request::Confirm { token } => {
-                let status = self.parts.board.status().borrow().clone();
+                let status = self.context.publisher.status().borrow().clone();
                 if status.state != State::Consent {
-                    return Err(not_now());
+                    return Err(wrong_state());
                 }
                 if token != status.token {
-                    return Err(Denied::WrongToken);
+                    return Err(RequestError::WrongToken);
                 }
-                self.wishes.confirmed = Some(token);
+                self.choices.confirmed = Some(token);
             }
             Request::Cancel => match self.state() {
                 State::Consent => {
-                    self.held = true;
+                    self.paused = true;
                     self.countdown = None;
                     self.retry = None;
                 }
                 State::Finished | State::InstalledAlready => {
-                    self.held = true;
+                    self.paused = true;
                     self.stay();
                 }
-                _ => return Err(not_now()),
+                _ => return Err(wrong_state()),
             },
             Request::Retry => {
                 let ended =
                     matches!(self.state(), State::Failed | State::Cancelled | State::Refused);
                 if !ended {
-                    return Err(not_now());
+                    return Err(wrong_state());
                 }
-                let plan = self.parts.board.status().borrow().plan.clone();
+                let plan = self.context.publisher.status().borrow().plan.clone();
                 let failed = self.state() == State::Failed;
-                self.held = false;
+                self.paused = false;
                 self.start_over();
                 self.retry = plan.filter(|_| failed).map(|plan| plan.target.identity);
             }
@@ -132,7 +137,7 @@ impl Installer {
                 let mut given = document::parse(toml.reveal().as_bytes(), Source::Request)
                     .map_err(|problems| {
                         let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                        Denied::InvalidAnswers { problems: all.join("\n") }
+                        RequestError::InvalidAnswers { problems: all.join("\n") }
                     })?;
                 if let Some(Ok(before)) = self.requested.take() {
                     given.answers = given.answers.or(before.answers);
@@ -148,7 +153,7 @@ impl Installer {
         self.checked = Checked::default();
         self.ended = false;
         self.concluded = None;
-        self.wishes.confirmed = None;
+        self.choices.confirmed = None;
         self.leaving = None;
         self.countdown = None;
         self.retry = None;
@@ -161,25 +166,25 @@ impl Installer {
         &self,
         request: Request,
         cancel: &CancellationToken,
-    ) -> Result<(), Denied> {
+    ) -> Result<(), RequestError> {
         match request {
             Request::Cancel => cancel.cancel(),
             Request::Password { hash } => {
-                if self.parts.account.borrow().origin == PasswordOrigin::MadeUp {
-                    return Err(Denied::NotNow { state: State::Installing.name() });
+                if self.context.account.borrow().origin == PasswordOrigin::Generated {
+                    return Err(RequestError::WrongState { state: State::Installing.name() });
                 }
                 self.take_password(hash);
             }
-            _ => return Err(Denied::NotNow { state: State::Installing.name() }),
+            _ => return Err(RequestError::WrongState { state: State::Installing.name() }),
         }
         Ok(())
     }
 
     fn take_password(&self, hash: PasswordHash) {
-        self.parts.account.send_modify(|account| {
+        self.context.account.send_modify(|account| {
             account.password = Some(hash);
             account.origin = PasswordOrigin::Typed;
         });
-        self.parts.board.publish(Event::Password { origin: PasswordOrigin::Typed });
+        self.context.publisher.publish(Event::Password { origin: PasswordOrigin::Typed });
     }
 }

@@ -12,10 +12,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::board::Board;
+use crate::event::Status;
+use crate::event::publisher::Publisher;
 use crate::event::{Event, Outcome, Record};
-use crate::lines::Lines;
-use crate::status::Status;
+use crate::sinks::text::Renderer;
 
 /// The records' target, for `RUST_LOG`.
 const TARGET: &str = "nixvm_agent::event";
@@ -51,12 +51,12 @@ fn is_journal() -> bool {
 ///
 /// # Errors
 /// The thread can't be started.
-pub fn follow(board: &Board) -> Result<()> {
-    let mut reader = board.reader();
+pub fn follow(publisher: &Publisher) -> Result<()> {
+    let mut reader = publisher.reader();
     let work = move || {
-        let mut scribe = Scribe::default();
+        let mut writer = JournalWriter::default();
         while let Some(record) = reader.blocking_next() {
-            scribe.write(&record);
+            writer.write(&record);
         }
     };
     std::thread::Builder::new()
@@ -68,16 +68,16 @@ pub fn follow(board: &Board) -> Result<()> {
 
 /// Knows what a record is about.
 #[derive(Default)]
-struct Scribe {
+struct JournalWriter {
     status: Status,
-    lines: Lines,
+    lines: Renderer,
 }
 
-impl Scribe {
+impl JournalWriter {
     fn write(&mut self, record: &Record) {
         self.status.take(record);
         let (event, sequence) = (record.event.name(), record.sequence);
-        let step = self.status.step.map(crate::step::Step::name);
+        let step = self.status.step.map(crate::event::Step::name);
         let disk = self.status.plan.as_ref().map(|plan| plan.target.name.as_str());
         let error_kind = self.status.problem.as_ref().map(|problem| problem.kind.as_str());
         let json = serde_json::to_string(record).unwrap_or_default();
@@ -144,8 +144,8 @@ mod tests {
         let seen = Seen::default();
         let subscriber = tracing_subscriber::registry().with(seen.clone());
         tracing::subscriber::with_default(subscriber, || {
-            let mut scribe = Scribe::default();
-            examples::records().for_each(|record| scribe.write(&record));
+            let mut writer = JournalWriter::default();
+            examples::records().for_each(|record| writer.write(&record));
         });
         let seen = seen.0.lock().unwrap();
         let records: Vec<_> = examples::records().collect();

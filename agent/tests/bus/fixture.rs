@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use nixvm_agent::board::Board;
-use nixvm_agent::bus::{self, Bus};
+use nixvm_agent::dbus::{self, Bus};
+use nixvm_agent::event::publisher::Publisher;
 use nixvm_agent::event::{Event, Outcome, State};
-use nixvm_agent::request::{Denied, Desk, Request};
+use nixvm_agent::request::{InstallerHandle, Request, RequestError};
 use tokio::sync::mpsc;
 
 /// What the reference implementation's system.conf says, in short.
@@ -177,7 +177,7 @@ fn readable_program() -> &'static Path {
 
 /// An agent's half.
 pub(crate) struct Agent {
-    pub(crate) board: Board,
+    pub(crate) publisher: Publisher,
     /// What arrived.
     pub(crate) asked: mpsc::UnboundedReceiver<String>,
 }
@@ -185,37 +185,37 @@ pub(crate) struct Agent {
 impl Agent {
     /// Serves on `bus`, and follows every request but `Confirm`.
     pub(crate) fn start(bus: Bus) -> Self {
-        let board = Board::new(Vec::new());
-        let (desk, mut requests) = Desk::new();
-        bus::serve(bus, &board, desk);
+        let publisher = Publisher::new(Vec::new());
+        let (handle, mut requests) = InstallerHandle::new();
+        dbus::serve(bus, &publisher, handle);
         let (tell, asked) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            while let Some(envelope) = requests.recv().await {
-                let _test_ended = tell.send(format!("{:?}", envelope.request));
-                let answer = match envelope.request {
-                    Request::Confirm { .. } => Err(Denied::WrongToken),
+            while let Some(message) = requests.recv().await {
+                let _test_ended = tell.send(format!("{:?}", message.request));
+                let answer = match message.request {
+                    Request::Confirm { .. } => Err(RequestError::WrongToken),
                     _ => Ok(()),
                 };
-                let _client_gone = envelope.reply.send(answer);
+                let _client_gone = message.reply.send(answer);
             }
         });
-        board.publish(Event::Started { agent: "0".to_owned(), build_id: "test".to_owned() });
-        Self { board, asked }
+        publisher.publish(Event::Started { agent: "0".to_owned(), build_id: "test".to_owned() });
+        Self { publisher, asked }
     }
 
     pub(crate) fn state(&self, to: State) {
-        let from = self.board.status().borrow().state;
+        let from = self.publisher.status().borrow().state;
         let message = format!("This is {}.", to.name());
-        self.board.publish(Event::State { from, to, message });
+        self.publisher.publish(Event::State { from, to, message });
     }
 
     pub(crate) fn end(&self, to: State, outcome: Outcome) {
-        let from = self.board.status().borrow().state;
+        let from = self.publisher.status().borrow().state;
         let state = Event::State { from, to, message: format!("This is {}.", to.name()) };
         let seconds = Some(1.0);
         let verdict =
             Event::Verdict { outcome, error: None, seconds, peak_resident_bytes: 1 << 20 };
-        self.board.publish_all([state, verdict]);
+        self.publisher.publish_all([state, verdict]);
     }
 }
 

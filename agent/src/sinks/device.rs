@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::board::Reader;
 use crate::event::Record;
+use crate::event::publisher::Reader;
 
 /// Between two tries of a device that takes nothing.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -40,14 +40,14 @@ where
     let work = move || {
         let mut open = open();
         // Until it is opened, there is nothing that a reboot could wait for.
-        let Some(mut device) = reader.excused(&mut open) else { return };
+        let Some(mut device) = reader.without_ack(&mut open) else { return };
         while let Some(record) = reader.blocking_next() {
             let bytes = form(&record);
             if device.write_all(bytes.as_bytes()).is_ok() {
                 continue;
             }
             loop {
-                let Some(again) = reader.excused(&mut open) else { return };
+                let Some(again) = reader.without_ack(&mut open) else { return };
                 device = again;
                 let written = device.write_all(bytes.as_bytes());
                 if written.is_ok() || unwritten == Unwritten::Drop {
@@ -73,8 +73,8 @@ mod tests {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
-    use crate::board::Board;
     use crate::event::Event;
+    use crate::event::publisher::Publisher;
 
     /// Longer than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -91,20 +91,20 @@ mod tests {
         format!("{}\n", record.sequence)
     }
 
-    fn publish(board: &Board) {
-        board.publish(Event::Countdown { seconds_left: 0 });
+    fn publish(publisher: &Publisher) {
+        publisher.publish(Event::Countdown { seconds_left: 0 });
     }
 
     #[tokio::test]
     async fn who_comes_late_or_comes_back_misses_nothing() {
         let (_folder, path) = pipe();
-        let board = Board::new(Vec::new());
+        let publisher = Publisher::new(Vec::new());
         let device = path.clone();
         let opener = move || move || OpenOptions::new().write(true).open(&device).ok();
-        start("test", board.reader(), Unwritten::Keep, opener, number).unwrap();
-        publish(&board);
-        publish(&board);
-        assert!(board.drained(PATIENCE).await, "nobody waits for a device that is not there");
+        start("test", publisher.reader(), Unwritten::Keep, opener, number).unwrap();
+        publish(&publisher);
+        publish(&publisher);
+        assert!(publisher.drained(PATIENCE).await, "nobody waits for a device that is not there");
 
         let mut reader = BufReader::new(File::open(&path).unwrap());
         let read = |reader: &mut BufReader<File>| {
@@ -113,33 +113,33 @@ mod tests {
             line
         };
         assert_eq!([read(&mut reader), read(&mut reader)], ["1\n", "2\n"]);
-        assert!(board.drained(PATIENCE).await);
+        assert!(publisher.drained(PATIENCE).await);
 
         drop(reader);
-        publish(&board);
-        publish(&board);
+        publish(&publisher);
+        publish(&publisher);
         let mut reader = BufReader::new(File::open(&path).unwrap());
         assert_eq!([read(&mut reader), read(&mut reader)], ["3\n", "4\n"]);
     }
 
     #[tokio::test]
     async fn a_device_that_is_never_there_keeps_nobody() {
-        let board = Board::new(Vec::new());
-        start("test", board.reader(), Unwritten::Keep, || || None, number).unwrap();
-        publish(&board);
-        assert!(board.drained(PATIENCE).await);
+        let publisher = Publisher::new(Vec::new());
+        start("test", publisher.reader(), Unwritten::Keep, || || None, number).unwrap();
+        publish(&publisher);
+        assert!(publisher.drained(PATIENCE).await);
     }
 
     #[test]
     fn a_line_that_is_hung_up_is_opened_again() {
         let (_folder, path) = pipe();
-        let board = Board::new(Vec::new());
+        let publisher = Publisher::new(Vec::new());
         let mut devices = ["/dev/full".into(), "/dev/full".into(), path.clone()].into_iter();
         let opener = move || move || OpenOptions::new().write(true).open(devices.next()?).ok();
-        start("test", board.reader(), Unwritten::Drop, opener, number).unwrap();
-        publish(&board);
-        publish(&board);
-        publish(&board);
+        start("test", publisher.reader(), Unwritten::Drop, opener, number).unwrap();
+        publish(&publisher);
+        publish(&publisher);
+        publish(&publisher);
         let lines = BufReader::new(File::open(&path).unwrap()).lines().take(2);
         assert_eq!(lines.map(Result::unwrap).collect::<Vec<_>>(), ["2", "3"]);
     }

@@ -1,58 +1,60 @@
 //! Method calls, and who may make them.
 
 use super::*;
-use crate::request::{Denied, Request};
+use crate::request::{Request, RequestError};
 
 /// Every method with its arguments.
-async fn call_each(rig: &Rig, mut see: impl FnMut(&str, Result<(), (String, String)>)) {
-    see("Plan", rig.call("Plan", &()).await);
-    see("SelectDisk", rig.call("SelectDisk", &path_of("vda")).await);
-    see("SetAnswers", rig.call("SetAnswers", &"hostname = 'x'").await);
-    see("Confirm", rig.call("Confirm", &"token").await);
-    see("Cancel", rig.call("Cancel", &()).await);
-    see("Retry", rig.call("Retry", &()).await);
-    see("Finish", rig.call("Finish", &"reboot").await);
+async fn call_each(fixture: &Fixture, mut see: impl FnMut(&str, Result<(), (String, String)>)) {
+    see("Plan", fixture.call("Plan", &()).await);
+    see("SelectDisk", fixture.call("SelectDisk", &path_of("vda")).await);
+    see("SetAnswers", fixture.call("SetAnswers", &"hostname = 'x'").await);
+    see("Confirm", fixture.call("Confirm", &"token").await);
+    see("Cancel", fixture.call("Cancel", &()).await);
+    see("Retry", fixture.call("Retry", &()).await);
+    see("Finish", fixture.call("Finish", &"reboot").await);
 }
 
 #[tokio::test]
 async fn methods_are_for_one_user_and_reading_is_for_all() {
-    let mut rig = Rig::with_callers(rustix::process::geteuid().as_raw() + 1).await;
-    rig.board.publish_all(examples::install());
-    rig.settle().await;
-    call_each(&rig, |method, result| {
+    let mut fixture = Fixture::with_callers(rustix::process::geteuid().as_raw() + 1).await;
+    fixture.publisher.publish_all(examples::install());
+    fixture.settle().await;
+    call_each(&fixture, |method, result| {
         let (name, text) = result.unwrap_err();
         assert_eq!(name, "org.freedesktop.DBus.Error.AccessDenied", "{method}");
         assert_eq!(text, "only root may steer the installer", "{method}");
     })
     .await;
-    assert!(rig.requests.try_recv().is_err(), "nothing reached the installer");
-    assert_eq!(rig.all().await.len(), 20);
+    assert!(fixture.requests.try_recv().is_err(), "nothing reached the installer");
+    assert_eq!(fixture.all().await.len(), 20);
 }
 
 #[tokio::test]
 async fn methods_reach_the_installer_and_its_answer_comes_back() {
-    let mut rig = Rig::new().await;
-    rig.board.publish_all(examples::install());
-    rig.settle().await;
+    let mut fixture = Fixture::new().await;
+    fixture.publisher.publish_all(examples::install());
+    fixture.settle().await;
     let (told, mut asked) = mpsc::unbounded_channel();
-    let mut requests = std::mem::replace(&mut rig.requests, Desk::new().1);
+    let mut requests = std::mem::replace(&mut fixture.requests, InstallerHandle::new().1);
     tokio::spawn(async move {
-        while let Some(Envelope { request, reply }) = requests.recv().await {
+        while let Some(Message { request, reply }) = requests.recv().await {
             told.send(format!("{request:?}")).unwrap();
-            let denied = match request {
+            let error = match request {
                 Request::Select { disk } => {
-                    Err(Denied::Ineligible { disk, reason: "it is in use".into() })
+                    Err(RequestError::Ineligible { disk, reason: "it is in use".into() })
                 }
-                Request::Confirm { .. } => Err(Denied::WrongToken),
-                Request::Answers { .. } => Err(Denied::InvalidAnswers { problems: "p".into() }),
-                Request::Retry => Err(Denied::NotNow { state: "installing" }),
+                Request::Confirm { .. } => Err(RequestError::WrongToken),
+                Request::Answers { .. } => {
+                    Err(RequestError::InvalidAnswers { problems: "p".into() })
+                }
+                Request::Retry => Err(RequestError::WrongState { state: "installing" }),
                 _ => Ok(()),
             };
-            reply.send(denied).unwrap();
+            reply.send(error).unwrap();
         }
     });
     let mut errors = HashMap::new();
-    call_each(&rig, |method, result| {
+    call_each(&fixture, |method, result| {
         if let Err((name, text)) = result {
             let name = name.strip_prefix("org.nixvm.Installer1.Error.").unwrap().to_owned();
             errors.insert(method.to_owned(), (name, text));
@@ -64,7 +66,7 @@ async fn methods_reach_the_installer_and_its_answer_comes_back() {
     assert_eq!(error("SelectDisk"), ("IneligibleDisk", "vda can't be installed to: it is in use"));
     assert_eq!(error("Confirm").0, "WrongToken");
     assert_eq!(error("SetAnswers").0, "InvalidAnswers");
-    assert_eq!(error("Retry"), ("NotNow", "this can't be done in the state installing"));
+    assert_eq!(error("Retry"), ("WrongState", "this can't be done in the state installing"));
     let mut requests = Vec::new();
     while let Ok(request) = asked.try_recv() {
         requests.push(request);
@@ -84,23 +86,23 @@ async fn methods_reach_the_installer_and_its_answer_comes_back() {
 
 #[tokio::test]
 async fn who_is_answered_can_read_what_came_of_it() {
-    let mut rig = Rig::new().await;
-    let board = rig.board.clone();
-    let mut requests = std::mem::replace(&mut rig.requests, Desk::new().1);
+    let mut fixture = Fixture::new().await;
+    let publisher = fixture.publisher.clone();
+    let mut requests = std::mem::replace(&mut fixture.requests, InstallerHandle::new().1);
     tokio::spawn(async move {
-        while let Some(Envelope { reply, .. }) = requests.recv().await {
-            board.publish_all(examples::install());
+        while let Some(Message { reply, .. }) = requests.recv().await {
+            publisher.publish_all(examples::install());
             reply.send(Ok(())).unwrap();
         }
     });
-    let proxy = rig.proxy().await;
+    let proxy = fixture.proxy().await;
     for try_ in 0..200 {
-        rig.board.publish(Event::State {
+        fixture.publisher.publish(Event::State {
             from: State::Preflight,
             to: State::Choosing,
             message: "m".into(),
         });
-        rig.call("Cancel", &()).await.unwrap();
+        fixture.call("Cancel", &()).await.unwrap();
         let plan: zbus::Result<String> = proxy.call("Plan", &()).await;
         assert!(plan.is_ok(), "{try_}: {plan:?}");
     }
@@ -135,13 +137,13 @@ async fn answers_are_in_no_log_however_much_is_logged() {
         .finish();
     let _until_the_end = tracing::subscriber::set_default(subscriber);
     tracing::trace!("begun");
-    let mut rig = Rig::new().await;
-    let mut requests = std::mem::replace(&mut rig.requests, Desk::new().1);
+    let mut fixture = Fixture::new().await;
+    let mut requests = std::mem::replace(&mut fixture.requests, InstallerHandle::new().1);
     let answers = "password-hash = '$6$salt$hash'";
-    let (result, ()) = tokio::join!(rig.call("SetAnswers", &answers), async {
-        let envelope = requests.recv().await.unwrap();
-        tracing::error!(request = ?envelope.request, "as somebody might log it");
-        envelope.reply.send(Ok(())).unwrap();
+    let (result, ()) = tokio::join!(fixture.call("SetAnswers", &answers), async {
+        let message = requests.recv().await.unwrap();
+        tracing::error!(request = ?message.request, "as somebody might log it");
+        message.reply.send(Ok(())).unwrap();
     });
     result.unwrap();
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
@@ -151,29 +153,29 @@ async fn answers_are_in_no_log_however_much_is_logged() {
 
 #[tokio::test]
 async fn what_cannot_be_meant_never_reaches_the_installer() {
-    let mut rig = Rig::new().await;
-    let (name, text) = rig.call("Finish", &"halt").await.unwrap_err();
+    let mut fixture = Fixture::new().await;
+    let (name, text) = fixture.call("Finish", &"halt").await.unwrap_err();
     assert_eq!(name, "org.freedesktop.DBus.Error.InvalidArgs");
     assert!(text.contains("\"poweroff\""), "{text}");
-    let (name, _) = rig.call("SelectDisk", &path_of("vdz")).await.unwrap_err();
+    let (name, _) = fixture.call("SelectDisk", &path_of("vdz")).await.unwrap_err();
     assert_eq!(name, "org.nixvm.Installer1.Error.NoSuchDisk");
-    let (name, _) = rig.call("Plan", &()).await.unwrap_err();
+    let (name, _) = fixture.call("Plan", &()).await.unwrap_err();
     assert_eq!(name, "org.nixvm.Installer1.Error.NoPlan");
-    let (name, _) = rig.call("Confirm", &7_u32).await.unwrap_err();
+    let (name, _) = fixture.call("Confirm", &7_u32).await.unwrap_err();
     assert_eq!(name, "org.freedesktop.DBus.Error.InvalidArgs");
-    assert!(rig.requests.try_recv().is_err());
+    assert!(fixture.requests.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn the_plan_is_told_with_its_token() {
-    let rig = Rig::new().await;
+    let fixture = Fixture::new().await;
     let plan = testing::plan("vda");
-    rig.board.publish(Event::Plan { plan: Box::new(plan.clone()), token: plan.token() });
-    rig.settle().await;
-    let json: String = rig.proxy().await.call("Plan", &()).await.unwrap();
+    fixture.publisher.publish(Event::Plan { plan: Box::new(plan.clone()), token: plan.token() });
+    fixture.settle().await;
+    let json: String = fixture.proxy().await.call("Plan", &()).await.unwrap();
     assert_eq!(serde_json::from_str::<crate::plan::Plan>(&json).unwrap(), plan);
     assert_eq!(
-        <String>::try_from(rig.all().await["ConsentToken"].try_clone().unwrap()).unwrap(),
+        <String>::try_from(fixture.all().await["ConsentToken"].try_clone().unwrap()).unwrap(),
         plan.token()
     );
 }

@@ -4,13 +4,13 @@
 //! counts down, installs or leaves; anything that changes what was decided on makes it decide anew.
 
 mod attempt;
+mod checkpoint;
 mod countdown;
-mod farewell;
-mod journal;
+mod requests;
+mod scan;
+mod shutdown;
 #[cfg(test)]
-mod outcomes;
-mod steer;
-mod survey;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,38 +20,41 @@ use std::time::Duration;
 
 use anyhow::Result;
 use nixvm_answers::answers::Finish;
-use nixvm_answers::{Given, Problems};
+use nixvm_answers::{Problems, SourceAnswers};
 use nixvm_manifest::Manifest;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::board::Board;
-use crate::checks::{Check, Checked};
+use crate::account::Account;
+use crate::checks;
 use crate::command::{Runner, Transcript};
 use crate::disk::Disk;
 use crate::disk::identity::Identity;
 use crate::disk::receipt::Receipt;
-use crate::disk::watch::{Attached, Look};
-use crate::event::{Event, Leaving, Outcome, Problem, State};
-use crate::install::{self, Account, Attempt, Failure};
+use crate::disk::watch::{Attached, Rescan};
+use crate::event::publisher::Publisher;
+use crate::event::{Event, Outcome, ScheduledFinish, State};
+use crate::install::{self, Attempt, Failure};
+use crate::log::Log;
 use crate::machine::Machine;
-use crate::plan::{self, Decision, Plan, Wishes};
-use crate::request::Envelope;
-use crate::transcript::Log;
+use crate::plan::Problem;
+use crate::plan::{self, Decision, Plan, UserChoices};
+use crate::plan::{Check, Checked};
+use crate::request::Message;
+use checkpoint::Checkpoint;
+pub use checkpoint::PATH as CHECKPOINT;
 use countdown::Countdown;
-use farewell::Farewell;
-use journal::Journal;
-pub use journal::PATH as JOURNAL;
-use steer::Followed;
-use survey::Probed;
+use requests::Followed;
+use scan::Probed;
+use shutdown::PendingShutdown;
 
 /// A disk that could not be read says nothing when it can be: it is tried as often as this.
 const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// How the installer was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
+pub enum ExitAction {
     /// Restart the machine.
     Reboot,
     /// Switch it off.
@@ -62,21 +65,21 @@ pub enum Leave {
 pub type Install = fn(Attempt) -> Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + Send>>;
 
 /// What the installer works with.
-pub struct Parts {
+pub struct SessionContext {
     /// What the ISO carries.
     pub manifest: Manifest,
     /// What it runs on.
     pub machine: Machine,
     /// What the sources of answers said.
-    pub found: Vec<Result<Given, Problems>>,
+    pub found: Vec<Result<SourceAnswers, Problems>>,
     /// The block devices.
     pub attached: watch::Receiver<Attached>,
     /// Makes it be what udev has said so far.
-    pub look: Option<Look>,
+    pub rescan: Option<Rescan>,
     /// Where requests arrive.
-    pub requests: mpsc::Receiver<Envelope>,
+    pub requests: mpsc::Receiver<Message>,
     /// Where events go.
-    pub board: Board,
+    pub publisher: Publisher,
     /// The install's log.
     pub log: Arc<Log>,
     /// The account's secrets, which the screen shows where they were made up.
@@ -85,28 +88,28 @@ pub struct Parts {
     pub screen: bool,
     /// Carries a plan out.
     pub install: Install,
-    /// Where [`journal`] keeps what an installer that dies leaves to the next one.
-    pub journal: PathBuf,
+    /// Where [`checkpoint`] keeps what an installer that dies leaves to the next one.
+    pub checkpoint: PathBuf,
 }
 
 /// The task's state.
-pub struct Installer {
-    parts: Parts,
+pub struct Session {
+    context: SessionContext,
     runner: Runner,
-    wishes: Wishes,
-    requested: Option<Result<Given, Problems>>,
+    choices: UserChoices,
+    requested: Option<Result<SourceAnswers, Problems>>,
     probed: BTreeMap<String, Probed>,
     disks: Vec<Disk>,
     /// What answers volumes say, by device file, with the event count of their disk.
-    volumes: BTreeMap<PathBuf, (u64, Result<Given, Problems>)>,
+    volumes: BTreeMap<PathBuf, (u64, Result<SourceAnswers, Problems>)>,
     /// Somebody stopped a countdown: nothing begins by itself until they say so.
-    held: bool,
+    paused: bool,
     /// Somebody asked for something: they are there.
     attended: bool,
     /// What was asked for and is not answered yet.
     followed: Vec<Followed>,
     /// When the machine is left by itself, once nothing is left to install.
-    leaving: Option<Farewell>,
+    leaving: Option<PendingShutdown>,
     countdown: Option<Countdown>,
     /// An attempt ended and nobody has asked for another one yet.
     ended: bool,
@@ -114,25 +117,25 @@ pub struct Installer {
     retry: Option<Identity>,
     /// What was said to be the end of it, without an attempt.
     concluded: Option<(State, String)>,
-    journal: Journal,
+    checkpoint: Checkpoint,
     /// What was found out for the decision.
     checked: Checked,
     /// What is being found out.
     checking: Option<(Check, JoinHandle<Checked>)>,
 }
 
-impl Installer {
+impl Session {
     /// An installer that has not looked at anything yet.
-    pub fn new(parts: Parts) -> Self {
-        let transcript: Arc<dyn Transcript> = Arc::clone(&parts.log) as _;
+    pub fn new(context: SessionContext) -> Self {
+        let transcript: Arc<dyn Transcript> = Arc::clone(&context.log) as _;
         Self {
             runner: Runner::new(CancellationToken::new(), Some(transcript)),
-            wishes: Wishes::default(),
+            choices: UserChoices::default(),
             requested: None,
             probed: BTreeMap::new(),
             disks: Vec::new(),
             volumes: BTreeMap::new(),
-            held: false,
+            paused: false,
             attended: false,
             followed: Vec::new(),
             leaving: None,
@@ -140,10 +143,10 @@ impl Installer {
             ended: false,
             retry: None,
             concluded: None,
-            journal: Journal::open(parts.journal.clone()),
+            checkpoint: Checkpoint::open(context.checkpoint.clone()),
             checked: Checked::default(),
             checking: None,
-            parts,
+            context,
         }
     }
 
@@ -151,8 +154,8 @@ impl Installer {
     ///
     /// # Errors
     /// udev can't be followed any more.
-    pub async fn run(mut self) -> Result<Leave> {
-        self.parts.board.publish(Event::Machine(self.parts.machine.clone()));
+    pub async fn run(mut self) -> Result<ExitAction> {
+        self.context.publisher.publish(Event::Machine(self.context.machine.clone()));
         install::clean_up(&self.runner).await;
         self.take_over();
         loop {
@@ -164,7 +167,7 @@ impl Installer {
     }
 
     /// Does the next thing. Returns when something changed, or how to leave.
-    async fn act(&mut self) -> Result<Option<Leave>> {
+    async fn act(&mut self) -> Result<Option<ExitAction>> {
         if self.ended {
             return self.wait().await;
         }
@@ -203,7 +206,7 @@ impl Installer {
             }
             Decision::Go { plan, confirmed } => {
                 let resolved = answers.ok();
-                if confirmed || (!self.held && self.is_retry_of(&plan)) {
+                if confirmed || (!self.paused && self.is_retry_of(&plan)) {
                     return self.install(*plan, resolved).await;
                 }
                 self.count_down(*plan, resolved).await
@@ -216,7 +219,7 @@ impl Installer {
                 let outcome = Outcome::InstalledAlready;
                 self.conclude(State::InstalledAlready, &message, leaving, outcome, None);
                 let leave = self.wait().await?;
-                if leave == Some(Leave::Reboot) {
+                if leave == Some(ExitAction::Reboot) {
                     self.boot_installed(&disk).await;
                 }
                 Ok(leave)
@@ -226,7 +229,7 @@ impl Installer {
 
     /// Finds something out, until that is known or something changes. What a change leaves standing
     /// goes on where it was.
-    async fn check(&mut self, check: Check) -> Result<Option<Leave>> {
+    async fn check(&mut self, check: Check) -> Result<Option<ExitAction>> {
         self.enter(State::Preflight, check.sentence());
         let mut work = match self.checking.take() {
             Some((running, work)) if running == check => work,
@@ -234,8 +237,8 @@ impl Installer {
                 if let Some((_, work)) = other {
                     work.abort();
                 }
-                let manifest = self.parts.manifest.clone();
-                tokio::spawn(check.clone().answer(self.runner.clone(), manifest))
+                let manifest = self.context.manifest.clone();
+                tokio::spawn(checks::answer(check.clone(), self.runner.clone(), manifest))
             }
         };
         tokio::select! {
@@ -259,26 +262,26 @@ impl Installer {
 
     /// Waits for a disk to come or go, for a request that changes something, or for the time to
     /// leave.
-    async fn wait(&mut self) -> Result<Option<Leave>> {
+    async fn wait(&mut self) -> Result<Option<ExitAction>> {
         self.answer(false);
         loop {
             let (leaving, unreadable) = (self.leaving, self.awaits_unreadable());
             tokio::select! {
-                leave = Farewell::come(leaving) => return Ok(leave),
+                leave = PendingShutdown::come(leaving) => return Ok(leave),
                 () = tokio::time::sleep(READ_AGAIN), if unreadable => {
                     self.forget_unreadable();
                     return Ok(None);
                 }
-                changed = self.parts.attached.changed() => {
+                changed = self.context.attached.changed() => {
                     changed?;
                     return Ok(None);
                 }
-                envelope = self.parts.requests.recv() => {
-                    let Some(envelope) = envelope else {
-                        anyhow::bail!("nobody can steer the installer any more");
+                message = self.context.requests.recv() => {
+                    let Some(message) = message else {
+                        anyhow::bail!("nobody can steer the session any more");
                     };
                     self.attended = true;
-                    if let Some(leave) = self.take(envelope) {
+                    if let Some(leave) = self.take(message) {
                         return Ok(leave);
                     }
                 }
@@ -287,17 +290,17 @@ impl Installer {
     }
 
     fn state(&self) -> State {
-        self.parts.board.status().borrow().state
+        self.context.publisher.status().borrow().state
     }
 
     fn enter(&mut self, to: State, message: &str) {
         self.concluded = None;
-        self.parts.board.publish_all(self.change(to, message));
+        self.context.publisher.publish_all(self.change(to, message));
     }
 
     /// The event that tells of a state, unless that is how it is already.
     fn change(&self, to: State, message: &str) -> Option<Event> {
-        let status = self.parts.board.status();
+        let status = self.context.publisher.status();
         let status = status.borrow();
         let is_so = status.state == to && status.message == message;
         let from = status.state;
@@ -309,7 +312,7 @@ impl Installer {
         &mut self,
         to: State,
         message: &str,
-        leaving: Option<Leaving>,
+        leaving: Option<ScheduledFinish>,
         outcome: Outcome,
         error: Option<Problem>,
     ) {
@@ -325,17 +328,17 @@ impl Installer {
         &self,
         to: State,
         message: &str,
-        leaving: Option<Leaving>,
+        leaving: Option<ScheduledFinish>,
         outcome: Outcome,
         error: Option<Problem>,
         seconds: Option<f64>,
     ) {
         let peak_resident_bytes = crate::machine::peak_resident_bytes();
         let verdict = Event::Verdict { outcome, error, seconds, peak_resident_bytes };
-        self.parts.board.publish_all(
+        self.context.publisher.publish_all(
             self.change(to, message)
                 .into_iter()
-                .chain(leaving.map(Event::Leaving))
+                .chain(leaving.map(Event::FinishScheduled))
                 .chain([verdict]),
         );
     }
@@ -344,16 +347,18 @@ impl Installer {
     fn propose(&mut self, plan: &Plan, message: &str) {
         self.concluded = None;
         let token = plan.token();
-        let is_shown = self.parts.board.status().borrow().token == token;
+        let is_shown = self.context.publisher.status().borrow().token == token;
         let shown = (!is_shown).then(|| Event::Plan { plan: Box::new(plan.clone()), token });
-        self.parts.board.publish_all(self.change(State::Consent, message).into_iter().chain(shown));
+        self.context
+            .publisher
+            .publish_all(self.change(State::Consent, message).into_iter().chain(shown));
     }
 }
 
-fn leave(how: Finish) -> Option<Leave> {
+fn leave(how: Finish) -> Option<ExitAction> {
     match how {
-        Finish::Reboot => Some(Leave::Reboot),
-        Finish::Poweroff => Some(Leave::PowerOff),
+        Finish::Reboot => Some(ExitAction::Reboot),
+        Finish::Poweroff => Some(ExitAction::PowerOff),
         Finish::Wait => None,
     }
 }

@@ -7,63 +7,65 @@ use anyhow::Result;
 use nixvm_answers::Resolved;
 use tokio_util::sync::CancellationToken;
 
-use super::{Installer, Leave};
+use super::{ExitAction, Session};
+use crate::account::Account;
 use crate::command::{Runner, Transcript};
-use crate::event::{Event, Outcome, PasswordOrigin, Problem, Record, State};
-use crate::install::{self, Account, Lasting};
+use crate::event::{Event, Outcome, PasswordOrigin, Record, State};
+use crate::install::{self, TargetState};
 use crate::plan::Plan;
-use crate::request::Envelope;
+use crate::plan::Problem;
+use crate::request::Message;
 
-impl Installer {
+impl Session {
     /// Installs, and takes requests meanwhile.
     pub(super) async fn install(
         &mut self,
         plan: Plan,
         answers: Option<Resolved>,
-    ) -> Result<Option<Leave>> {
+    ) -> Result<Option<ExitAction>> {
         let started = Instant::now();
         let id = uuid::Uuid::new_v4().to_string();
         if self.state() != State::Consent {
             self.propose(&plan, "The install begins again.");
         }
         self.enter(State::Installing, &plan.sentence());
-        self.parts.board.publish(Event::Installing { attempt: id.clone() });
+        self.context.publisher.publish(Event::Installing { attempt: id.clone() });
         self.answer(true);
         self.prepare_account(answers.as_ref());
-        self.journal.begin(self.wishes.disk.clone());
-        let mut records = self.parts.board.records();
+        self.checkpoint.begin(self.choices.disk.clone());
+        let mut records = self.context.publisher.records();
         let cancel = CancellationToken::new();
-        let transcript: Arc<dyn Transcript> = Arc::clone(&self.parts.log) as _;
+        let transcript: Arc<dyn Transcript> = Arc::clone(&self.context.log) as _;
         let target = plan.target.clone();
         let finish = plan.finish;
         let attempt = install::Attempt {
             id,
             plan,
-            manifest: self.parts.manifest.clone(),
-            board: self.parts.board.clone(),
+            manifest: self.context.manifest.clone(),
+            publisher: self.context.publisher.clone(),
             runner: Runner::new(cancel.clone(), Some(transcript)),
-            account: self.parts.account.clone(),
-            log: self.parts.log.path().to_owned(),
-            fate: install::Fate::default(),
+            account: self.context.account.clone(),
+            log: self.context.log.path().to_owned(),
+            target_state: install::TargetStateCell::default(),
         };
-        let mut work = tokio::spawn((self.parts.install)(attempt));
+        let mut work = tokio::spawn((self.context.install)(attempt));
         let mut unplugged = false;
         let result = loop {
             tokio::select! {
                 result = &mut work => break result?,
                 record = records.recv() => {
                     if let Ok(Record { event: Event::StepStarted { step }, .. }) = record {
-                        self.journal.step(step);
+                        self.checkpoint.step(step);
                     }
                 }
-                envelope = self.parts.requests.recv() => {
-                    let Some(Envelope { request, reply }) = envelope else { continue };
+                message = self.context.requests.recv() => {
+                    let Some(Message { request, reply }) = message else { continue };
                     self.attended = true;
                     let _nobody_waits = reply.send(self.follow_while_installing(request, &cancel));
                 }
-                changed = self.parts.attached.changed() => {
+                changed = self.context.attached.changed() => {
                     changed?;
-                    let attached = self.parts.attached.borrow_and_update().clone();
+                    let attached = self.context.attached.borrow_and_update().clone();
                     let present = attached.devices.iter().any(|d| target.identity.is_device(d));
                     if !present {
                         unplugged = true;
@@ -75,12 +77,12 @@ impl Installer {
         let seconds = Some(started.elapsed().as_secs_f64());
         self.retry = None;
         self.ended = true;
-        self.wishes.confirmed = None;
+        self.choices.confirmed = None;
         match result {
             Ok(receipt) => {
                 let message = format!("{} is installed.", receipt.hostname);
-                self.journal.clear();
-                let leaving = self.plan_farewell(finish);
+                self.checkpoint.clear();
+                let leaving = self.schedule_finish(finish);
                 self.end(
                     State::Finished,
                     &message,
@@ -89,15 +91,15 @@ impl Installer {
                     None,
                     seconds,
                 );
-                return self.farewell().await;
+                return self.wait_for_shutdown().await;
             }
             Err(failure) if failure.is_cancel() && !unplugged => {
                 let message = match failure.disk {
-                    Lasting::Untouched => "The install was cancelled; nothing was written.",
-                    Lasting::Unfinished => "The install was cancelled; the disk does not boot.",
-                    Lasting::Installed => "The install was cancelled when it was complete.",
+                    TargetState::Untouched => "The install was cancelled; nothing was written.",
+                    TargetState::Unfinished => "The install was cancelled; the disk does not boot.",
+                    TargetState::Installed => "The install was cancelled when it was complete.",
                 };
-                self.journal.end(State::Cancelled, message, Outcome::Cancelled, None);
+                self.checkpoint.end(State::Cancelled, message, Outcome::Cancelled, None);
                 self.end(State::Cancelled, message, None, Outcome::Cancelled, None, seconds);
             }
             Err(failure) => {
@@ -113,7 +115,12 @@ impl Installer {
                     };
                 }
                 let message = problem.message.clone();
-                self.journal.end(State::Failed, &message, Outcome::Failed, Some(problem.clone()));
+                self.checkpoint.end(
+                    State::Failed,
+                    &message,
+                    Outcome::Failed,
+                    Some(problem.clone()),
+                );
                 self.end(State::Failed, &message, None, Outcome::Failed, Some(problem), seconds);
             }
         }
@@ -123,8 +130,8 @@ impl Installer {
     /// Takes what the answers say of the account; what was made up for an earlier attempt is not
     /// used again.
     fn prepare_account(&self, answers: Option<&Resolved>) {
-        self.parts.account.send_modify(|account| {
-            if account.origin == PasswordOrigin::MadeUp {
+        self.context.account.send_modify(|account| {
+            if account.origin == PasswordOrigin::Generated {
                 *account = Account { typing: account.typing, ..Account::default() };
             }
             let Some(answers) = answers else { return };
@@ -135,7 +142,7 @@ impl Installer {
             account.keys =
                 answers.ssh_authorized_keys.value.iter().map(ToString::to_string).collect();
         });
-        let origin = self.parts.account.borrow().origin;
-        self.parts.board.publish(Event::Password { origin });
+        let origin = self.context.account.borrow().origin;
+        self.context.publisher.publish(Event::Password { origin });
     }
 }

@@ -1,7 +1,7 @@
 //! Events → JSON lines on the virtio serial port `org.nixvm.events`, where the host opened one.
 //!
 //! The first line is the first record, however late the port appears. A host that does not read, or
-//! that goes away, finds the records where it left them when it is back, up to the board's backlog.
+//! that goes away, finds the records where it left them when it is back, up to the publisher's backlog.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::path::Path;
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::board::Board;
-use crate::outlet::{self, Unwritten};
+use crate::event::publisher::Publisher;
+use crate::sinks::device::{self, Unwritten};
 
 /// The port's device file, by its name on the host's side.
 pub const PATH: &str = "/dev/virtio-ports/org.nixvm.events";
@@ -19,8 +19,8 @@ pub const PATH: &str = "/dev/virtio-ports/org.nixvm.events";
 ///
 /// # Errors
 /// The thread can't be started.
-pub fn follow(board: &Board) -> Result<()> {
-    outlet::start("event-port", board.reader(), Unwritten::Keep, opener, |record| {
+pub fn follow(publisher: &Publisher) -> Result<()> {
+    device::start("event-port", publisher.reader(), Unwritten::Keep, opener, |record| {
         serde_json::to_string(record).map(|line| line + "\n").unwrap_or_default()
     })
 }

@@ -1,0 +1,113 @@
+//! Who the machine will be → the folder that becomes its `/etc/nixos`.
+//!
+//! Written twice where the system has to be built: once in the live system, to prove before the first
+//! write to the disk that it can be built, and once on the target.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nixvm_manifest::Manifest;
+
+use crate::command::Runner;
+use crate::nix::string_literal;
+use crate::plan::Configuration;
+
+/// Writes the flake with this machine's files into `folder`, which is made, and puts it under git's
+/// control. Returns a warning where the hardware could not be described: the configuration boots
+/// on every hypervisor without that.
+///
+/// # Errors
+/// Something can't be read from the ISO or written to the folder.
+pub(crate) async fn write(
+    configuration: &Configuration,
+    runner: &Runner,
+    manifest: &Manifest,
+    folder: &Path,
+) -> Result<Option<String>> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // A store's files are read-only; these are the user's to change.
+    runner
+        .tool("cp")
+        .args(["--recursive", "--no-preserve=mode,ownership,timestamps"])
+        .arg("--no-target-directory")
+        .arg(&manifest.flake)
+        .arg(folder)
+        .run()
+        .await
+        .context("cannot copy the flake")?;
+
+    let host = folder.join(&manifest.host_directory);
+    fs::create_dir_all(&host).with_context(|| format!("cannot make {}", host.display()))?;
+    write_file(&host.join("host.nix"), &host_text(configuration))?;
+    write_file(&host.join("disk-device.nix"), &disk_device_text(configuration))?;
+    let mut warning = None;
+    match hardware(runner).await {
+        Ok(text) => write_file(&host.join("hardware-configuration.nix"), &text)?,
+        Err(error) => {
+            warning = Some(format!("No hardware-configuration.nix was written: {error:#}"));
+        }
+    }
+    // The agent has neither a home nor a user that git would know.
+    let git = || runner.tool("git").arg("-C").arg(folder).env("HOME", "/root");
+    git().args(["init", "--quiet", "--initial-branch=main"]).run().await?;
+    git().args(["add", "--all"]).run().await?;
+    Ok(warning)
+}
+
+fn host_text(configuration: &Configuration) -> String {
+    format!(
+        "# Who this machine is; written by the installer.\n{{\n  hostname = {};\n  username = {};\n  \
+         fullName = {};\n}}\n",
+        string_literal(&configuration.hostname),
+        string_literal(&configuration.username),
+        string_literal(&configuration.full_name),
+    )
+}
+
+fn disk_device_text(configuration: &Configuration) -> String {
+    format!(
+        "# The disk that this system was installed to; written by the installer. Only disko reads \
+         it.\n{}\n",
+        string_literal(&configuration.disk_device.to_string_lossy())
+    )
+}
+
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// What `nixos-generate-config` says of this machine, without the file systems, which disko declares.
+async fn hardware(runner: &Runner) -> Result<String> {
+    let output = runner
+        .tool("nixos-generate-config")
+        .args(["--no-filesystems", "--show-hardware-config"])
+        .run()
+        .await?;
+    for option in ["fileSystems", "swapDevices"] {
+        anyhow::ensure!(
+            !output.stdout.contains(option),
+            "nixos-generate-config declares {option}, which disko does"
+        );
+    }
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_file_holds_the_answers() {
+        let configuration = Configuration {
+            hostname: "nixvm".into(),
+            username: "nixos".into(),
+            full_name: "A \"B\" ${C}".into(),
+            disk_device: "/dev/disk/by-id/x".into(),
+        };
+        let text = host_text(&configuration);
+        assert!(text.contains("hostname = \"nixvm\";"), "{text}");
+        assert!(text.contains(r#"fullName = "A \"B\" \${C}";"#), "{text}");
+        assert!(disk_device_text(&configuration).ends_with("\n\"/dev/disk/by-id/x\"\n"));
+    }
+}

@@ -1,0 +1,33 @@
+//! The `nix` program: its options, and the literals of its language.
+
+use crate::command::{Runner, Tool};
+
+/// `nix` with the features that flakes need, whatever the live system's configuration is.
+pub(crate) fn nix(runner: &Runner, online: bool) -> Tool<'_> {
+    // It keeps its cache of evaluations at home.
+    let tool = runner.tool("nix").env("HOME", "/root").args(FEATURES);
+    if online { tool.args(["--option", "connect-timeout", "15"]) } else { tool.args(OFFLINE) }
+}
+
+/// Options of `nix` for flakes.
+pub const FEATURES: &[&str] = &["--extra-experimental-features", "nix-command flakes"];
+
+/// Options of `nix` to leave the network alone.
+pub const OFFLINE: &[&str] = &["--offline", "--option", "substituters", ""];
+
+/// A string literal of the Nix language (Nix manual, "String literal").
+pub(crate) fn string_literal(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${");
+    format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_string_is_evaluated() {
+        assert_eq!(string_literal("plain"), "\"plain\"");
+        assert_eq!(string_literal(r#"a"b\c${d}$e"#), r#""a\"b\\c\${d}$e""#);
+    }
+}

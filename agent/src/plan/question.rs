@@ -1,0 +1,109 @@
+//! What a plan has to know that takes time to find out: the questions, and the shape of their answers.
+//!
+//! Data only. [`crate::checks`] answers them, by running Nix and asking the network.
+
+use std::fmt;
+
+use nixvm_answers::answers::Network;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Configuration;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Does the network work?
+    Network,
+    /// Can this system be built here?
+    Build(Wanted),
+}
+
+/// A system that the ISO does not carry built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Who the machine will be.
+    pub configuration: Configuration,
+    /// Whether the network may be used.
+    pub network: Network,
+}
+
+/// A system that can be built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Buildable {
+    /// Store path of its derivation.
+    pub derivation: String,
+    /// Store path that the system will have.
+    pub toplevel: String,
+    /// Derivations to be built here.
+    pub builds: usize,
+    /// Store paths to be downloaded.
+    pub downloads: usize,
+    /// It takes the network.
+    pub online: bool,
+}
+
+/// What is known so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Whether the network works.
+    pub network: Option<Result<(), Unreachable>>,
+    /// The system that was asked about last, and whether it can be built; if not, what is missing.
+    pub build: Option<(Wanted, Result<Buildable, String>)>,
+}
+
+impl Checked {
+    /// Takes in what another check found out.
+    pub fn add(&mut self, other: Self) {
+        self.network = other.network.or(self.network.take());
+        self.build = other.build.or(self.build.take());
+    }
+}
+
+impl Check {
+    /// What is being found out, a sentence.
+    pub fn sentence(&self) -> &'static str {
+        match self {
+            Self::Network => "Checking the network.",
+            Self::Build(_) => "Checking that the system can be built before anything is erased.",
+        }
+    }
+}
+
+/// Which part of the network does not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "missing")]
+pub enum Unreachable {
+    /// No adapter, or none with a cable in it.
+    Link,
+    /// No address and no way out of the local network: DHCP does not answer.
+    Lease,
+    /// Names are not resolved.
+    Dns {
+        /// The name.
+        host: String,
+        /// What the resolver says.
+        error: String,
+    },
+    /// The server does not answer, or its certificate is refused.
+    Https {
+        /// The server.
+        host: String,
+        /// What Nix says.
+        error: String,
+    },
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link => f.write_str("no network adapter has a link"),
+            Self::Lease => f.write_str("the network adapter got no address (DHCP does not answer)"),
+            Self::Dns { host, error } => write!(f, "DNS does not resolve {host}: {error}"),
+            Self::Https { host, error } => {
+                write!(f, "{host} does not answer over HTTPS (is the clock right?): {error}")
+            }
+        }
+    }
+}
