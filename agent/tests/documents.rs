@@ -3,6 +3,8 @@
 //! A section is what stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 //! `UPDATE_EXPECT=1 cargo test -p nixvm-agent --test documents` rewrites all of them.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use clap::CommandFactory;
