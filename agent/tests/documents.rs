@@ -208,6 +208,9 @@ fn value(form: &Value) -> String {
     if !names.is_empty() {
         return format!("`{}`", names.join("`, `"));
     }
+    if !form["const"].is_null() {
+        return format!("`{}`", form["const"]);
+    }
     match form["type"].as_str() {
         Some("integer") => match (bound("minimum"), bound("maximum")) {
             (Some(minimum), Some(maximum)) => format!("number, {minimum} to {maximum}"),
