@@ -33,8 +33,8 @@ pub async fn run(started: Instant) -> Result<()> {
     journald::follow(&publisher)?;
     virtio::follow(&publisher)?;
     console::follow(&publisher)?;
-    publisher.publish(Event::Started {
-        agent: env!("CARGO_PKG_VERSION").to_owned(),
+    publisher.publish(Event::AgentStarted {
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         build_id: manifest.build_id.clone(),
     });
     let (handle, requests) = InstallerHandle::new();

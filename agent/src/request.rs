@@ -33,10 +33,12 @@ pub enum Request {
         /// Its hash.
         hash: PasswordHash,
     },
-    /// Use these answers, with precedence over all others.
+    /// Use these answers, with precedence over all other sources.
     Answers {
         /// TOML, which may hold the hash of a password.
         toml: Secret,
+        /// Keep the answers of earlier requests for the keys that these leave out.
+        merge: bool,
     },
 }
 

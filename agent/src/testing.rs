@@ -98,5 +98,6 @@ pub(crate) fn plan(name: &str) -> Plan {
         finish: Finish::Reboot,
         network: Network::Auto,
         answers: Vec::new(),
+        warnings: Vec::new(),
     }
 }

@@ -1,12 +1,13 @@
 //! A connection to the running installer.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use zbus::fdo;
 use zbus::proxy::CacheProperties;
-use zbus::{Connection, ObjectPath, proxy};
+use zbus::{Connection, ObjectPath, Variant, proxy};
 
 use super::code::{Code, Failure};
 use crate::dbus;
@@ -22,6 +23,9 @@ const READING: Duration = Duration::from_secs(10);
 /// What is said of an installer that hangs.
 const SILENT: &str = "the installer does not answer";
 
+/// A method's options by name.
+pub(super) type Options<'a> = HashMap<&'a str, Variant<'a>>;
+
 /// `org.nixvm.Installer1`, as far as the client uses it.
 #[proxy(
     interface = "org.nixvm.Installer1",
@@ -29,12 +33,12 @@ const SILENT: &str = "the installer does not answer";
     default_path = "/org/nixvm/Installer1"
 )]
 pub(super) trait Installer {
-    fn select_disk(&self, disk: &ObjectPath<'_>) -> zbus::Result<()>;
-    fn set_answers(&self, toml: &str) -> zbus::Result<()>;
-    fn confirm(&self, token: &str) -> zbus::Result<()>;
+    fn select_disk(&self, disk: &ObjectPath<'_>, options: Options<'_>) -> zbus::Result<()>;
+    fn set_answers(&self, toml: &str, options: Options<'_>) -> zbus::Result<()>;
+    fn confirm(&self, token: &str, options: Options<'_>) -> zbus::Result<()>;
     fn cancel(&self) -> zbus::Result<()>;
     fn retry(&self) -> zbus::Result<()>;
-    fn finish(&self, how: &str) -> zbus::Result<()>;
+    fn finish(&self, action: &str, options: Options<'_>) -> zbus::Result<()>;
     #[zbus(signal)]
     fn event(&self, json: String) -> zbus::Result<()>;
     #[zbus(property(emits_changed_signal = "false"))]
@@ -117,9 +121,9 @@ impl Client {
 }
 
 impl Snapshot {
-    /// The verdict, if that is where things stand, as it would have been heard.
-    pub(super) fn verdict(&self) -> Option<Record> {
-        let event = self.status.verdict()?;
+    /// The end of the last attempt as a record, unless something else has begun since.
+    pub(super) fn attempt_ended(&self) -> Option<Record> {
+        let event = self.status.attempt_ended()?;
         Some(Record { event, ..self.record.clone() })
     }
 }
@@ -136,7 +140,7 @@ pub(super) fn explain(error: zbus::Error) -> anyhow::Error {
                 "the installer is not running; `systemctl status nixvm-agent` says why",
             ),
             fdo::Error::AccessDenied(_) => {
-                Failure::new(Code::RequestError, "only root may steer the installer")
+                Failure::new(Code::PermissionDenied, "only root may control the installer")
             }
             fdo::Error::InvalidArgs(message) => Failure::new(Code::RequestError, message),
             fdo::Error::NoReply(_) | fdo::Error::Disconnected(_) => {

@@ -21,8 +21,10 @@ pub enum Code {
     InstalledAlready = 5,
     /// There is no installer to talk to.
     Unreachable = 6,
-    /// The installer did not do what it was asked for, or not for this user.
+    /// The installer refused the request: it makes no sense now.
     RequestError = 7,
+    /// This user may not do that.
+    PermissionDenied = 8,
 }
 
 /// What `--help` says of them.
@@ -35,9 +37,10 @@ Exit codes:
   4  `watch`: somebody cancelled the install
   5  `watch`: a disk carries a finished install
   6  the installer is not running, or can't be reached
-  7  the installer did not do what it was asked for, or does not let this user ask
+  7  the installer refused the request: wrong state, token, disk or answers
+  8  permission denied: every user may watch, only root may control
 
-Everybody may watch; only root may steer. Documentation of the D-Bus interface: busctl introspect \
+Documentation of the D-Bus interface: busctl introspect \
 org.nixvm.Installer1 /org/nixvm/Installer1";
 
 impl From<Outcome> for Code {
@@ -102,6 +105,7 @@ mod tests {
             Code::InstalledAlready,
             Code::Unreachable,
             Code::RequestError,
+            Code::PermissionDenied,
         ];
         for code in codes {
             assert!(HELP.contains(&format!("\n  {}  ", code as u8)), "{code:?}");

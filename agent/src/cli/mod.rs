@@ -38,7 +38,7 @@ enum Command {
     /// Follow the install to its end; the exit code says how it ended.
     ///
     /// Begins with what is known so far. With --json, each line is a record: first one of the event
-    /// `snapshot`, then every record after it, in order; the last is a verdict. `nixvm-agent schema
+    /// `snapshot`, then every record after it, in order; the last is `attempt-ended`. `nixvm-agent schema
     /// events` describes them. Should the installer be restarted meanwhile, another snapshot follows
     /// and the numbers begin anew.
     #[command(after_help = "Examples:\n  \
@@ -73,12 +73,17 @@ enum Command {
     Finish {
         /// reboot, poweroff or wait.
         #[arg(value_parser = choice::<Finish>)]
-        how: Finish,
+        action: Finish,
     },
-    /// Give the running installer answers, with precedence over those that it has.
-    Answers {
+    /// Give the running installer answers, with precedence over all its sources.
+    ///
+    /// They replace those that were given here or on the screen before.
+    SetAnswers {
         /// The answers file, in TOML; - for standard input.
         file: PathBuf,
+        /// Keep the answers given before for the keys that these leave out.
+        #[arg(long)]
+        merge: bool,
     },
     /// Show the log of all that was run.
     Logs {
@@ -88,10 +93,10 @@ enum Command {
     },
     /// Check an answers file and show what it says.
     #[command(
-        after_help = "Example:\n  nixvm-agent check-answers nixvm.toml && cp nixvm.toml /mnt/usb/"
+        after_help = "Example:\n  nixvm-agent validate nixvm.toml && cp nixvm.toml /mnt/usb/"
     )]
-    CheckAnswers {
-        /// The file, in TOML.
+    Validate {
+        /// The file, in TOML; - for standard input.
         file: PathBuf,
     },
     /// Print a JSON Schema: of an answers file, or of the records that `watch --json` prints.
@@ -152,7 +157,7 @@ pub fn run(arguments: Arguments, started: Instant) -> Code {
 fn command(command: Command, started: Instant, out: &mut dyn Write) -> Result<Code> {
     match command {
         Command::Run => return serve(started),
-        Command::CheckAnswers { file } => return offline::check_answers(&file, out),
+        Command::Validate { file } => return offline::validate(&file, out),
         Command::Schema { of: Schema::Answers } => {
             out.write_all(nixvm_answers::schema::schema().as_bytes())?;
         }
@@ -192,10 +197,14 @@ async fn ask(command: Command, out: &mut dyn Write) -> Result<Code> {
         Command::Confirm { token } => steer::confirm(&client, token, out).await?,
         Command::Cancel => client.installer.cancel().await.map_err(client::explain)?,
         Command::Retry => client.installer.retry().await.map_err(client::explain)?,
-        Command::Finish { how } => {
-            client.installer.finish(&how.to_string()).await.map_err(client::explain)?;
+        Command::Finish { action } => {
+            let action = action.to_string();
+            let finished = client.installer.finish(&action, client::Options::new());
+            finished.await.map_err(client::explain)?;
         }
-        Command::Answers { file } => return steer::answers(&client, &file).await,
+        Command::SetAnswers { file, merge } => {
+            return steer::set_answers(&client, &file, merge).await;
+        }
         _ => {}
     }
     Ok(Code::Done)

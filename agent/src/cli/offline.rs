@@ -7,20 +7,44 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::CommandFactory;
+use nixvm_answers::{Source, document};
 
 use super::Arguments;
 use super::code::{Code, Failure};
 use crate::log;
-use crate::sources;
 
-/// Checks an answers file and prints what it says.
+/// The path that means standard input.
+const STDIN: &str = "-";
+
+/// Checks an answers file and prints what it says, without its secret.
 ///
 /// # Errors
 /// All that is wrong with it.
-pub(super) fn check_answers(file: &Path, out: &mut dyn Write) -> Result<Code> {
-    let text = sources::check_answers(file).map_err(wrong)?;
+pub(super) fn validate(file: &Path, out: &mut dyn Write) -> Result<Code> {
+    let text = if file == Path::new(STDIN) {
+        let bytes =
+            document::read_limited(std::io::stdin()).context("cannot read standard input")?;
+        let source = Source::File { path: file.to_owned() };
+        document::show(&document::parse(&bytes, source).map_err(wrong)?.answers)
+    } else {
+        document::check(file).map_err(wrong)?
+    };
     out.write_all(text.as_bytes())?;
     Ok(Code::Done)
+}
+
+/// The text of an answers file, which is not checked.
+///
+/// # Errors
+/// It can't be read, is too long, or is not text in UTF-8.
+pub(super) fn read(file: &Path) -> Result<String> {
+    let about = || format!("cannot read {}", file.display());
+    let bytes = if file == Path::new(STDIN) {
+        document::read_limited(std::io::stdin())
+    } else {
+        File::open(file).and_then(document::read_limited)
+    };
+    Ok(document::text(&bytes.with_context(about)?).with_context(about)?.to_owned())
 }
 
 /// The problems, below a line that says what they are.
@@ -40,7 +64,7 @@ pub(super) fn logs(follow: bool, out: &mut dyn Write) -> Result<()> {
             Failure::new(Code::Unreachable, message)
         }
         ErrorKind::PermissionDenied => {
-            Failure::new(Code::RequestError, "only root may read the log")
+            Failure::new(Code::PermissionDenied, "only root may read the log")
         }
         _ => Failure::new(Code::Failed, format!("cannot read the log {}: {error}", path.display())),
     })?;

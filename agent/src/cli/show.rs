@@ -72,8 +72,9 @@ pub(super) fn describe(plan: &Plan, token: &str) -> String {
     let mut table = vec![("Plan", plan.sentence()), ("Disk", plan.target.summary.clone())];
     table.extend(plan.target.erases.iter().map(|what| ("Erases", what.clone())));
     table.extend(plan.answers.iter().map(|answer| {
-        ("Answer", format!("{} = {} ({})", answer.key, answer.value, answer.source))
+        ("Answer", format!("{} = {} ({})", answer.key, answer.text, answer.source.text))
     }));
+    table.extend(plan.warnings.iter().map(|warning| ("Warning", warning.clone())));
     if !token.is_empty() {
         table.push(("Token", token.to_owned()));
     }
@@ -85,7 +86,7 @@ fn about(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
     let mut table = vec![
         ("State", status.state.name().to_owned()),
         ("Message", status.message.clone()),
-        ("Installer", format!("{} {}", status.agent, status.build_id)),
+        ("Installer", format!("{} {}", status.agent_version, status.build_id)),
     ];
     table.extend(status.machine.as_ref().map(|machine| ("Machine", text::about(machine))));
     table.extend(status.plan.as_ref().map(|plan| ("Target", plan.target.summary.clone())));
@@ -97,12 +98,12 @@ fn about(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
         table.push(("Progress", format!("{percent} %, {done} of {total}")));
     }
     table.extend(status.warnings.iter().map(|warning| ("Warning", warning.clone())));
-    if let Some(problem) = &status.problem {
-        table.push(("Error", problem.kind.clone()));
-        table.push(("To do", problem.hint.clone()));
+    if let Some(error) = &status.error {
+        table.push(("Error", error.kind.clone()));
+        table.push(("To do", error.hint.clone()));
     }
     let leaving =
-        status.leaving.map(|leaving| text::finish_sentence(leaving, snapshot.record.uptime_ms));
+        status.finish.map(|leaving| text::finish_sentence(leaving, snapshot.record.uptime_ms));
     table.extend(leaving.map(|sentence| ("Then", sentence)));
     table
 }
@@ -134,7 +135,7 @@ mod tests {
         let mut status = Status::default();
         events.iter().for_each(|event| status.apply(event));
         let event = Event::Snapshot(Box::new(status.clone()));
-        let record = Record { version: VERSION, sequence: 9, uptime_ms: 50_000, event };
+        let record = Record { version: VERSION, sequence: 9, uptime_ms: 50_000, time: None, event };
         Snapshot { json: String::new(), record, status }
     }
 
@@ -155,10 +156,10 @@ mod tests {
         let mut events = examples::install();
         let message = "one\ntwo\x1b[2J".to_owned();
         events.push(Event::State { from: State::Installing, to: State::Failed, message });
-        events.push(Event::Verdict {
+        events.push(Event::AttemptEnded {
             outcome: crate::event::Outcome::Failed,
             error: Some(examples::problem()),
-            seconds: None,
+            duration_seconds: None,
             peak_resident_bytes: 0,
         });
         expect![[r#"
@@ -171,7 +172,7 @@ mod tests {
             Step       [7/7] Hand over to the installed system
             Progress   100 %, 1.0 kB of 1.0 kB
             Warning    something odd
-            Error      step-system
+            Error      step-failed
             To do      Give the disk more room, then retry.
         "#]]
         .assert_eq(&rows(&about(&snapshot(&events))));

@@ -1,14 +1,14 @@
 //! What somebody wants → a method call.
 
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use nixvm_answers::document::{self, LONGEST};
+use nixvm_answers::document;
 use nixvm_answers::password::Secret;
 use nixvm_answers::source::Source;
 
-use super::client::{Client, explain};
+use super::client::{Client, Options, explain};
 use super::code::{Code, Failure};
 use super::show;
 use crate::dbus;
@@ -30,7 +30,7 @@ pub(super) async fn select(client: &Client, disk: &Path) -> Result<()> {
             format!("no disk {} is attached; there are: {}", disk.display(), names.join(", "));
         return Err(Failure::new(Code::RequestError, message).into());
     }
-    client.installer.select_disk(&dbus::path_of(&name)).await.map_err(explain)
+    client.installer.select_disk(&dbus::path_of(&name), Options::new()).await.map_err(explain)
 }
 
 /// Confirms the plan of `token`, or the one that is shown if somebody types its disk's name.
@@ -46,7 +46,7 @@ pub(super) async fn confirm(
         Some(token) => token,
         None => consented(client, out).await?,
     };
-    client.installer.confirm(&token).await.map_err(explain)
+    client.installer.confirm(&token, Options::new()).await.map_err(explain)
 }
 
 async fn consented(client: &Client, out: &mut dyn Write) -> Result<String> {
@@ -72,19 +72,11 @@ async fn consented(client: &Client, out: &mut dyn Write) -> Result<String> {
 ///
 /// # Errors
 /// The file can't be read, or the installer does not take them now.
-pub(super) async fn answers(client: &Client, file: &Path) -> Result<Code> {
-    let about = || format!("cannot read {}", file.display());
-    let mut text = String::new();
-    let limit = LONGEST as u64 + 1;
-    if file == Path::new("-") {
-        std::io::stdin().take(limit).read_to_string(&mut text).with_context(about)?;
-    } else {
-        let file = std::fs::File::open(file).with_context(about)?;
-        file.take(limit).read_to_string(&mut text).with_context(about)?;
-    }
-    let text = Secret::new(text);
+pub(super) async fn set_answers(client: &Client, file: &Path, merge: bool) -> Result<Code> {
+    let text = Secret::new(super::offline::read(file)?);
     let source = Source::File { path: file.to_owned() };
     document::parse(text.reveal().as_bytes(), source).map_err(super::offline::wrong)?;
-    client.installer.set_answers(text.reveal()).await.map_err(explain)?;
+    let options = Options::from([("merge", merge.into())]);
+    client.installer.set_answers(text.reveal(), options).await.map_err(explain)?;
     Ok(Code::Done)
 }

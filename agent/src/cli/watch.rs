@@ -57,7 +57,7 @@ async fn follow(printer: &mut Printer<'_>, again: bool) -> Result<End> {
         writeln!(printer.out, "The installer is back.")?;
     }
     printer.print(&snapshot.record, &snapshot.json)?;
-    if let Some(verdict) = snapshot.verdict() {
+    if let Some(verdict) = snapshot.attempt_ended() {
         printer.print(&verdict, &serde_json::to_string(&verdict)?)?;
         if let Some(code) = outcome(&verdict) {
             return Ok(End::Verdict(code));
@@ -96,7 +96,7 @@ async fn follow(printer: &mut Printer<'_>, again: bool) -> Result<End> {
 /// The outcome that a record tells of.
 fn outcome(record: &Record) -> Option<Code> {
     match record.event {
-        Event::Verdict { outcome, .. } => Some(outcome.into()),
+        Event::AttemptEnded { outcome, .. } => Some(outcome.into()),
         _ => None,
     }
 }

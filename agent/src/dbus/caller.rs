@@ -1,7 +1,7 @@
 //! A method call → whether its sender may make it.
 //!
-//! The bus's policy file says the same. It can be missing, or the bus can be another one than
-//! expected: what erases a disk does not depend on it.
+//! This is the only check: the bus's policy lets every user call, so that what is allowed to whom can
+//! become finer here without a change of the policy.
 
 use zbus::Connection;
 use zbus::fdo::{self, ConnectionCredentials};
@@ -21,7 +21,7 @@ impl Callers {
     /// Lets only those pass who may call methods.
     ///
     /// # Errors
-    /// [`fdo::Error::AccessDenied`]: somebody else, or nobody knows who.
+    /// [`fdo::Error::AccessDenied`]: the caller is another user, or unknown.
     pub(super) async fn check(
         self,
         connection: &Connection,
@@ -29,8 +29,8 @@ impl Callers {
     ) -> fdo::Result<()> {
         let why = match user(connection, header).await {
             Ok(Some(uid)) if uid == self.uid => return Ok(()),
-            Ok(_) => "only root may steer the installer".to_owned(),
-            Err(error) => format!("nobody can tell who asks: {error}"),
+            Ok(_) => "only root may control the installer".to_owned(),
+            Err(error) => format!("the caller's identity is unknown: {error}"),
         };
         Err(fdo::Error::AccessDenied(why))
     }

@@ -66,7 +66,7 @@ impl Service {
 /// Nobody reads of an end without the verdict, which comes close behind.
 fn lacks_verdict(batch: &[Record]) -> bool {
     let is_end = |record: &Record| matches!(&record.event, Event::State { to, .. } if to.is_end());
-    let is_verdict = |record: &Record| matches!(record.event, Event::Verdict { .. });
+    let is_verdict = |record: &Record| matches!(record.event, Event::AttemptEnded { .. });
     batch.iter().any(is_end) && !batch.iter().any(is_verdict)
 }
 

@@ -19,7 +19,37 @@ impl Disk {
         text(&self.view.name)
     }
 
-    /// Device file, size, model and serial number in a line.
+    /// The device file, for example `/dev/vda`.
+    #[zbus(property)]
+    fn device(&self) -> String {
+        text(&self.view.device)
+    }
+
+    /// Model; empty if the disk has none.
+    #[zbus(property)]
+    fn model(&self) -> String {
+        optional(self.view.model.as_ref())
+    }
+
+    /// Serial number; empty if the disk has none. Not unique: virtual disks may share one.
+    #[zbus(property)]
+    fn serial(&self) -> String {
+        optional(self.view.serial.as_ref())
+    }
+
+    /// World Wide Name; empty if the disk has none.
+    #[zbus(property, name = "WWN")]
+    fn wwn(&self) -> String {
+        optional(self.view.wwn.as_ref())
+    }
+
+    /// Name in `/dev/disk/by-id`; empty if the disk has none.
+    #[zbus(property)]
+    fn id(&self) -> String {
+        optional(self.view.id.as_ref())
+    }
+
+    /// Device file, size, model and serial number in a line, for people.
     #[zbus(property)]
     fn summary(&self) -> String {
         text(&self.view.summary)
@@ -31,7 +61,8 @@ impl Disk {
         self.view.size_bytes
     }
 
-    /// What its content means: blank, unfinished, installed, data or unreadable.
+    /// What its content means: blank, unfinished, installed, data or unreadable. Treat any other value
+    /// as data.
     #[zbus(property)]
     fn condition(&self) -> String {
         self.view.condition.name().to_owned()
@@ -43,11 +74,23 @@ impl Disk {
         self.view.contents.iter().map(|phrase| text(phrase)).collect()
     }
 
-    /// Why it can't be installed to; empty if it can.
+    /// Why it can't be installed to: not-a-disk, optical, floppy, boot-medium, answers-volume, empty,
+    /// read-only, removable, multipath-member, in-use, too-small, unsettled or unreadable; empty if it
+    /// can. Treat any other value as a reason why it can't.
     #[zbus(property)]
-    fn ineligible(&self) -> String {
-        self.view.ineligible.as_deref().map(text).unwrap_or_default()
+    fn ineligible_reason(&self) -> String {
+        self.view.ineligible.as_ref().map(|why| why.reason.name().to_owned()).unwrap_or_default()
     }
+
+    /// The same in words, with details.
+    #[zbus(property)]
+    fn ineligible_message(&self) -> String {
+        optional(self.view.ineligible.as_ref().map(|why| &why.message))
+    }
+}
+
+fn optional(value: Option<&String>) -> String {
+    value.map(|value| text(value)).unwrap_or_default()
 }
 
 /// The object of the disk with this kernel name.

@@ -18,8 +18,6 @@ pub(super) enum Error {
     WrongToken(String),
     /// The answers are wrong.
     InvalidAnswers(String),
-    /// Nothing is planned.
-    NoPlan(String),
 }
 
 impl From<RequestError> for Error {

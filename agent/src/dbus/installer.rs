@@ -15,13 +15,14 @@ use zbus::{BoxDBusError, Connection, ObjectPath, interface};
 
 use super::caller::Callers;
 use super::error::Error;
+use super::options::{self, Options};
 use super::{disk, text};
-use crate::clock::uptime_ms;
+use crate::clock::{now_utc, uptime_ms};
 use crate::event::Status;
 use crate::event::Step;
 use crate::event::{Event, Record, VERSION};
 use crate::machine::Machine;
-use crate::plan::Plan;
+use crate::plan::{Plan, Problem};
 use crate::request::{InstallerHandle, Request};
 
 /// Properties that change without a signal.
@@ -52,6 +53,10 @@ impl Installer {
         self.shown.borrow().machine.as_ref().map(say).unwrap_or_default()
     }
 
+    fn error(&self, part: impl Fn(&Problem) -> &String) -> String {
+        self.shown.borrow().error.as_ref().map(|error| text(part(error))).unwrap_or_default()
+    }
+
     fn planned(&self, say: impl Fn(&Plan) -> String) -> String {
         self.shown.borrow().plan.as_ref().map(say).unwrap_or_default()
     }
@@ -69,31 +74,19 @@ impl Installer {
 
 #[interface(name = "org.nixvm.Installer1")]
 impl Installer {
-    /// The whole plan as JSON: the `plan` of the event of that name. Error NoPlan if nothing is
-    /// planned.
-    #[zbus(out_args("json"))]
-    async fn plan(
-        &self,
-        #[zbus(connection)] connection: &Connection,
-        #[zbus(header)] header: Header<'_>,
-    ) -> Result<String, BoxDBusError> {
-        self.callers.check(connection, &header).await?;
-        let status = self.shown.borrow();
-        let none = || Error::NoPlan(format!("nothing is planned: {}", text(&status.message)));
-        let plan = status.plan.as_ref().ok_or_else(none)?;
-        serde_json::to_string(plan).map_err(|error| fdo::Error::Failed(error.to_string()).into())
-    }
-
     /// Install to this disk. What is on it has to be confirmed separately. The plan is there when this
     /// returns, unless something has to be found out first: State is preflight then. A disk that does
-    /// not answer delays it by a minute. Errors: NoSuchDisk, IneligibleDisk, WrongState.
+    /// not answer delays it by a minute: use a timeout of at least 90 seconds. No options are known.
+    /// Errors: NoSuchDisk, IneligibleDisk, WrongState.
     async fn select_disk(
         &self,
         disk: ObjectPath<'_>,
+        options: Options,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), BoxDBusError> {
         self.callers.check(connection, &header).await?;
+        options::none(&options)?;
         let name = {
             let status = self.shown.borrow();
             let found = status.disks.iter().find(|one| disk::path_of(&one.name) == disk);
@@ -104,28 +97,34 @@ impl Installer {
         self.ask(Request::Select { disk }).await
     }
 
-    /// Use these answers, in the form of an answers file, with precedence over all others. Errors:
-    /// InvalidAnswers, with a line for each mistake; WrongState.
+    /// Use these answers, in the form of an answers file, with precedence over all other sources. They
+    /// replace those of earlier calls and of the screen. Options: `merge` (b), to keep the earlier ones
+    /// for the keys that these leave out. Errors: InvalidAnswers, with a line for each mistake;
+    /// WrongState.
     async fn set_answers(
         &self,
         toml: String,
+        options: Options,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), BoxDBusError> {
         let toml = Secret::new(toml);
         self.callers.check(connection, &header).await?;
-        self.ask(Request::Answers { toml }).await
+        let merge = options::merge(&options)?;
+        self.ask(Request::Answers { toml, merge }).await
     }
 
     /// Do what the plan of this token says: erase the disk and install. It has begun when this
-    /// returns. Errors: WrongToken, if the plan has changed since; WrongState.
+    /// returns. No options are known. Errors: WrongToken, if the plan has changed since; WrongState.
     async fn confirm(
         &self,
         token: String,
+        options: Options,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), BoxDBusError> {
         self.callers.check(connection, &header).await?;
+        options::none(&options)?;
         self.ask(Request::Confirm { token }).await
     }
 
@@ -149,15 +148,18 @@ impl Installer {
         self.ask(Request::Retry).await
     }
 
-    /// Leave the installer: "reboot", "poweroff" or "wait". Error WrongState, while it installs.
+    /// Leave the installer: "reboot", "poweroff" or "wait". No options are known. Error WrongState,
+    /// while it installs.
     async fn finish(
         &self,
-        how: String,
+        action: String,
+        options: Options,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), BoxDBusError> {
         self.callers.check(connection, &header).await?;
-        let how = choice::<Finish>(&how).map_err(|error| {
+        options::none(&options)?;
+        let how = choice::<Finish>(&action).map_err(|error| {
             let hint = error.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
             fdo::Error::InvalidArgs(text(&format!("{}{hint}", error.message)))
         })?;
@@ -165,7 +167,8 @@ impl Installer {
     }
 
     /// Something happened: a record as JSON, described by `nixvm-agent schema events`. Numbered
-    /// without gaps; the last one of an attempt is a verdict.
+    /// without gaps; the last one of an attempt is `attempt-ended`. Ignore events and keys that you do
+    /// not know.
     #[zbus(signal)]
     pub(super) async fn event(emitter: &SignalEmitter<'_>, json: &str) -> zbus::Result<()>;
 
@@ -176,7 +179,8 @@ impl Installer {
     }
 
     /// What the installer does: preflight, waiting-for-disk, choosing, consent, installing,
-    /// finished, failed, refused, cancelled or installed-already.
+    /// finished, failed, refused, cancelled or installed-already. Treat any other value as
+    /// unknown, and show Message.
     #[zbus(property)]
     fn state(&self) -> String {
         self.shown.borrow().state.name().to_owned()
@@ -188,7 +192,8 @@ impl Installer {
         text(&self.shown.borrow().message)
     }
 
-    /// The running step of an install, or the last that ran; empty before the first.
+    /// The running step of an install, or the last that ran; empty before the first. Steps may be
+    /// added: StepIndex and StepCount say how far it is.
     #[zbus(property)]
     fn step(&self) -> String {
         self.shown.borrow().step.map(|step| step.name().to_owned()).unwrap_or_default()
@@ -212,13 +217,13 @@ impl Installer {
         self.shown.borrow().progress()
     }
 
-    /// The same in bytes.
+    /// Bytes copied.
     #[zbus(property)]
     fn bytes_done(&self) -> u64 {
         self.shown.borrow().bytes_done
     }
 
-    /// Of so many bytes; 0 before that is known.
+    /// Bytes to copy in all; 0 before that is known.
     #[zbus(property)]
     fn bytes_total(&self) -> u64 {
         self.shown.borrow().bytes_total
@@ -230,7 +235,7 @@ impl Installer {
         self.shown.borrow().countdown.map_or(-1, |left| i32::try_from(left).unwrap_or(i32::MAX))
     }
 
-    /// Who emulates the machine: kvm, qemu, vmware, virtualbox, parallels, hyper-v, apple, other or
+    /// The hypervisor: kvm, qemu, vmware, virtualbox, parallels, hyper-v, apple, other or
     /// none; empty before the machine was looked at.
     #[zbus(property)]
     fn hypervisor(&self) -> String {
@@ -249,10 +254,12 @@ impl Installer {
         self.machine(|machine| machine.architecture.clone())
     }
 
-    /// The device file of the disk that will be or is being installed to; empty if there is no plan.
+    /// The disk that will be or is being installed to; "/" if there is no plan.
     #[zbus(property)]
-    fn target(&self) -> String {
-        self.planned(|plan| text(&plan.target.identity.node.to_string_lossy()))
+    fn target_disk(&self) -> ObjectPath<'static> {
+        let status = self.shown.borrow();
+        let planned = status.plan.as_ref().map(|plan| disk::path_of(&plan.target.name));
+        planned.unwrap_or(ObjectPath::from_static_str_unchecked("/"))
     }
 
     /// The host name that is planned; empty if there is no plan.
@@ -273,28 +280,42 @@ impl Installer {
         self.shown.borrow().token.clone()
     }
 
-    /// What follows by itself once there is nothing left to install: reboot, poweroff or wait, and
-    /// when, in milliseconds since the machine was started; -1: when somebody says so. The first is
-    /// empty while something is left to do.
+    /// What happens once there is nothing left to install: reboot, poweroff or wait; empty while
+    /// something is left to install.
     #[zbus(property)]
-    fn leaving(&self) -> (String, i64) {
-        let leaving = self.shown.borrow().leaving;
-        leaving.map_or((String::new(), -1), |leaving| {
-            let at = leaving.at_uptime_ms.and_then(|at| i64::try_from(at).ok());
-            (leaving.how.to_string(), at.unwrap_or(-1))
-        })
+    fn finish_action(&self) -> String {
+        self.shown.borrow().finish.map(|finish| finish.action.to_string()).unwrap_or_default()
     }
 
-    /// What went wrong: a name for programs, what happened, and what to do. Empty if nothing did.
+    /// When that happens, in milliseconds since the machine was started; -1: not before Finish is
+    /// called.
     #[zbus(property)]
-    fn error(&self) -> (String, String, String) {
-        let status = self.shown.borrow();
-        let all = status.problem.as_ref();
-        all.map(|p| (text(&p.kind), text(&p.message), text(&p.hint))).unwrap_or_default()
+    fn finish_at(&self) -> i64 {
+        let at = self.shown.borrow().finish.and_then(|finish| finish.at_uptime_ms);
+        at.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1)
+    }
+
+    /// What went wrong, for programs: step-failed, disk-removed, agent-crashed, or why nothing could
+    /// begin; empty if nothing did. Kinds may be added: show the message of one that you do not know.
+    #[zbus(property)]
+    fn error_kind(&self) -> String {
+        self.error(|error| &error.kind)
+    }
+
+    /// What happened, to what.
+    #[zbus(property)]
+    fn error_message(&self) -> String {
+        self.error(|error| &error.message)
+    }
+
+    /// What to do about it.
+    #[zbus(property)]
+    fn error_hint(&self) -> String {
+        self.error(|error| &error.hint)
     }
 
     /// All that is known, as a record of the event `snapshot`. Its number is that of the last Event
-    /// in it: whoever listens to Event, then reads this, then passes over events up to that number
+    /// in it: a client that listens to Event, then reads this, then ignores events up to that number
     /// misses nothing.
     #[zbus(property(emits_changed_signal = "false"))]
     fn snapshot(&self) -> fdo::Result<String> {
@@ -303,6 +324,7 @@ impl Installer {
             version: VERSION,
             sequence: status.sequence,
             uptime_ms: uptime_ms(),
+            time: now_utc(),
             event: Event::Snapshot(Box::new(status)),
         };
         serde_json::to_string(&record).map_err(|error| fdo::Error::Failed(error.to_string()))

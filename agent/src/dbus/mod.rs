@@ -9,6 +9,7 @@ mod changes;
 mod disk;
 mod error;
 mod installer;
+mod options;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::{Device, Disk, Kind};
 use crate::format;
@@ -14,8 +16,9 @@ pub const MEDIUM_LABEL_PREFIX: &str = "NIXVM-";
 pub const ANSWERS_LABEL: &str = "NIXVM";
 
 /// Why a disk can't be used, whatever anybody consents to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Ineligible {
     /// It is not a disk.
     NotADisk,
@@ -55,6 +58,11 @@ pub enum Ineligible {
 }
 
 impl Ineligible {
+    /// The name in records and on D-Bus.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
     /// Whether it may be otherwise in a moment, though the disk stays what it is.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::InUse { .. } | Self::Unsettled | Self::Unreadable { .. })

@@ -11,7 +11,6 @@ use super::Disk;
 /// by-id links are missing or collide on virtual disks, so no single field is trusted: all have to
 /// match. The digest is part of it because a disk that changed is not the one that was consented to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct Identity {
     /// The device file.
     pub node: PathBuf,

@@ -26,7 +26,12 @@ pub struct Partition {
     pub label: &'static str,
 }
 
-/// Whether a partition of this GPT name or file-system label could be taken for one of ours.
-pub fn is_ours(partition_name: Option<&str>, label: Option<&str>) -> bool {
-    [&ESP, &ROOT].iter().any(|p| partition_name == Some(p.name) || label == Some(p.label))
+/// Whether a partition of this name in the GPT would be taken for one of the layout's.
+pub fn is_partition_name(name: &str) -> bool {
+    [&ESP, &ROOT].iter().any(|partition| partition.name == name)
+}
+
+/// Whether a file system of the layout has this label. Nothing looks for it; people may.
+pub fn is_label(label: &str) -> bool {
+    [&ESP, &ROOT].iter().any(|partition| partition.label == label)
 }

@@ -22,10 +22,14 @@ pub const SIZE: usize = 4096;
 /// The first line.
 const MAGIC: &str = "nixvm unfinished install";
 
+/// Version of the marker's format; raised when an agent of the older one could misunderstand it.
+pub const VERSION: u32 = 1;
+
 /// What the marker says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Marker {
+    /// [`VERSION`] of the format.
+    pub version: u32,
     /// Names the attempt.
     pub attempt: String,
     /// Which ISO it was.
@@ -47,7 +51,8 @@ impl Marker {
         Ok(bytes)
     }
 
-    /// Reads a marker; None where there is none, or a torn or damaged one.
+    /// Reads a marker; None where there is none, a torn or damaged one, or one of another version: its
+    /// bytes then are data like any other.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let text = bytes.split(|byte| *byte == 0).next()?;
         let mut lines = std::str::from_utf8(text).ok()?.lines();
@@ -58,7 +63,7 @@ impl Marker {
         if lines.next()? != digest(json.as_bytes()) {
             return None;
         }
-        serde_json::from_str(json).ok()
+        serde_json::from_str(json).ok().filter(|marker: &Self| marker.version == VERSION)
     }
 
     /// Reads the marker of an open disk.
@@ -104,7 +109,12 @@ mod tests {
     use super::*;
 
     fn example() -> Marker {
-        Marker { attempt: "1".into(), build_id: "x".into(), table_id: Some("ABC".into()) }
+        Marker {
+            version: VERSION,
+            attempt: "1".into(),
+            build_id: "x".into(),
+            table_id: Some("ABC".into()),
+        }
     }
 
     #[test]
@@ -116,6 +126,12 @@ mod tests {
         assert_eq!(Marker::read(&mut file).unwrap(), Some(example()));
         erase(&mut file).unwrap();
         assert_eq!(Marker::read(&mut file).unwrap(), None);
+    }
+
+    #[test]
+    fn one_of_another_version_is_none() {
+        let later = Marker { version: VERSION + 1, ..example() }.to_bytes().unwrap();
+        assert_eq!(Marker::from_bytes(&later), None);
     }
 
     #[test]

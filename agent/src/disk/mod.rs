@@ -17,13 +17,13 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use marker::Marker;
 use receipt::Receipt;
 
 /// A disk: what udev and the kernel say of it, and what is on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Disk {
     /// What udev and the kernel say.
     #[serde(flatten)]
@@ -34,7 +34,6 @@ pub struct Disk {
 
 /// A whole block device, as udev and the kernel describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Device {
     /// The kernel's name, for example `vda`.
     pub name: String,
@@ -98,7 +97,6 @@ pub enum Kind {
 
 /// A partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Partition {
     /// Number in the partition table.
     pub number: u32,
@@ -118,7 +116,6 @@ pub struct Partition {
 
 /// What is on a disk, as read from the disk itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Content {
     /// Every signature that libblkid knows, wherever on the disk it is.
     pub signatures: Vec<Signature>,
@@ -142,7 +139,6 @@ pub struct Content {
 
 /// A signature that libblkid found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Signature {
     /// libblkid's name of the format.
     #[serde(rename = "type")]
@@ -154,8 +150,9 @@ pub struct Signature {
 }
 
 /// What a disk's content means for who wants to install on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case", tag = "condition")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Condition {
     /// Nothing is on it.
     Blank,
@@ -163,22 +160,16 @@ pub enum Condition {
     Unfinished,
     /// A system that we installed.
     Installed,
-    /// Something else: whatever it is, it is somebody's.
+    /// Something else, which may be of value.
     Data,
-    /// It could not be read, so nobody knows.
+    /// It could not be read.
     Unreadable,
 }
 
 impl Condition {
     /// The name in records.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Blank => "blank",
-            Self::Unfinished => "unfinished",
-            Self::Installed => "installed",
-            Self::Data => "data",
-            Self::Unreadable => "unreadable",
-        }
+        self.into()
     }
 }
 
@@ -198,19 +189,18 @@ impl Disk {
             return Condition::Installed;
         }
         if let Some(marker) = &content.marker {
-            let table_is_ours = marker.table_id.as_ref().is_none_or(|id| {
-                // That is noted when both partitions are there.
-                let is_there = |ours: &layout::Partition| {
-                    self.device.partitions.iter().any(|p| p.name.as_deref() == Some(ours.name))
-                };
-                content.table_id.as_ref().is_some_and(|table| table.eq_ignore_ascii_case(id))
-                    && is_there(&layout::ESP)
-                    && is_there(&layout::ROOT)
-            }) && self
-                .device
-                .partitions
-                .iter()
-                .all(|partition| layout::is_ours(partition.name.as_deref(), None));
+            let table_is_ours =
+                marker.table_id.as_ref().is_none_or(|id| {
+                    // That is noted when both partitions are there.
+                    let is_there = |ours: &layout::Partition| {
+                        self.device.partitions.iter().any(|p| p.name.as_deref() == Some(ours.name))
+                    };
+                    content.table_id.as_ref().is_some_and(|table| table.eq_ignore_ascii_case(id))
+                        && is_there(&layout::ESP)
+                        && is_there(&layout::ROOT)
+                }) && self.device.partitions.iter().all(|partition| {
+                    partition.name.as_deref().is_some_and(layout::is_partition_name)
+                });
             let only_a_table =
                 content.signatures.iter().all(|s| matches!(&*s.kind, "gpt" | "PMBR"));
             let is_ours = table_is_ours && only_a_table && !content.foreign_loader;
@@ -279,8 +269,12 @@ mod tests {
         disk.content.edges_zero = false;
         disk.content.table_id = Some("A".into());
         disk.content.signatures = vec![Signature { kind: "gpt".into(), label: None, offset: 512 }];
-        disk.content.marker =
-            Some(Marker { attempt: "1".into(), build_id: "b".into(), table_id: Some("a".into()) });
+        disk.content.marker = Some(Marker {
+            version: marker::VERSION,
+            attempt: "1".into(),
+            build_id: "b".into(),
+            table_id: Some("a".into()),
+        });
         disk.device.partitions = [layout::ESP.name, layout::ROOT.name]
             .map(|name| Partition { name: Some(name.to_owned()), ..Partition::default() })
             .to_vec();

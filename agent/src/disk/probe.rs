@@ -196,12 +196,17 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::disk::{Condition, Disk};
 
     #[test]
     fn the_seventh_number_is_what_was_written() {
         let stat = "    1092     0  81234  155  17  3  4160  60  0  156  230  0  0  0  0  3  14\n";
         assert_eq!(written(stat), Some(4160));
         assert_eq!(written(""), None);
+    }
+
+    fn example(version: u32) -> Marker {
+        Marker { version, attempt: "a".into(), build_id: "b".into(), table_id: None }
     }
 
     fn device_of(file: &Path, size_bytes: u64) -> Device {
@@ -237,10 +242,23 @@ mod tests {
 
     #[test]
     fn a_marker_on_a_wiped_disk_leaves_its_head_zero() {
-        let marker = Marker { attempt: "a".into(), build_id: "b".into(), table_id: None };
+        let marker = example(marker::VERSION);
         let content = content_of(|file| marker.write(file).unwrap());
         assert_eq!(content.marker, Some(marker));
         assert!(content.head_zero && !content.edges_zero);
+    }
+
+    #[test]
+    fn a_marker_of_another_version_makes_a_disk_neither_blank_nor_unfinished() {
+        for (version, expected) in [
+            (marker::VERSION, Condition::Unfinished),
+            (marker::VERSION + 1, Condition::Data),
+            (0, Condition::Data),
+        ] {
+            let content = content_of(|file| example(version).write(file).unwrap());
+            let disk = Disk { device: Device { kind: Kind::Disk, ..Device::default() }, content };
+            assert_eq!(disk.condition(), expected, "version {version}");
+        }
     }
 
     #[test]

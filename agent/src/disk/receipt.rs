@@ -24,6 +24,9 @@ pub const LOADERS: [&str; 2] = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/BOOTAA64.EFI"]
 /// Added to the loader's name while the receipt is not written yet.
 pub const WITHHELD_SUFFIX: &str = ".withheld";
 
+/// Version of the receipt's format; raised when an agent of the older one could misunderstand it.
+pub const VERSION: u32 = 1;
+
 /// A receipt is smaller; a larger file is not one.
 const MAXIMUM_BYTES: u64 = 64 << 10;
 
@@ -32,8 +35,10 @@ const MAXIMUM_READ: u64 = 32 << 20;
 
 /// Proof of an install that ended, kept on the ESP.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
+#[serde(default)]
 pub struct Receipt {
+    /// [`VERSION`] of the format.
+    pub version: u32,
     /// Which ISO installed it.
     pub build_id: String,
     /// Names the attempt that succeeded.
@@ -77,7 +82,8 @@ pub enum Found {
 
 /// Looks for a receipt on the FAT file system on `partition`; nothing is found where there is no FAT.
 ///
-/// A receipt that can't be parsed still is one: the disk is somebody's.
+/// A receipt that can't be parsed, or of another version, still is one, of which no more is known: the
+/// disk carries an install.
 ///
 /// # Errors
 /// The partition can't be read.
@@ -122,7 +128,9 @@ fn search<M: Read + Seek>(medium: ReadOnly<M>) -> io::Result<Found> {
     };
     let mut text = Vec::new();
     found.take(MAXIMUM_BYTES).read_to_end(&mut text)?;
-    let mut receipt: Receipt = serde_json::from_slice(&text).unwrap_or_default();
+    let known = serde_json::from_slice(&text).ok();
+    let known = known.filter(|receipt: &Receipt| receipt.version == VERSION);
+    let mut receipt = known.unwrap_or_default();
     receipt.loader = if exists("") {
         Loader::InPlace
     } else if exists(WITHHELD_SUFFIX) {
@@ -204,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_receipt_is_found_with_the_state_of_its_loader() {
-        let text = r#"{"build-id":"b","hostname":"h","attempt":"1"}"#;
+        let text = r#"{"version":1,"build_id":"b","hostname":"h","attempt":"1"}"#;
         for (loader, expected) in [
             ("EFI/BOOT/BOOTX64.EFI", Loader::InPlace),
             ("EFI/BOOT/BOOTAA64.EFI.withheld", Loader::Withheld),
@@ -225,6 +233,23 @@ mod tests {
         let empty = tempfile::NamedTempFile::new().unwrap();
         assert_eq!(find(empty.path()).unwrap(), Found::Nothing);
         assert!(find(Path::new("/nonexistent")).is_err());
+    }
+
+    #[test]
+    fn a_receipt_of_another_version_is_a_receipt_of_which_nothing_is_believed() {
+        for text in [
+            r#"{"version":2,"hostname":"h","attempt":"1"}"#,
+            r#"{"version":2,"hostname":{"name":"h"}}"#,
+            r#"{"version":"1.1","hostname":"h"}"#,
+            r#"{"hostname":"h"}"#,
+        ] {
+            let image = esp(&[(FILE, text), ("EFI/BOOT/BOOTX64.EFI", "x")]);
+            let Found::Receipt(receipt) = find(image.path()).unwrap() else { panic!("{text}") };
+            assert_eq!(receipt, Receipt { loader: Loader::InPlace, ..Receipt::default() });
+            let mut disk = crate::testing::disk("vda");
+            disk.content.receipt = Some(receipt);
+            assert_eq!(disk.condition(), crate::disk::Condition::Installed);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use nixvm_answers::answers::Finish;
 
 use super::{DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish, State, VERSION};
 use crate::disk::Condition;
+use crate::disk::eligibility::Ineligible;
 use crate::event::Status;
 use crate::event::Step;
 use crate::plan::Problem;
@@ -13,8 +14,13 @@ use crate::testing;
 pub(crate) fn disk(name: &str) -> DiskView {
     DiskView {
         name: name.to_owned(),
+        device: format!("/dev/{name}"),
         summary: format!("/dev/{name}, 21 GB"),
         size_bytes: 21 << 30,
+        model: None,
+        serial: Some("S1".to_owned()),
+        wwn: None,
+        id: Some(format!("virtio-{name}")),
         condition: Condition::Blank,
         contents: Vec::new(),
         ineligible: None,
@@ -24,9 +30,10 @@ pub(crate) fn disk(name: &str) -> DiskView {
 /// A failure.
 pub(crate) fn problem() -> Problem {
     Problem {
-        kind: "step-system".to_owned(),
+        kind: "step-failed".to_owned(),
         message: "Copy the system failed: no space left".to_owned(),
         hint: "Give the disk more room, then retry.".to_owned(),
+        step: Some("system".to_owned()),
     }
 }
 
@@ -36,15 +43,15 @@ pub(crate) fn install() -> Vec<Event> {
     let plan = testing::plan("vda");
     let token = plan.token();
     let mut events = vec![
-        Event::Started { agent: "0.1.0".to_owned(), build_id: "test".to_owned() },
+        Event::AgentStarted { agent_version: "0.1.0".to_owned(), build_id: "test".to_owned() },
         Event::Machine(testing::machine()),
-        Event::ScreenReady { seconds: 0.25 },
+        Event::ScreenReady { duration_seconds: 0.25 },
         Event::Disks { disks: vec![disk("vda")] },
         state(State::Preflight, State::Consent),
         Event::Plan { plan: Box::new(plan), token },
         Event::Countdown { seconds_left: 1 },
         state(State::Consent, State::Installing),
-        Event::Installing { attempt: "attempt".to_owned() },
+        Event::AttemptStarted { attempt: "attempt".to_owned() },
         Event::Password { origin: PasswordOrigin::Answers },
     ];
     for step in Step::ALL {
@@ -54,17 +61,17 @@ pub(crate) fn install() -> Vec<Event> {
             events.extend([0, 400, 1000].map(progress));
             events.push(Event::Warning { message: "something odd".to_owned() });
         }
-        events.push(Event::StepFinished { step, seconds: 1.5 });
+        events.push(Event::StepFinished { step, duration_seconds: 1.5 });
     }
     events.push(state(State::Installing, State::Finished));
     events.push(Event::FinishScheduled(ScheduledFinish {
-        how: Finish::Reboot,
+        action: Finish::Reboot,
         at_uptime_ms: Some(60_000),
     }));
-    events.push(Event::Verdict {
+    events.push(Event::AttemptEnded {
         outcome: Outcome::Finished,
         error: None,
-        seconds: Some(10.5),
+        duration_seconds: Some(10.5),
         peak_resident_bytes: 20 << 20,
     });
     events
@@ -76,6 +83,7 @@ pub(crate) fn numbered(events: impl IntoIterator<Item = Event>) -> impl Iterator
         version: VERSION,
         sequence,
         uptime_ms: sequence * 1000,
+        time: None,
         event,
     })
 }
@@ -86,10 +94,13 @@ pub(crate) fn records() -> impl Iterator<Item = Record> {
     let mut events = install();
     events.iter().for_each(|event| status.apply(event));
     events.push(Event::Snapshot(Box::new(status)));
-    events.push(Event::Verdict {
+    let mounts = vec!["/srv".to_owned()];
+    let used = DiskView { ineligible: Some(Ineligible::InUse { mounts }.into()), ..disk("vdb") };
+    events.push(Event::Disks { disks: vec![disk("vda"), used] });
+    events.push(Event::AttemptEnded {
         outcome: Outcome::Failed,
         error: Some(problem()),
-        seconds: None,
+        duration_seconds: None,
         peak_resident_bytes: 0,
     });
     numbered(events)

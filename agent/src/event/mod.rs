@@ -1,8 +1,13 @@
 //! What happens in an install → one line of JSON for each, the same for every reader.
 //!
-//! The enum is the contract with whoever watches: D-Bus's `Event` signal, the journal, the virtio
-//! serial port and `nixvm-agent watch --json` all carry [`Record`]s. The last record of an attempt is
-//! always [`Event::Verdict`]. [`schema`] describes them to programs.
+//! D-Bus's `Event` signal, the journal, the virtio serial port and `nixvm-agent watch --json` all
+//! carry [`Record`]s. The last record of an attempt is always [`Event::AttemptEnded`]. [`schema`]
+//! describes them to programs.
+//!
+//! Keys are in snake_case, names of events, states, outcomes, steps and kinds in kebab-case. Readers
+//! have to accept more than they know: within one [`VERSION`], events, keys, states, outcomes, steps
+//! and kinds may be added. An unknown event or key is to be ignored; an unknown state, step or kind is
+//! to be treated as unknown and its `message` shown; an unknown outcome is not a success.
 
 #[cfg(test)]
 pub(crate) mod examples;
@@ -14,8 +19,10 @@ mod step;
 use nixvm_answers::answers::Finish;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
-use crate::disk::Condition;
+use crate::disk::eligibility::Ineligible;
+use crate::disk::{Condition, Disk};
 use crate::machine::Machine;
 use crate::plan::{Plan, Problem};
 
@@ -29,7 +36,6 @@ pub const VERSION: u32 = 1;
 
 /// An event, numbered and dated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct Record {
     /// [`VERSION`] of the format.
     pub version: u32,
@@ -37,19 +43,24 @@ pub struct Record {
     pub sequence: u64,
     /// Milliseconds since the machine was started: its clock may be wrong.
     pub uptime_ms: u64,
+    /// The time of day in RFC 3339's form, in UTC. The machine's clock may be wrong: order by
+    /// `sequence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", tag = "event")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Event {
-    /// The agent runs.
-    Started {
+    /// The agent was started.
+    AgentStarted {
         /// Version of the agent.
-        agent: String,
+        agent_version: String,
         /// Build of the ISO.
         build_id: String,
     },
@@ -58,7 +69,7 @@ pub enum Event {
     /// The screen on tty1 was drawn for the first time.
     ScreenReady {
         /// Since the agent was started.
-        seconds: f64,
+        duration_seconds: f64,
     },
     /// The disks that are attached, with what is to be said of each; again at each change.
     Disks {
@@ -74,9 +85,9 @@ pub enum Event {
         /// Why, or what is awaited, in a sentence.
         message: String,
     },
-    /// What will be done is decided, up to consent.
+    /// What will be done is decided; it may have to be confirmed.
     Plan {
-        /// All of it.
+        /// The plan.
         plan: Box<Plan>,
         /// What to hand to `Confirm`.
         token: String,
@@ -87,52 +98,52 @@ pub enum Event {
         seconds_left: u32,
     },
     /// An attempt to install begins.
-    Installing {
+    AttemptStarted {
         /// Names the attempt in logs and on the disk.
         attempt: String,
     },
     /// A step begins.
     StepStarted {
-        /// Which one.
+        /// The step.
         step: Step,
     },
     /// Bytes of the system are on the target.
     Progress {
-        /// So many.
+        /// Bytes copied.
         bytes_done: u64,
-        /// Of so many, known before the first one.
+        /// Bytes to copy in all, known before the first one is.
         bytes_total: u64,
     },
     /// A step ended well.
     StepFinished {
-        /// Which one.
+        /// The step.
         step: Step,
         /// How long it took.
-        seconds: f64,
+        duration_seconds: f64,
     },
-    /// All that is known so far, for somebody who was not there: only ever the first record of
-    /// `nixvm-agent watch --json`, and what D-Bus's `Snapshot` property says.
+    /// All that is known so far: the first record of `nixvm-agent watch --json`, and the value of
+    /// D-Bus's property `Snapshot`.
     Snapshot(Box<Status>),
     /// Where the account's password comes from.
     Password {
         /// Its origin; the password itself is in no event.
         origin: PasswordOrigin,
     },
-    /// Something that the user should know and that stops nothing.
+    /// Something worth knowing that stops nothing.
     Warning {
         /// A sentence.
         message: String,
     },
-    /// What follows by itself; before the verdict, and again when somebody stops it.
+    /// What happens afterwards, and when: before the attempt's end, and again when it is stopped.
     FinishScheduled(ScheduledFinish),
-    /// An attempt ended. Nothing follows unless somebody steers.
-    Verdict {
-        /// How.
+    /// An attempt ended, or none could begin.
+    AttemptEnded {
+        /// How it ended.
         outcome: Outcome,
-        /// What went wrong, unless nothing did.
+        /// What went wrong, if anything did.
         error: Option<Problem>,
-        /// Since the attempt began; none if none did.
-        seconds: Option<f64>,
+        /// Since the attempt began; null if none did.
+        duration_seconds: Option<f64>,
         /// The agent's resident memory at its highest, in bytes.
         peak_resident_bytes: u64,
     },
@@ -141,24 +152,7 @@ pub enum Event {
 impl Event {
     /// The name in records.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Started { .. } => "started",
-            Self::Machine(_) => "machine",
-            Self::ScreenReady { .. } => "screen-ready",
-            Self::Disks { .. } => "disks",
-            Self::State { .. } => "state",
-            Self::Plan { .. } => "plan",
-            Self::Countdown { .. } => "countdown",
-            Self::Installing { .. } => "installing",
-            Self::StepStarted { .. } => "step-started",
-            Self::Progress { .. } => "progress",
-            Self::StepFinished { .. } => "step-finished",
-            Self::Snapshot(_) => "snapshot",
-            Self::Password { .. } => "password",
-            Self::Warning { .. } => "warning",
-            Self::FinishScheduled(_) => "finish-scheduled",
-            Self::Verdict { .. } => "verdict",
-        }
+        self.into()
     }
 }
 
@@ -166,24 +160,23 @@ impl Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PasswordOrigin {
-    /// Nobody has said one yet. Nobody does until the account is set up: one is made up.
+    /// None is given yet; if none is by the time the account is set up, one is generated.
     #[default]
     Missing,
     /// The answers have its hash.
     Answers,
-    /// Somebody typed it.
+    /// It was typed on the screen.
     Typed,
-    /// The installer made it up; it is shown on the screen, once.
+    /// The installer generated it, and shows it on the screen.
     Generated,
 }
 
-/// When and how the machine will be left.
+/// What happens once there is nothing left to install, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct ScheduledFinish {
-    /// How.
-    pub how: Finish,
-    /// When, in milliseconds since the machine was started; none: when somebody says so.
+    /// What happens.
+    pub action: Finish,
+    /// In milliseconds since the machine was started; null: only on request.
     pub at_uptime_ms: Option<u64>,
 }
 
@@ -279,19 +272,68 @@ impl State {
 
 /// A disk as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct DiskView {
-    /// The kernel's name.
+    /// The kernel's name, for example `vda`.
     pub name: String,
-    /// Node, size, model and serial number in a line.
+    /// The device file, for example `/dev/vda`.
+    pub device: String,
+    /// Device file, size, model and serial number in a line.
     pub summary: String,
     /// Size in bytes.
     pub size_bytes: u64,
+    /// Model, if the disk has one.
+    pub model: Option<String>,
+    /// Serial number, if the disk has one.
+    pub serial: Option<String>,
+    /// World Wide Name, if the disk has one.
+    pub wwn: Option<String>,
+    /// Name in `/dev/disk/by-id`, if the disk has one; of several, the first in alphabetical order.
+    pub id: Option<String>,
     /// What its content means.
     #[serde(flatten)]
     pub condition: Condition,
-    /// What would be lost.
+    /// What would be lost, a phrase each.
     pub contents: Vec<String>,
-    /// Why it can't be used.
-    pub ineligible: Option<String>,
+    /// Why it can't be installed to; null if it can.
+    pub ineligible: Option<IneligibleView>,
+}
+
+/// Why a disk can't be installed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IneligibleView {
+    /// The reason, for programs.
+    #[serde(flatten)]
+    pub reason: Ineligible,
+    /// The reason in words.
+    pub message: String,
+}
+
+impl From<Ineligible> for IneligibleView {
+    fn from(reason: Ineligible) -> Self {
+        let message = reason.to_string();
+        Self { reason, message }
+    }
+}
+
+impl DiskView {
+    /// `disk` with whether it may be installed to.
+    pub fn new(disk: &Disk, eligible: Result<(), Ineligible>) -> Self {
+        let device = &disk.device;
+        let by_id = |link: &std::path::PathBuf| {
+            link.strip_prefix("/dev/disk/by-id").ok().map(|id| id.to_string_lossy().into_owned())
+        };
+        Self {
+            name: device.name.clone(),
+            device: device.node.display().to_string(),
+            summary: disk.summary(),
+            size_bytes: device.size_bytes,
+            model: device.model.clone(),
+            serial: device.serial.clone(),
+            wwn: device.wwn.clone(),
+            id: device.links.iter().filter_map(by_id).min(),
+            condition: disk.condition(),
+            contents: disk.contents(),
+            ineligible: eligible.err().map(IneligibleView::from),
+        }
+    }
 }

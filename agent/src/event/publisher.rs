@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
-use crate::clock::uptime_ms;
+use crate::clock::{now_utc, uptime_ms};
 use crate::event::Status;
 use crate::event::{Event, Record, VERSION};
 
@@ -60,7 +60,7 @@ impl Publisher {
             .map(|event| {
                 inner.sequence += 1;
                 let (sequence, uptime_ms) = (inner.sequence, uptime_ms());
-                Record { version: VERSION, sequence, uptime_ms, event }
+                Record { version: VERSION, sequence, uptime_ms, time: now_utc(), event }
             })
             .collect();
         if records.is_empty() {

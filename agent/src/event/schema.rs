@@ -4,14 +4,20 @@ use schemars::generate::SchemaSettings;
 
 use super::Record;
 
+const DESCRIPTION: &str = "One line of the installer's event stream. Within one version, events, keys, \
+    states, outcomes, steps and kinds may be added: ignore events and keys that you do not know, treat \
+    other unknown names as unknown and show the message beside them, and never take an unknown outcome \
+    for a success.";
+
 /// The JSON Schema of a record, as checked in beside this crate.
 ///
-/// A later agent of the same [`super::VERSION`] may say more: a reader has to pass over events and
-/// keys that it does not know.
+/// A later agent of the same [`super::VERSION`] may say more; the schema's description says what a
+/// reader does with what it does not know.
 pub fn schema() -> String {
     let mut schema =
         SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Record>();
     schema.insert("title".into(), "nixvm event".into());
+    schema.insert("description".into(), DESCRIPTION.into());
     format!("{:#}\n", schema.as_value())
 }
 
@@ -67,20 +73,20 @@ mod tests {
     fn what_is_no_record_does_not_fit() {
         let validator = validator();
         let good = json!({
-            "version": 1, "sequence": 1, "uptime-ms": 5, "event": "countdown", "seconds-left": 3
+            "version": 1, "sequence": 1, "uptime_ms": 5, "event": "countdown", "seconds_left": 3
         });
         assert!(validator.is_valid(&good));
         for (key, value) in [
             ("event", json!("no-such-event")),
             ("event", Value::Null),
             ("sequence", json!(-1)),
-            ("seconds-left", json!("3")),
+            ("seconds_left", json!("3")),
         ] {
             let mut bad = good.clone();
             bad[key] = value;
             assert!(!validator.is_valid(&bad), "{bad}");
         }
-        for key in ["version", "sequence", "uptime-ms", "event", "seconds-left"] {
+        for key in ["version", "sequence", "uptime_ms", "event", "seconds_left"] {
             let mut bad = good.clone();
             bad.as_object_mut().unwrap().remove(key);
             assert!(!validator.is_valid(&bad), "{bad}");

@@ -13,13 +13,12 @@ use crate::plan::Problem;
 
 /// What is known at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct Status {
-    /// Number of the last record that is in here; a record that carries a status has it itself.
+    /// Number of the last record taken in; a record that carries a status has it itself.
     #[serde(skip)]
     pub sequence: u64,
     /// Version of the agent.
-    pub agent: String,
+    pub agent_version: String,
     /// Build of the ISO.
     pub build_id: String,
     /// What the agent is doing.
@@ -42,22 +41,22 @@ pub struct Status {
     #[serde(with = "steps")]
     #[schemars(with = "Vec<steps::Done>")]
     pub steps_done: Vec<(Step, f64)>,
-    /// Bytes on the target.
+    /// Bytes copied.
     pub bytes_done: u64,
-    /// Bytes that there will be.
+    /// Bytes to copy in all; 0 before that is known.
     pub bytes_total: u64,
     /// Where the account's password comes from.
     pub password: PasswordOrigin,
     /// Warnings of this attempt.
     pub warnings: Vec<String>,
-    /// What follows by itself, once there is nothing left to install.
-    pub leaving: Option<ScheduledFinish>,
+    /// What happens once there is nothing left to install.
+    pub finish: Option<ScheduledFinish>,
     /// How the last attempt ended.
     pub outcome: Option<Outcome>,
     /// What went wrong.
-    pub problem: Option<Problem>,
+    pub error: Option<Problem>,
     /// How long the last attempt took, once it has ended.
-    pub seconds: Option<f64>,
+    pub duration_seconds: Option<f64>,
     /// The agent's resident memory at its highest, in bytes, when the last attempt had ended.
     pub peak_resident_bytes: u64,
 }
@@ -72,10 +71,13 @@ impl Status {
     /// Takes an event in.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::Started { agent, build_id } => {
+            Event::AgentStarted { agent_version, build_id } => {
                 // A new agent knows nothing of what an earlier one did.
-                *self =
-                    Self { agent: agent.clone(), build_id: build_id.clone(), ..Self::default() };
+                *self = Self {
+                    agent_version: agent_version.clone(),
+                    build_id: build_id.clone(),
+                    ..Self::default()
+                };
             }
             Event::Snapshot(status) => self.clone_from(status),
             Event::Machine(machine) => self.machine = Some(machine.clone()),
@@ -85,7 +87,7 @@ impl Status {
                 self.state = *to;
                 self.message.clone_from(message);
                 self.countdown = None;
-                self.leaving = None;
+                self.finish = None;
                 // What went wrong before is not what is going on now; a verdict follows if it is.
                 self.forget_outcome();
                 if *to != State::Consent {
@@ -100,7 +102,7 @@ impl Status {
                 self.token.clone_from(token);
             }
             Event::Countdown { seconds_left } => self.countdown = Some(*seconds_left),
-            Event::Installing { .. } => {
+            Event::AttemptStarted { .. } => {
                 self.step = None;
                 self.steps_done.clear();
                 self.bytes_done = 0;
@@ -113,33 +115,35 @@ impl Status {
                 self.bytes_done = *bytes_done;
                 self.bytes_total = *bytes_total;
             }
-            Event::StepFinished { step, seconds } => self.steps_done.push((*step, *seconds)),
+            Event::StepFinished { step, duration_seconds } => {
+                self.steps_done.push((*step, *duration_seconds));
+            }
             Event::Password { origin } => self.password = *origin,
             Event::Warning { message } => self.warnings.push(message.clone()),
-            Event::FinishScheduled(leaving) => self.leaving = Some(*leaving),
-            Event::Verdict { outcome, error, seconds, peak_resident_bytes } => {
+            Event::FinishScheduled(finish) => self.finish = Some(*finish),
+            Event::AttemptEnded { outcome, error, duration_seconds, peak_resident_bytes } => {
                 self.outcome = Some(*outcome);
-                self.problem.clone_from(error);
-                self.seconds = *seconds;
+                self.error.clone_from(error);
+                self.duration_seconds = *duration_seconds;
                 self.peak_resident_bytes = *peak_resident_bytes;
             }
         }
     }
 
-    /// The verdict of the last attempt, if that is where things stand.
-    pub fn verdict(&self) -> Option<Event> {
-        Some(Event::Verdict {
+    /// The end of the last attempt, unless something else has begun since.
+    pub fn attempt_ended(&self) -> Option<Event> {
+        Some(Event::AttemptEnded {
             outcome: self.outcome?,
-            error: self.problem.clone(),
-            seconds: self.seconds,
+            error: self.error.clone(),
+            duration_seconds: self.duration_seconds,
             peak_resident_bytes: self.peak_resident_bytes,
         })
     }
 
     fn forget_outcome(&mut self) {
         self.outcome = None;
-        self.problem = None;
-        self.seconds = None;
+        self.error = None;
+        self.duration_seconds = None;
         self.peak_resident_bytes = 0;
     }
 
@@ -165,24 +169,26 @@ mod steps {
     /// A step that ended well.
     #[derive(Serialize, Deserialize, JsonSchema)]
     pub(super) struct Done {
-        /// Which one.
+        /// The step.
         step: Step,
         /// How long it took.
-        seconds: f64,
+        duration_seconds: f64,
     }
 
     pub(super) fn serialize<S: Serializer>(
         done: &[(Step, f64)],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(done.iter().map(|&(step, seconds)| Done { step, seconds }))
+        serializer.collect_seq(
+            done.iter().map(|&(step, duration_seconds)| Done { step, duration_seconds }),
+        )
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<(Step, f64)>, D::Error> {
         let done = Vec::<Done>::deserialize(deserializer)?;
-        Ok(done.into_iter().map(|Done { step, seconds }| (step, seconds)).collect())
+        Ok(done.into_iter().map(|done| (done.step, done.duration_seconds)).collect())
     }
 }
 
@@ -196,7 +202,7 @@ mod tests {
     use crate::event::examples;
 
     fn record(sequence: u64, event: Event) -> Record {
-        Record { version: VERSION, sequence, uptime_ms: 0, event }
+        Record { version: VERSION, sequence, uptime_ms: 0, time: None, event }
     }
 
     proptest! {
@@ -228,9 +234,9 @@ mod tests {
     fn an_error_is_gone_when_something_else_goes_on() {
         let mut status = Status::default();
         examples::records().for_each(|record| status.take(&record));
-        assert!(status.problem.is_some() && status.verdict().is_some());
+        assert!(status.error.is_some() && status.attempt_ended().is_some());
         let message = "m".to_owned();
         status.apply(&Event::State { from: State::Failed, to: State::Consent, message });
-        assert_eq!((status.problem.clone(), status.verdict()), (None, None));
+        assert_eq!((status.error.clone(), status.attempt_ended()), (None, None));
     }
 }

@@ -2,15 +2,29 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr};
 
 /// One step of an install.
 ///
 /// The account comes before the boot loader, so that nothing is missing in the system once it could
 /// be booted; the loader's removable path is put in place by the last step of all.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    IntoStaticStr,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Step {
     /// Partition, format and mount the target.
     Partition,
@@ -24,7 +38,7 @@ pub enum Step {
     BootLoader,
     /// Check that everything that a boot needs is there.
     Verify,
-    /// ExitAction receipt and logs, unmount, and make the disk bootable.
+    /// Leave receipt and logs, unmount, and make the disk bootable.
     Handover,
 }
 
@@ -60,21 +74,7 @@ impl Step {
 
     /// The name in events, logs and errors.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Partition => "partition",
-            Self::Configure => "configure",
-            Self::System => "system",
-            Self::Account => "account",
-            Self::BootLoader => "boot-loader",
-            Self::Verify => "verify",
-            Self::Handover => "handover",
-        }
-    }
-}
-
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        self.into()
     }
 }
 

@@ -107,7 +107,7 @@ impl Failure {
     /// The failure for people.
     pub fn problem(&self) -> Problem {
         Problem {
-            kind: format!("step-{}", self.step),
+            kind: "step-failed".to_owned(),
             message: format!("{} failed: {:#}", self.step.title(), self.error),
             hint: format!(
                 "{} Look at the log, {}, remove the cause, and retry.",
@@ -121,6 +121,7 @@ impl Failure {
                 },
                 crate::log::PATH
             ),
+            step: Some(self.step.to_string()),
         }
     }
 }
@@ -170,7 +171,7 @@ async fn step<T>(
         fail(error)
     })?;
     let seconds = started.elapsed().as_secs_f64();
-    attempt.publisher.publish(Event::StepFinished { step, seconds });
+    attempt.publisher.publish(Event::StepFinished { step, duration_seconds: seconds });
     Ok(value)
 }
 

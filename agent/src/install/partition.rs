@@ -63,6 +63,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     }
     target.install_rule(runner).await?;
     let marker = Marker {
+        version: marker::VERSION,
         attempt: attempt.id.clone(),
         build_id: attempt.manifest.build_id.clone(),
         table_id: None,

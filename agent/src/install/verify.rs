@@ -14,7 +14,7 @@ use super::target::Target;
 use super::{Attempt, mounts};
 use crate::disk::layout;
 use crate::disk::probe;
-use crate::disk::receipt::{LOADERS, Loader, Receipt};
+use crate::disk::receipt::{self, LOADERS, Loader, Receipt};
 
 /// Runs the step.
 ///
@@ -67,6 +67,7 @@ pub(super) async fn run(
     ensure!(bytes.starts_with(b"MZ"), "the boot loader {} is no EFI program", path.display());
 
     Ok(Receipt {
+        version: receipt::VERSION,
         build_id: attempt.manifest.build_id.clone(),
         attempt: attempt.id.clone(),
         hostname: attempt.plan.configuration.hostname.clone(),

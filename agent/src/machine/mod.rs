@@ -15,7 +15,6 @@ pub use hypervisor::Hypervisor;
 
 /// What the installer runs on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct Machine {
     /// Who emulates it.
     pub hypervisor: Hypervisor,

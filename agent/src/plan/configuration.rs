@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 /// What this machine and the answers add to the flake that the ISO carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct Configuration {
     /// Host name.
     pub hostname: String,

@@ -7,10 +7,9 @@ use nixvm_answers::{Problems, Resolved};
 use nixvm_manifest::Manifest;
 
 use super::consent::{self, Consent};
-use super::{Answer, ChosenBy, Plan, Refusal, System, Target, system};
+use super::{ChosenBy, Plan, Refusal, System, Target, answer, conflict, system};
 use crate::disk::eligibility::{self, Ineligible};
 use crate::disk::identity::Identity;
-use crate::disk::layout;
 use crate::disk::receipt::Receipt;
 use crate::disk::{Condition, Device, Disk};
 use crate::machine::{Firmware, Machine};
@@ -111,7 +110,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     if consent == Consent::Boot {
         return Ok(installed(disk));
     }
-    refuse_label_clash(disk, facts.disks)?;
+    conflict::refuse_partition_names(disk, facts.disks)?;
     if answers.network.value == Network::Required {
         match &facts.checked.network {
             None => return Ok(Decision::Check(Check::Network)),
@@ -126,7 +125,10 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Ok(system) => system,
         Err(check) => return Ok(Decision::Check(check)),
     };
-    let plan = Box::new(plan(answers, disk, condition, chosen_by, configuration, system));
+    let plan = Box::new(Plan {
+        warnings: conflict::label_warnings(disk, facts.disks),
+        ..plan(answers, disk, condition, chosen_by, configuration, system)
+    });
     let confirmed = facts.choices.confirmed.as_ref() == Some(&plan.token());
     Ok(match consent {
         Consent::Ask if !confirmed => Decision::Ask(plan),
@@ -141,7 +143,7 @@ fn preflight<'a>(facts: &Facts<'a>) -> Result<&'a Resolved, Refusal> {
         return Err(Refusal::NotRoot);
     }
     if machine.firmware != Firmware::Uefi {
-        return Err(Refusal::Bios { hypervisor: machine.hypervisor });
+        return Err(Refusal::NotUefi { hypervisor: machine.hypervisor });
     }
     let iso = manifest.system.split('-').next().unwrap_or_default();
     if iso != machine.architecture {
@@ -149,13 +151,13 @@ fn preflight<'a>(facts: &Facts<'a>) -> Result<&'a Resolved, Refusal> {
         return Err(Refusal::WrongArchitecture { machine, iso });
     }
     if machine.memory_bytes < manifest.minimum_memory_bytes {
-        return Err(Refusal::LittleMemory {
+        return Err(Refusal::InsufficientMemory {
             memory_bytes: machine.memory_bytes,
             minimum_bytes: manifest.minimum_memory_bytes,
             hypervisor: machine.hypervisor,
         });
     }
-    facts.answers.map_err(|problems| Refusal::Answers {
+    facts.answers.map_err(|problems| Refusal::InvalidAnswers {
         problems: problems.iter().map(ToString::to_string).collect(),
     })
 }
@@ -243,28 +245,6 @@ fn installed(disk: &Disk) -> Decision {
     }
 }
 
-/// Refuses when another device carries a label by which disko or the installed system would look.
-fn refuse_label_clash(target: &Disk, disks: &[Disk]) -> Result<(), Refusal> {
-    let others = disks.iter().map(|disk| &disk.device).filter(|other| {
-        other.name != target.device.name && !target.device.holders.contains(&other.name)
-    });
-    for other in others {
-        let whole = [(None, other.label.as_deref())];
-        let parts = other.partitions.iter().map(|p| (p.name.as_deref(), p.label.as_deref()));
-        for (name, label) in whole.into_iter().chain(parts) {
-            if layout::is_ours(name, label) {
-                let name = name.filter(|n| layout::is_ours(Some(n), None));
-                return Err(Refusal::LabelClash {
-                    target: target.device.node.display().to_string(),
-                    other: other.node.display().to_string(),
-                    label: name.or(label).unwrap_or_default().to_owned(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
 fn plan(
     answers: &Resolved,
     disk: &Disk,
@@ -292,15 +272,8 @@ fn plan(
         countdown: answers.countdown.value.seconds(),
         finish: answers.finish.value,
         network: answers.network.value,
-        answers: answers
-            .rows()
-            .into_iter()
-            .map(|row| Answer {
-                key: row.key.to_owned(),
-                value: row.value,
-                source: row.source.to_string(),
-            })
-            .collect(),
+        answers: answer::list(answers),
+        warnings: Vec::new(),
     }
 }
 

@@ -4,7 +4,9 @@
 //! Pure: nothing outside the arguments is looked at, so every rule of safety is a test of a function.
 //! The rules are the consent table of README.md.
 
+mod answer;
 mod configuration;
+mod conflict;
 mod consent;
 mod decision;
 mod problem;
@@ -22,6 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::disk::Condition;
 use crate::disk::identity::Identity;
 
+pub use answer::{Answer, AnswerSource};
 pub use configuration::Configuration;
 pub use decision::{Decision, Facts, UserChoices, decide, eligible};
 pub use problem::Problem;
@@ -30,7 +33,6 @@ pub use refusal::Refusal;
 
 /// Everything that an install will do, known before its first write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct Plan {
     /// The disk.
     pub target: Target,
@@ -46,11 +48,13 @@ pub struct Plan {
     pub network: Network,
     /// Each answer with where it comes from; secrets are named, not shown.
     pub answers: Vec<Answer>,
+    /// What is worth knowing before it is consented to, and stops nothing.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// The disk that will be erased.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct Target {
     /// The kernel's name.
     pub name: String,
@@ -96,18 +100,6 @@ pub enum System {
         /// Why the carried one does not do.
         because: String,
     },
-}
-
-/// An answer as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct Answer {
-    /// The key.
-    pub key: String,
-    /// The value; a secret's is not in here.
-    pub value: String,
-    /// Where it comes from.
-    pub source: String,
 }
 
 impl Plan {

@@ -3,14 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, for people.
+/// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Error")]
 pub struct Problem {
-    /// A stable name for programs.
+    /// A stable name for programs; `step-failed` if a step of the install failed.
     pub kind: String,
     /// What happened, to what.
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// The step during which it happened, if an install had begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
 }

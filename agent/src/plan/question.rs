@@ -30,7 +30,6 @@ pub struct Wanted {
 
 /// A system that can be built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub struct Buildable {
     /// Store path of its derivation.
     pub derivation: String,

@@ -14,7 +14,7 @@ pub enum Refusal {
     /// The agent is not root.
     NotRoot,
     /// The machine was booted by a BIOS.
-    Bios {
+    NotUefi {
         /// Whose settings have to be changed.
         hypervisor: Hypervisor,
     },
@@ -26,7 +26,7 @@ pub enum Refusal {
         iso: String,
     },
     /// There is too little memory.
-    LittleMemory {
+    InsufficientMemory {
         /// What there is, in bytes.
         memory_bytes: u64,
         /// What is needed, in bytes.
@@ -35,7 +35,7 @@ pub enum Refusal {
         hypervisor: Hypervisor,
     },
     /// The answers are wrong: nothing of them is used.
-    Answers {
+    InvalidAnswers {
         /// All that is wrong with them.
         problems: Vec<String>,
     },
@@ -51,13 +51,13 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
-    /// Another disk carries our layout's labels, by which the system is mounted.
-    LabelClash {
+    /// A partition of another disk has a name by which the system is mounted.
+    LabelConflict {
         /// The disk that is meant.
         target: String,
         /// The other one.
         other: String,
-        /// What is on it.
+        /// The partition's name in the GPT.
         label: String,
     },
     /// The system has to be built and that can't be done here.
@@ -83,8 +83,8 @@ impl Refusal {
                 "The installer does not run as root, so it can write to no disk.".to_owned(),
                 "Start it as root: `sudo nixvm-agent run`.".to_owned(),
             ),
-            Self::Bios { hypervisor } => (
-                "bios",
+            Self::NotUefi { hypervisor } => (
+                "not-uefi",
                 "This machine was booted by a BIOS, and the system boots by UEFI only.".to_owned(),
                 format!("Enable EFI/UEFI in VM settings. {}", hypervisor.uefi_setting()),
             ),
@@ -93,8 +93,8 @@ impl Refusal {
                 format!("This ISO is for {iso} and this machine is {machine}."),
                 "Download the ISO for this machine's architecture.".to_owned(),
             ),
-            Self::LittleMemory { memory_bytes, minimum_bytes, hypervisor } => (
-                "little-memory",
+            Self::InsufficientMemory { memory_bytes, minimum_bytes, hypervisor } => (
+                "insufficient-memory",
                 format!(
                     "This machine has {} of memory and the install needs {}.",
                     format::size(*memory_bytes),
@@ -102,10 +102,10 @@ impl Refusal {
                 ),
                 format!("Shut the machine down and give it more. {}", hypervisor.memory_setting()),
             ),
-            Self::Answers { problems } => (
-                "answers",
+            Self::InvalidAnswers { problems } => (
+                "invalid-answers",
                 format!("The answers are wrong, so none of them is used:\n{}", problems.join("\n")),
-                "Correct them where they come from; `nixvm-agent check-answers FILE` checks a file."
+                "Correct them where they come from; `nixvm-agent validate FILE` checks a file."
                     .to_owned(),
             ),
             Self::AmbiguousRule { message } => (
@@ -118,19 +118,19 @@ impl Refusal {
                 format!("{disk} can't be installed to: {reason}."),
                 "Choose another disk, or attach one.".to_owned(),
             ),
-            Self::LabelClash { target, other, label } => (
-                "label-clash",
+            Self::LabelConflict { target, other, label } => (
+                "label-conflict",
                 format!(
-                    "{target} is meant, but {other} carries \"{label}\", a label by which the \
-                     installed system finds its own partitions: with both attached, either could \
-                     be formatted or mounted."
+                    "{target} is the target, but {other} has a partition named \"{label}\", a name by \
+                     which the installed system finds its own partitions: with both attached, \
+                     either could be formatted or mounted."
                 ),
                 format!("Detach {other} from the VM, then try again."),
             ),
             Self::CannotBuild { because, missing } => (
                 "cannot-build",
                 format!("The system has to be built because {because}, and can't be: {missing}."),
-                "ExitAction host name, account and full name as the ISO has them, or give the VM what is \
+                "Leave host name, account and full name as the ISO has them, or give the VM what is \
                  missing: memory in its settings, a network adapter that is connected."
                     .to_owned(),
             ),
@@ -140,6 +140,6 @@ impl Refusal {
                 "Connect the VM's network adapter, or set network = \"auto\".".to_owned(),
             ),
         };
-        Problem { kind: kind.to_owned(), message, hint }
+        Problem { kind: kind.to_owned(), message, hint, step: None }
     }
 }

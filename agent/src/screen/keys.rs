@@ -78,7 +78,7 @@ impl Command {
 }
 
 /// Refusals for which the machine has to be switched off: trying again would say the same.
-const LASTING: [&str; 4] = ["bios", "wrong-architecture", "little-memory", "not-root"];
+const LASTING: [&str; 4] = ["not-uefi", "wrong-architecture", "insufficient-memory", "not-root"];
 
 impl Model {
     /// What can be done now.
@@ -112,7 +112,7 @@ impl Model {
                 vec![C::Retry, C::Disk, C::Log, C::Shell, C::PowerOff]
             }
             (None, State::Refused) => {
-                let kind = self.status.problem.as_ref().map(|problem| &*problem.kind);
+                let kind = self.status.error.as_ref().map(|problem| &*problem.kind);
                 if kind.is_some_and(|kind| LASTING.contains(&kind)) {
                     vec![C::PowerOff, C::Log, C::Shell]
                 } else {
@@ -231,7 +231,8 @@ impl Model {
             (Dialog::Name(form), Key::Enter) => match form.answers() {
                 Ok(toml) => {
                     form.busy = true;
-                    return Some(Action::Ask(Request::Answers { toml: Secret::new(toml) }));
+                    let toml = Secret::new(toml);
+                    return Some(Action::Ask(Request::Answers { toml, merge: true }));
                 }
                 Err(problem) => form.refuse(problem),
             },

@@ -150,6 +150,7 @@ fn plain_lines(path: &Path, publisher: &Publisher) -> Result<()> {
         version: VERSION,
         sequence: status.sequence,
         uptime_ms: uptime_ms(),
+        time: None,
         event: Event::Snapshot(Box::new(status)),
     };
     let lines = Renderer::default().of(&record);

@@ -119,7 +119,7 @@ impl Model {
         self.close_what_is_over(entered);
         self.open_what_is_due();
         let runs = |status: &Status| {
-            status.countdown.is_some() || status.leaving.is_some_and(|l| l.at_uptime_ms.is_some())
+            status.countdown.is_some() || status.finish.is_some_and(|l| l.at_uptime_ms.is_some())
         };
         // Somebody is busy at the keyboard: nothing may begin or end meanwhile.
         // What they asked for and is on its way is no reason: this may be what comes of it.
@@ -181,7 +181,7 @@ impl Model {
     pub(super) fn answer(&self, key: &str) -> Option<(&str, &str)> {
         let answers = &self.status.plan.as_ref()?.answers;
         let answer = answers.iter().find(|answer| answer.key == key)?;
-        Some((&answer.value, &answer.source))
+        Some((&answer.text, &answer.source.text))
     }
 
     /// Takes the installer's answer to a request in.
@@ -271,7 +271,7 @@ impl Model {
 
     /// Seconds until the machine is left by itself.
     pub(super) fn leaves_in(&self) -> Option<u64> {
-        let at = self.status.leaving?.at_uptime_ms?;
+        let at = self.status.finish?.at_uptime_ms?;
         Some(at.saturating_sub(self.clock.uptime_ms).div_ceil(1000))
     }
 

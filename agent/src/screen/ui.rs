@@ -297,7 +297,7 @@ impl<'a> Run<'a> {
         if !self.ui.ready {
             self.ui.ready = true;
             let seconds = self.ui.context.started.elapsed().as_secs_f64();
-            self.ui.context.publisher.publish(Event::ScreenReady { seconds });
+            self.ui.context.publisher.publish(Event::ScreenReady { duration_seconds: seconds });
         }
         Ok(())
     }

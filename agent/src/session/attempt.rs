@@ -29,7 +29,7 @@ impl Session {
             self.propose(&plan, "The install begins again.");
         }
         self.enter(State::Installing, &plan.sentence());
-        self.context.publisher.publish(Event::Installing { attempt: id.clone() });
+        self.context.publisher.publish(Event::AttemptStarted { attempt: id.clone() });
         self.answer(true);
         self.prepare_account(answers.as_ref());
         self.checkpoint.begin(self.choices.disk.clone());
@@ -106,12 +106,13 @@ impl Session {
                 let mut problem = failure.problem();
                 if unplugged {
                     problem = Problem {
-                        kind: "disk-gone".to_owned(),
+                        kind: "disk-removed".to_owned(),
                         message: format!(
                             "{} was removed while it was being installed to.",
                             target.identity.node.display()
                         ),
                         hint: "Attach it again, then retry.".to_owned(),
+                        step: problem.step,
                     };
                 }
                 let message = problem.message.clone();

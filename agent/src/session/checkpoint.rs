@@ -133,7 +133,7 @@ impl Session {
             return;
         }
         let problem = Problem {
-            kind: "restarted".to_owned(),
+            kind: "agent-crashed".to_owned(),
             message: format!(
                 "The session itself ended unexpectedly, {ATTEMPTS} times, the last time at: {during}."
             ),
@@ -148,6 +148,7 @@ impl Session {
                 },
                 crate::log::PATH
             ),
+            step: entry.step.map(|step| step.to_string()),
         };
         self.ended = true;
         let message = problem.message.clone();

@@ -334,7 +334,8 @@ impl Session {
         seconds: Option<f64>,
     ) {
         let peak_resident_bytes = crate::machine::peak_resident_bytes();
-        let verdict = Event::Verdict { outcome, error, seconds, peak_resident_bytes };
+        let verdict =
+            Event::AttemptEnded { outcome, error, duration_seconds: seconds, peak_resident_bytes };
         self.context.publisher.publish_all(
             self.change(to, message)
                 .into_iter()

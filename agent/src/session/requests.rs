@@ -133,13 +133,13 @@ impl Session {
                 return Ok(leave);
             }
             Request::Password { hash } => self.take_password(hash),
-            Request::Answers { toml } => {
+            Request::Answers { toml, merge } => {
                 let mut given = document::parse(toml.reveal().as_bytes(), Source::Request)
                     .map_err(|problems| {
                         let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
                         RequestError::InvalidAnswers { problems: all.join("\n") }
                     })?;
-                if let Some(Ok(before)) = self.requested.take() {
+                if let Some(Ok(before)) = self.requested.take().filter(|_| merge) {
                     given.answers = given.answers.or(before.answers);
                 }
                 self.requested = Some(Ok(given));
@@ -186,5 +186,32 @@ impl Session {
             account.origin = PasswordOrigin::Typed;
         });
         self.context.publisher.publish(Event::Password { origin: PasswordOrigin::Typed });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nixvm_answers::password::Secret;
+
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn answers_replace_those_of_earlier_requests_unless_they_are_merged() {
+        let (mut session, _handle) = testing::session();
+        let mut names = |toml: &str, merge| {
+            let toml = Secret::new(toml.to_owned());
+            session.follow(Request::Answers { toml, merge }).unwrap();
+            let Some(Ok(requested)) = &session.requested else { panic!("no answers") };
+            let answers = &requested.answers;
+            let text = |name: Option<String>| name.unwrap_or_default();
+            let hostname = text(answers.hostname.as_ref().map(ToString::to_string));
+            (hostname, text(answers.username.as_ref().map(ToString::to_string)))
+        };
+        let named = |hostname: &str, username: &str| (hostname.to_owned(), username.to_owned());
+        assert_eq!(names("hostname = 'a'\nusername = 'ada'", false), named("a", "ada"));
+        assert_eq!(names("hostname = 'b'", true), named("b", "ada"));
+        assert_eq!(names("hostname = 'c'", false), named("c", ""));
+        assert_eq!(names("", false), named("", ""));
     }
 }

@@ -137,14 +137,7 @@ impl Session {
             .iter()
             // What is made of other things is no choice of anybody's.
             .filter(|disk| disk.device.kind != Kind::Other)
-            .map(|disk| DiskView {
-                name: disk.device.name.clone(),
-                summary: disk.summary(),
-                size_bytes: disk.device.size_bytes,
-                condition: disk.condition(),
-                contents: disk.contents(),
-                ineligible: plan::eligible(&facts, disk).err().map(|reason| reason.to_string()),
-            })
+            .map(|disk| DiskView::new(disk, plan::eligible(&facts, disk)))
             .collect();
         if self.context.publisher.status().borrow().disks != disks {
             self.context.publisher.publish(Event::Disks { disks });

@@ -80,7 +80,7 @@ impl Session {
         let at = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         self.leaving = Some(PendingShutdown { how, at });
         let at_uptime_ms = seconds.map(|seconds| uptime_ms() + seconds * 1000);
-        ScheduledFinish { how, at_uptime_ms }
+        ScheduledFinish { action: how, at_uptime_ms }
     }
 
     /// Waits after an install until it is time to leave, or somebody wants something else.
@@ -155,7 +155,7 @@ mod tests {
         let status = session.context.publisher.status();
         let work = tokio::spawn(async move { session.wait_for_shutdown().await });
         handle.ask(Request::Cancel).await.unwrap();
-        assert_eq!(status.borrow().leaving.unwrap().at_uptime_ms, None);
+        assert_eq!(status.borrow().finish.unwrap().at_uptime_ms, None);
         assert!(matches!(handle.ask(Request::Retry).await, Err(RequestError::WrongState { .. })));
         handle.ask(Request::Finish { how: Finish::Wait }).await.unwrap();
         handle.ask(Request::Finish { how: Finish::Poweroff }).await.unwrap();

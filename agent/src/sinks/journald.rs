@@ -1,6 +1,6 @@
 //! Records and the program's own messages → systemd's journal, with fields to search by.
 //!
-//! `journalctl -u nixvm-agent NIXVM_STEP=system`, `... NIXVM_EVENT=verdict --all -o json`. Where standard
+//! `journalctl -u nixvm-agent NIXVM_STEP=system`, `... NIXVM_EVENT=attempt-ended --all -o json`. Where standard
 //! error is not the journal, everything goes there as text. `RUST_LOG` says how much.
 
 use std::os::unix::fs::MetadataExt;
@@ -79,7 +79,7 @@ impl JournalWriter {
         let (event, sequence) = (record.event.name(), record.sequence);
         let step = self.status.step.map(crate::event::Step::name);
         let disk = self.status.plan.as_ref().map(|plan| plan.target.name.as_str());
-        let error_kind = self.status.problem.as_ref().map(|problem| problem.kind.as_str());
+        let error_kind = self.status.error.as_ref().map(|error| error.kind.as_str());
         let json = serde_json::to_string(record).unwrap_or_default();
         let said = self.lines.of(record);
         let message = if said.is_empty() { event.to_owned() } else { said.join("\n") };
@@ -93,7 +93,7 @@ impl JournalWriter {
             };
         }
         match &record.event {
-            Event::Verdict { outcome: Outcome::Failed | Outcome::Refused, .. } => {
+            Event::AttemptEnded { outcome: Outcome::Failed | Outcome::Refused, .. } => {
                 write!(Level::ERROR);
             }
             Event::Warning { .. } => write!(Level::WARN),
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!((progress["step"].as_str(), progress["disk"].as_str()), ("system", "vda"));
         assert!(!seen[0].contains_key("step") && !seen[0].contains_key("error_kind"));
         let last = seen.last().unwrap();
-        assert_eq!(last["error_kind"], "step-system");
+        assert_eq!(last["error_kind"], "step-failed");
         assert_eq!(last["level"], "ERROR");
         assert!(seen.iter().any(|f| f["level"] == "WARN" && f["message"].starts_with("Warning")));
     }

@@ -32,7 +32,7 @@ impl Renderer {
 
     fn say(&mut self, event: &Event, uptime_ms: u64) -> Vec<String> {
         match event {
-            Event::Started { build_id, .. } => vec![format!("NixOS installer {build_id}")],
+            Event::AgentStarted { build_id, .. } => vec![format!("NixOS installer {build_id}")],
             Event::Machine(machine) => vec![about(machine)],
             Event::Disks { disks } => self.changed(disks),
             Event::State { message, .. } => {
@@ -43,7 +43,8 @@ impl Renderer {
             }
             Event::Plan { plan, .. } => {
                 self.plan = plan.sentence();
-                vec![self.plan.clone()]
+                let warnings = plan.warnings.iter().map(|warning| format!("Warning: {warning}"));
+                std::iter::once(self.plan.clone()).chain(warnings).collect()
             }
             Event::Countdown { seconds_left } => {
                 let tell = !self.counting || seconds_left % COUNTDOWN == 0;
@@ -51,19 +52,19 @@ impl Renderer {
                 let line = format!("The install begins in {seconds_left} s.");
                 if tell && *seconds_left > 0 { vec![line] } else { Vec::new() }
             }
-            Event::Installing { .. } => {
+            Event::AttemptStarted { .. } => {
                 self.tenths = 0;
                 Vec::new()
             }
             Event::StepStarted { step } => vec![numbered(*step)],
             Event::Progress { bytes_done, bytes_total } => self.tenth(*bytes_done, *bytes_total),
             Event::Password { origin: PasswordOrigin::Generated } => {
-                vec!["A password was made up for the account; the screen shows it.".to_owned()]
+                vec!["A password was generated for the account; the screen shows it.".to_owned()]
             }
             Event::Warning { message } => vec![format!("Warning: {message}")],
             Event::FinishScheduled(leaving) => vec![finish_sentence(*leaving, uptime_ms)],
-            Event::Verdict { outcome, error, seconds, .. } => {
-                let mut lines = vec![verdict(*outcome, *seconds)];
+            Event::AttemptEnded { outcome, error, duration_seconds, .. } => {
+                let mut lines = vec![verdict(*outcome, *duration_seconds)];
                 // The message is that of the state.
                 lines.extend(error.iter().map(|problem| problem.hint.clone()));
                 lines
@@ -85,7 +86,7 @@ impl Renderer {
         lines.extend(status.step.map(numbered));
         lines.extend(self.tenth(status.bytes_done, status.bytes_total));
         lines.extend(status.warnings.iter().map(|warning| format!("Warning: {warning}")));
-        lines.extend(status.leaving.map(|leaving| finish_sentence(leaving, uptime_ms)));
+        lines.extend(status.finish.map(|leaving| finish_sentence(leaving, uptime_ms)));
         lines
     }
 
@@ -115,7 +116,7 @@ impl Renderer {
 /// A disk in a line, with why it can't be used or what is on it.
 pub fn describe(disk: &DiskView) -> String {
     let note = match &disk.ineligible {
-        Some(reason) => format!("can't be used: {reason}"),
+        Some(reason) => format!("can't be used: {}", reason.message),
         None if disk.contents.is_empty() => disk.condition.name().to_owned(),
         None => format!("{}: {}", disk.condition.name(), disk.contents.join("; ")),
     };
@@ -145,10 +146,10 @@ pub fn printable(text: &str) -> String {
 
 /// How and when the machine is left.
 pub fn finish_sentence(leaving: ScheduledFinish, uptime_ms: u64) -> String {
-    let (happens, how) = match leaving.how {
+    let (happens, how) = match leaving.action {
         Finish::Reboot => ("restarts", "reboot"),
         Finish::Poweroff => ("switches itself off", "poweroff"),
-        Finish::Wait => return "The machine stays on until somebody says otherwise.".to_owned(),
+        Finish::Wait => return "The machine stays on.".to_owned(),
     };
     match leaving.at_uptime_ms {
         Some(at) => {
@@ -178,6 +179,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
+    use crate::disk::eligibility::Ineligible;
     use crate::event::State;
     use crate::event::examples::{self, disk};
 
@@ -235,10 +237,10 @@ mod tests {
     fn ends_say_what_to_do() {
         let message = "It failed:\nbecause\x1b[31m".to_owned();
         let failed = Event::State { from: State::Installing, to: State::Failed, message };
-        let verdict = Event::Verdict {
+        let verdict = Event::AttemptEnded {
             outcome: Outcome::Failed,
             error: Some(examples::problem()),
-            seconds: Some(75.0),
+            duration_seconds: Some(75.0),
             peak_resident_bytes: 0,
         };
         expect![[r#"
@@ -253,14 +255,14 @@ mod tests {
     #[test]
     fn a_disk_is_named_when_it_comes_changes_and_goes() {
         let mut used = disk("vda");
-        used.ineligible = Some("it is in use".to_owned());
+        used.ineligible = Some(Ineligible::Removable.into());
         let disks = |disks| Event::Disks { disks };
         let events = [disks(vec![disk("vda"), disk("vdb")]), disks(vec![used.clone()])];
         expect![[r#"
             Disk /dev/vda, 21 GB (blank)
             Disk /dev/vdb, 21 GB (blank)
             Disk gone: /dev/vdb, 21 GB
-            Disk /dev/vda, 21 GB (can't be used: it is in use)
+            Disk /dev/vda, 21 GB (can't be used: removable)
         "#]]
         .assert_eq(&all(&events));
         assert_eq!(all(&[disks(vec![used.clone()]), disks(vec![used])]).lines().count(), 1);
@@ -271,7 +273,7 @@ mod tests {
         let progress = |bytes_done| Event::Progress { bytes_done, bytes_total: 100_000 };
         let mut events: Vec<_> = (0..=100_000).step_by(10).map(progress).collect();
         assert_eq!(all(&events).lines().count(), 10);
-        events.push(Event::Installing { attempt: "2".to_owned() });
+        events.push(Event::AttemptStarted { attempt: "2".to_owned() });
         events.push(progress(50_000));
         assert_eq!(all(&events).lines().count(), 11);
         assert_eq!(all(&[Event::Progress { bytes_done: 0, bytes_total: 0 }]), "");

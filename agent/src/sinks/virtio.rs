@@ -1,4 +1,4 @@
-//! Events → JSON lines on the virtio serial port `org.nixvm.events`, where the host opened one.
+//! Events → JSON lines on the virtio serial port `org.nixvm.installer.events.0`, where the host opened one.
 //!
 //! The first line is the first record, however late the port appears. A host that does not read, or
 //! that goes away, finds the records where it left them when it is back, up to the publisher's backlog.
@@ -13,7 +13,7 @@ use crate::event::publisher::Publisher;
 use crate::sinks::device::{self, Unwritten};
 
 /// The port's device file, by its name on the host's side.
-pub const PATH: &str = "/dev/virtio-ports/org.nixvm.events";
+pub const PATH: &str = "/dev/virtio-ports/org.nixvm.installer.events.0";
 
 /// Writes every event from now on to the port, in a thread of its own.
 ///

@@ -3,7 +3,6 @@
 //! Nothing is chosen or merged here: that is [`nixvm_answers::resolve()`]'s. A source that cannot be
 //! read is a problem like one that is wrong, for nobody knows what it would have said.
 
-mod check;
 mod files;
 mod guestinfo;
 mod volume;
@@ -15,7 +14,6 @@ use nixvm_answers::{Problems, SourceAnswers};
 use crate::command::Runner;
 use crate::machine::hypervisor::Hypervisor;
 
-pub use check::check_answers;
 pub use volume::{read_volume, silent_volume};
 
 /// What a source said; nothing, if there is no such source.

@@ -21,18 +21,22 @@ fn plan() -> Event {
             "target": {
                 "name": "vda",
                 "identity": {
-                    "node": "/dev/vda", "diskseq": 1, "number": [254, 0], "id-path": null,
-                    "serial": null, "wwn": null, "size-bytes": 1, "digest": "d"
+                    "node": "/dev/vda", "diskseq": 1, "number": [254, 0], "id_path": null,
+                    "serial": null, "wwn": null, "size_bytes": 1, "digest": "d"
                 },
                 "summary": "/dev/vda, 21 GB", "condition": "data", "erases": ["ext4 \"home\""],
-                "links": [], "chosen-by": "user"
+                "links": [], "chosen_by": "user"
             },
             "system": { "from": "copy", "toplevel": "/nix/store/x" },
             "configuration": {
-                "hostname": "box", "username": "me", "full-name": "", "disk-device": "/dev/vda"
+                "hostname": "box", "username": "me", "full_name": "", "disk_device": "/dev/vda"
             },
             "countdown": 10, "finish": "reboot", "network": "auto",
-            "answers": [{ "key": "hostname", "value": "box", "source": "this ISO" }]
+            "answers": [{
+                "key": "hostname", "value": "box", "text": "box",
+                "source": { "kind": "iso", "text": "this ISO" }
+            }],
+            "warnings": ["/dev/vdb has the same label."]
         }
     });
     serde_json::from_value(plan).unwrap()
@@ -41,11 +45,18 @@ fn plan() -> Event {
 fn disks() -> Event {
     let disk = |name: &str, ineligible: Value| {
         json!({
-            "name": name, "summary": format!("/dev/{name}, 21 GB"), "size-bytes": 21,
+            "name": name, "device": format!("/dev/{name}"), "model": null, "serial": "S1",
+            "wwn": null, "id": null, "summary": format!("/dev/{name}, 21 GB"), "size_bytes": 21,
             "condition": "blank", "contents": [], "ineligible": ineligible
         })
     };
-    let disks = json!([disk("vda", Value::Null), disk("cciss!c0d0", json!("it is in use"))]);
+    let disks = json!([
+        disk("vda", Value::Null),
+        disk(
+            "cciss!c0d0",
+            json!({ "reason": "in-use", "mounts": ["/srv"], "message": "in use: /srv" })
+        )
+    ]);
     serde_json::from_value(json!({ "event": "disks", "disks": disks })).unwrap()
 }
 
@@ -72,12 +83,12 @@ async fn what_is_known_is_shown() {
     assert_eq!(
         out,
         "Disk /dev/vda, 21 GB (blank)\n\
-         Disk /dev/cciss!c0d0, 21 GB (can't be used: it is in use)\n"
+         Disk /dev/cciss!c0d0, 21 GB (can't be used: in use: /srv)\n"
     );
     let (_, out, _) = run(daemon.cli(&["disks", "--json"])).await;
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()[0]["name"], "vda");
     let (_, out, _) = run(daemon.cli(&["plan"])).await;
-    assert!(out.contains("Erases  ext4 \"home\"\n") && out.contains("0123456789abcdef"), "{out}");
+    assert!(out.contains("Erases   ext4 \"home\"\n") && out.contains("0123456789abcdef"), "{out}");
     let (_, out, _) = run(daemon.cli(&["plan", "--json"])).await;
     let shown: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(shown["plan"]["target"]["name"], "vda");
@@ -150,13 +161,19 @@ async fn answers_are_checked_here_and_go_there_unseen() {
     let file = folder.path().join("nixvm.toml");
     std::fs::write(&file, "hostname = 'box'\nnonsense = 1\n").unwrap();
     let path = file.to_str().unwrap();
-    let (code, _, err) = run(daemon.cli(&["answers", path])).await;
+    let (code, _, err) = run(daemon.cli(&["set-answers", path])).await;
     assert_eq!(code, 1);
     assert!(err.contains(&format!("{path}:2:1: ")), "{err}");
     assert!(agent.asked.try_recv().is_err());
     std::fs::write(&file, "hostname = 'box'\n").unwrap();
-    assert_eq!(run(daemon.cli(&["answers", path])).await.0, 0);
-    assert_eq!(agent.asked.recv().await.unwrap(), "Answers { toml: (not shown) }");
+    assert_eq!(run(daemon.cli(&["set-answers", path])).await.0, 0);
+    let asked = "Answers { toml: (not shown), merge: false }";
+    assert_eq!(agent.asked.recv().await.unwrap(), asked);
+    let mut piped = daemon.cli(&["set-answers", "-", "--merge"]);
+    piped.stdin(std::fs::File::open(&file).unwrap());
+    assert_eq!(run(piped).await.0, 0);
+    let asked = "Answers { toml: (not shown), merge: true }";
+    assert_eq!(agent.asked.recv().await.unwrap(), asked);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,13 +236,16 @@ async fn what_needs_no_installer_needs_no_bus() {
     let (_, answers, _) = offline(&["schema"]).await;
     assert_eq!(answers, include_str!("../../answers/answers.schema.json"));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/answers/fixtures/answers.toml");
-    let (code, out, _) = offline(&["check-answers", file]).await;
+    let (code, out, _) = offline(&["validate", file]).await;
     assert_eq!(code, 0);
     assert!(out.contains("hostname"), "{out}");
-    let (code, _, err) = offline(&["check-answers", "/nonexistent"]).await;
+    let mut piped = program();
+    piped.args(["validate", "-"]).stdin(std::fs::File::open(file).unwrap());
+    assert_eq!(run(piped).await.1, out);
+    let (code, _, err) = offline(&["validate", "/nonexistent"]).await;
     assert_eq!(code, 1);
     assert!(err.contains("/nonexistent"), "{err}");
     for shell in ["bash", "zsh", "fish"] {
-        assert!(offline(&["completions", shell]).await.1.contains("check-answers"), "{shell}");
+        assert!(offline(&["completions", shell]).await.1.contains("validate"), "{shell}");
     }
 }

@@ -199,7 +199,10 @@ impl Agent {
                 let _client_gone = message.reply.send(answer);
             }
         });
-        publisher.publish(Event::Started { agent: "0".to_owned(), build_id: "test".to_owned() });
+        publisher.publish(Event::AgentStarted {
+            agent_version: "0".to_owned(),
+            build_id: "test".to_owned(),
+        });
         Self { publisher, asked }
     }
 
@@ -213,8 +216,12 @@ impl Agent {
         let from = self.publisher.status().borrow().state;
         let state = Event::State { from, to, message: format!("This is {}.", to.name()) };
         let seconds = Some(1.0);
-        let verdict =
-            Event::Verdict { outcome, error: None, seconds, peak_resident_bytes: 1 << 20 };
+        let verdict = Event::AttemptEnded {
+            outcome,
+            error: None,
+            duration_seconds: seconds,
+            peak_resident_bytes: 1 << 20,
+        };
         self.publisher.publish_all([state, verdict]);
     }
 }

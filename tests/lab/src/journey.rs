@@ -103,7 +103,7 @@ fn install(vm: &mut Vm, stand_in: bool, phase: &mut Phase<'_>, folder: &Path) ->
     phase.summary.set("accelerator", json!(vm.accelerator.to_string()))?;
     let screens = folder.join("screens");
     let ready = vm.event("first screen", 60, |event| event["event"] == "screen-ready")?;
-    phase.summary.set("first-screen-seconds", ready["seconds"].clone())?;
+    phase.summary.set("first-screen-seconds", ready["duration_seconds"].clone())?;
     phase.lap("power-on to first screen")?;
     vm.event("countdown", 60, |event| event["event"] == "countdown")?;
     if stand_in {
@@ -117,7 +117,7 @@ fn install(vm: &mut Vm, stand_in: bool, phase: &mut Phase<'_>, folder: &Path) ->
     vm.screenshot(&screens.join("2-copying.png"))?;
     let verdict = vm.verdict(120)?;
     vm.screenshot(&screens.join("3-finished.png"))?;
-    phase.summary.set("peak-resident-bytes", verdict["peak-resident-bytes"].clone())?;
+    phase.summary.set("peak-resident-bytes", verdict["peak_resident_bytes"].clone())?;
     ensure!(verdict["outcome"] == "finished", "the install ended so: {verdict}");
     phase.lap("install")?;
     say!("installed; restarting");

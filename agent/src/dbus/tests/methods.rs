@@ -3,15 +3,22 @@
 use super::*;
 use crate::request::{Request, RequestError};
 
+fn options() -> HashMap<String, OwnedVariant> {
+    HashMap::new()
+}
+
+fn option(name: &str, value: zbus::Variant<'_>) -> HashMap<String, OwnedVariant> {
+    HashMap::from([(name.to_owned(), OwnedVariant::try_from(value).unwrap())])
+}
+
 /// Every method with its arguments.
 async fn call_each(fixture: &Fixture, mut see: impl FnMut(&str, Result<(), (String, String)>)) {
-    see("Plan", fixture.call("Plan", &()).await);
-    see("SelectDisk", fixture.call("SelectDisk", &path_of("vda")).await);
-    see("SetAnswers", fixture.call("SetAnswers", &"hostname = 'x'").await);
-    see("Confirm", fixture.call("Confirm", &"token").await);
+    see("SelectDisk", fixture.call("SelectDisk", &(path_of("vda"), options())).await);
+    see("SetAnswers", fixture.call("SetAnswers", &("hostname = 'x'", options())).await);
+    see("Confirm", fixture.call("Confirm", &("token", options())).await);
     see("Cancel", fixture.call("Cancel", &()).await);
     see("Retry", fixture.call("Retry", &()).await);
-    see("Finish", fixture.call("Finish", &"reboot").await);
+    see("Finish", fixture.call("Finish", &("reboot", options())).await);
 }
 
 #[tokio::test]
@@ -22,11 +29,11 @@ async fn methods_are_for_one_user_and_reading_is_for_all() {
     call_each(&fixture, |method, result| {
         let (name, text) = result.unwrap_err();
         assert_eq!(name, "org.freedesktop.DBus.Error.AccessDenied", "{method}");
-        assert_eq!(text, "only root may steer the installer", "{method}");
+        assert_eq!(text, "only root may control the installer", "{method}");
     })
     .await;
     assert!(fixture.requests.try_recv().is_err(), "nothing reached the installer");
-    assert_eq!(fixture.all().await.len(), 20);
+    assert_eq!(fixture.all().await.len(), 23);
 }
 
 #[tokio::test]
@@ -75,7 +82,7 @@ async fn methods_reach_the_installer_and_its_answer_comes_back() {
         requests,
         [
             "Select { disk: \"vda\" }",
-            "Answers { toml: (not shown) }",
+            "Answers { toml: (not shown), merge: false }",
             "Confirm { token: \"token\" }",
             "Cancel",
             "Retry",
@@ -103,8 +110,8 @@ async fn who_is_answered_can_read_what_came_of_it() {
             message: "m".into(),
         });
         fixture.call("Cancel", &()).await.unwrap();
-        let plan: zbus::Result<String> = proxy.call("Plan", &()).await;
-        assert!(plan.is_ok(), "{try_}: {plan:?}");
+        let target: zbus::OwnedObjectPath = proxy.get_property("TargetDisk").await.unwrap();
+        assert_eq!(target.as_str(), path_of("vda").as_str(), "{try_}");
     }
 }
 
@@ -139,7 +146,7 @@ async fn answers_are_in_no_log_however_much_is_logged() {
     tracing::trace!("begun");
     let mut fixture = Fixture::new().await;
     let mut requests = std::mem::replace(&mut fixture.requests, InstallerHandle::new().1);
-    let answers = "password-hash = '$6$salt$hash'";
+    let answers = ("password-hash = '$6$salt$hash'", options());
     let (result, ()) = tokio::join!(fixture.call("SetAnswers", &answers), async {
         let message = requests.recv().await.unwrap();
         tracing::error!(request = ?message.request, "as somebody might log it");
@@ -154,14 +161,14 @@ async fn answers_are_in_no_log_however_much_is_logged() {
 #[tokio::test]
 async fn what_cannot_be_meant_never_reaches_the_installer() {
     let mut fixture = Fixture::new().await;
-    let (name, text) = fixture.call("Finish", &"halt").await.unwrap_err();
+    let (name, text) = fixture.call("Finish", &("halt", options())).await.unwrap_err();
     assert_eq!(name, "org.freedesktop.DBus.Error.InvalidArgs");
     assert!(text.contains("\"poweroff\""), "{text}");
-    let (name, _) = fixture.call("SelectDisk", &path_of("vdz")).await.unwrap_err();
+    let (name, _) = fixture.call("SelectDisk", &(path_of("vdz"), options())).await.unwrap_err();
     assert_eq!(name, "org.nixvm.Installer1.Error.NoSuchDisk");
     let (name, _) = fixture.call("Plan", &()).await.unwrap_err();
-    assert_eq!(name, "org.nixvm.Installer1.Error.NoPlan");
-    let (name, _) = fixture.call("Confirm", &7_u32).await.unwrap_err();
+    assert_eq!(name, "org.freedesktop.DBus.Error.UnknownMethod");
+    let (name, _) = fixture.call("Confirm", &(7_u32, options())).await.unwrap_err();
     assert_eq!(name, "org.freedesktop.DBus.Error.InvalidArgs");
     assert!(fixture.requests.try_recv().is_err());
 }
@@ -172,10 +179,49 @@ async fn the_plan_is_told_with_its_token() {
     let plan = testing::plan("vda");
     fixture.publisher.publish(Event::Plan { plan: Box::new(plan.clone()), token: plan.token() });
     fixture.settle().await;
-    let json: String = fixture.proxy().await.call("Plan", &()).await.unwrap();
-    assert_eq!(serde_json::from_str::<crate::plan::Plan>(&json).unwrap(), plan);
+    let json = <String>::try_from(fixture.all().await["Snapshot"].try_clone().unwrap()).unwrap();
+    let Event::Snapshot(status) = serde_json::from_str::<Record>(&json).unwrap().event else {
+        panic!("{json}")
+    };
+    assert_eq!(status.plan, Some(plan.clone()));
     assert_eq!(
         <String>::try_from(fixture.all().await["ConsentToken"].try_clone().unwrap()).unwrap(),
         plan.token()
     );
+}
+
+#[tokio::test]
+async fn options_that_are_not_known_are_refused_and_those_that_are_arrive() {
+    let mut fixture = Fixture::new().await;
+    fixture.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
+    fixture.settle().await;
+    let unknown = || option("dry-run", true.into());
+    let answers = "hostname = 'x'";
+    let mut refused = vec![
+        fixture.call("SelectDisk", &(path_of("vda"), unknown())).await,
+        fixture.call("SetAnswers", &(answers, unknown())).await,
+        fixture.call("Confirm", &("token", unknown())).await,
+        fixture.call("Finish", &("reboot", unknown())).await,
+    ];
+    for result in refused.drain(..) {
+        let (name, text) = result.unwrap_err();
+        assert_eq!(name, "org.freedesktop.DBus.Error.InvalidArgs");
+        assert_eq!(text, "unknown option \"dry-run\"");
+    }
+    let wrong_type = (answers, option("merge", 1_u32.into()));
+    let (name, _) = fixture.call("SetAnswers", &wrong_type).await.unwrap_err();
+    assert_eq!(name, "org.freedesktop.DBus.Error.InvalidArgs");
+    assert!(fixture.requests.try_recv().is_err(), "nothing reached the installer");
+
+    let mut requests = std::mem::replace(&mut fixture.requests, InstallerHandle::new().1);
+    for expected in [true, false] {
+        let arguments = (answers, option("merge", expected.into()));
+        let (result, merge) = tokio::join!(fixture.call("SetAnswers", &arguments), async {
+            let Message { request, reply } = requests.recv().await.unwrap();
+            reply.send(Ok(())).unwrap();
+            matches!(request, Request::Answers { merge: true, .. })
+        });
+        result.unwrap();
+        assert_eq!(merge, expected);
+    }
 }

@@ -12,6 +12,7 @@ use zbus::message::Type;
 use zbus::{Guid, MessageStream, OwnedVariant, Proxy};
 
 use super::*;
+use crate::disk::eligibility::Ineligible;
 use crate::event::Step;
 use crate::event::examples::{self, disk};
 use crate::event::{Event, Record, State};
@@ -45,8 +46,11 @@ impl Fixture {
         Self { publisher, requests, client: client.unwrap() }
     }
 
+    /// The object, each of whose properties is read when it is asked for.
     async fn proxy(&self) -> Proxy<'_> {
-        Proxy::new(&self.client, NAME, PATH, NAME).await.unwrap()
+        let builder = zbus::proxy::Builder::new(&self.client).destination(NAME).path(PATH);
+        let uncached = builder.interface(NAME).cache_properties(zbus::proxy::CacheProperties::No);
+        uncached.build().await.unwrap()
     }
 
     async fn properties(&self, path: &ObjectPath<'_>) -> PropertiesProxy<'_> {
@@ -162,7 +166,9 @@ async fn a_whole_install_is_told_in_order() {
     };
     assert_eq!(texts("State"), ["consent", "installing", "finished"]);
     assert_eq!(texts("Step"), Step::ALL.map(|step| step.name().to_owned()));
-    assert_eq!(texts("Target"), ["/dev/vda"]);
+    let target = values["TargetDisk"].iter().map(|v| v.try_clone().unwrap());
+    let target = target.map(|v| zbus::OwnedObjectPath::try_from(v).unwrap());
+    assert!(target.eq([path_of("vda").into()]));
     assert_eq!(texts("ConsentToken"), [testing::plan("vda").token(), String::new()]);
     assert!(bytes.is_sorted() && bytes.ends_with(&[1000]), "{bytes:?}");
     assert!(!values.contains_key("Snapshot") && !values.contains_key("Version"));
@@ -183,10 +189,10 @@ async fn properties_say_what_the_status_says() {
     events.push(Event::State { from: State::Installing, to: State::Failed, message });
     fixture.publisher.publish_all(events);
     let error = examples::problem();
-    fixture.publisher.publish(Event::Verdict {
+    fixture.publisher.publish(Event::AttemptEnded {
         outcome: crate::event::Outcome::Failed,
         error: Some(error.clone()),
-        seconds: None,
+        duration_seconds: None,
         peak_resident_bytes: 0,
     });
     fixture.settle().await;
@@ -199,8 +205,13 @@ async fn properties_say_what_the_status_says() {
     assert_eq!(u32::try_from(&all["StepIndex"]), u32::try_from(&all["StepCount"]));
     assert_eq!(f64::try_from(&all["Progress"]).unwrap(), 1.0);
     assert_eq!(i32::try_from(&all["Countdown"]).unwrap(), -1);
-    let shown: (String, String, String) = all["Error"].try_clone().unwrap().try_into().unwrap();
-    assert_eq!(shown, (error.kind, error.message, error.hint));
+    assert_eq!(text(&all, "ErrorKind"), error.kind);
+    assert_eq!(text(&all, "ErrorMessage"), error.message);
+    assert_eq!(text(&all, "ErrorHint"), error.hint);
+    assert_eq!(
+        (text(&all, "FinishAction"), i64::try_from(&all["FinishAt"])),
+        (String::new(), Ok(-1))
+    );
     let snapshot: Record = serde_json::from_str(&text(&all, "Snapshot")).unwrap();
     let Event::Snapshot(status) = snapshot.event else { panic!("{snapshot:?}") };
     let known = fixture.publisher.status().borrow().clone();
@@ -215,17 +226,17 @@ async fn an_end_and_its_reason_come_in_one_signal() {
     let mut changes = properties.receive_properties_changed().await.unwrap();
     let message = "m".to_owned();
     fixture.publisher.publish(Event::State { from: State::Preflight, to: State::Failed, message });
-    fixture.publisher.publish(Event::Verdict {
+    fixture.publisher.publish(Event::AttemptEnded {
         outcome: crate::event::Outcome::Failed,
         error: Some(examples::problem()),
-        seconds: None,
+        duration_seconds: None,
         peak_resident_bytes: 0,
     });
     let change = next(&mut changes).await;
     let change = change.args().unwrap();
     let mut names: Vec<_> = change.changed_properties.keys().collect();
     names.sort();
-    assert_eq!(names, [&"Error", &"Message", &"State"]);
+    assert_eq!(names, [&"ErrorHint", &"ErrorKind", &"ErrorMessage", &"Message", &"State"]);
 }
 
 #[tokio::test]
@@ -281,14 +292,16 @@ async fn disks_come_and_go() {
     let properties = fixture.properties(&path_of("vda")).await;
     let mut changes = properties.receive_properties_changed().await.unwrap();
     let mut changed = disk("vda");
-    changed.ineligible = Some("it is in use".to_owned());
+    changed.ineligible = Some(Ineligible::Removable.into());
     fixture.publisher.publish(Event::Disks { disks: vec![changed] });
     assert_eq!(next(&mut removed).await.args().unwrap().object_path, path_of("cciss!c0d0"));
     let change = next(&mut changes).await;
     let change = change.args().unwrap();
-    assert_eq!(change.changed_properties.len(), 1);
-    let reason = &change.changed_properties["Ineligible"];
-    assert_eq!(<&str>::try_from(reason).unwrap(), "it is in use");
+    assert_eq!(change.changed_properties.len(), 2);
+    for name in ["IneligibleReason", "IneligibleMessage"] {
+        let value = <&str>::try_from(&change.changed_properties[name]).unwrap();
+        assert_eq!(value, "removable", "{name}");
+    }
 
     let objects = manager.get_managed_objects().await.unwrap();
     let paths = objects.keys().map(|path| path.as_str());

@@ -86,19 +86,57 @@ fn our_layout_without_marker_and_receipt_may_be_somebodys() {
 }
 
 #[test]
-fn another_disk_with_our_labels_is_refused_and_named() {
+fn another_disk_with_our_partition_names_is_refused_and_named() {
     for other in [with_layout("vdb"), unfinished("vdb"), installed("vdb")] {
         let world = World::new([blank("vda"), other]).answering("disk = 'serial=serial-vda'");
-        let Decision::Refuse(Refusal::LabelClash { target, other, label }) = world.decide() else {
+        let Decision::Refuse(Refusal::LabelConflict { target, other, label }) = world.decide()
+        else {
             panic!("{:?}", world.decide());
         };
         assert_eq!((&*target, &*other, &*label), ("/dev/vda", "/dev/vdb", "disk-main-ESP"));
     }
-    // A file system's label is enough: the installed system mounts by it.
-    let mut labelled = data("vdb");
-    labelled.device.partitions[0].label = Some("nixos".into());
-    let world = World::new([blank("vda"), labelled]).answering("disk = 'serial=serial-vda'");
-    assert!(matches!(world.decide(), Decision::Refuse(Refusal::LabelClash { .. })));
+}
+
+/// What another disk carries → whether that refuses, and which warning it makes.
+#[test]
+fn a_partition_name_of_ours_on_another_disk_refuses_and_a_label_warns() {
+    let partition = |name: Option<&str>, label: Option<&str>| {
+        let mut disk = data("vdb");
+        disk.device.partitions[0].name = name.map(Into::into);
+        disk.device.partitions[0].label = label.map(Into::into);
+        disk
+    };
+    let mut whole = blank("vdb");
+    whole.device.filesystem = Some("ext4".into());
+    whole.device.label = Some("nixos".into());
+    let (esp, root) = (crate::disk::layout::ESP.name, crate::disk::layout::ROOT.name);
+    let cases = [
+        ("our ESP", partition(Some(esp), None), None),
+        ("our root", partition(Some(root), None), None),
+        ("our root with its label", partition(Some(root), Some("nixos")), None),
+        ("NixOS's manual, root", partition(Some("primary"), Some("nixos")), Some("\"nixos\"")),
+        ("NixOS's manual, ESP", partition(Some("ESP"), Some("boot")), Some("\"boot\"")),
+        ("a label and no name", partition(None, Some("nixos")), Some("\"nixos\"")),
+        ("no partition table", whole, Some("\"nixos\"")),
+        ("another label", partition(Some("primary"), Some("NIXOS")), Some("")),
+        ("a label that is our name", partition(Some("primary"), Some(root)), Some("")),
+        ("a name that is our label", partition(Some("nixos"), None), Some("")),
+        ("nothing", blank("vdb"), Some("")),
+    ];
+    for (case, other, expected) in cases {
+        let world = World::new([blank("vda"), other]).answering("disk = 'serial=serial-vda'");
+        let decision = world.decide();
+        let Some(warning) = expected else {
+            let refused = matches!(decision, Decision::Refuse(Refusal::LabelConflict { .. }));
+            assert!(refused, "{case}: {decision:?}");
+            continue;
+        };
+        let plan = goes(&decision).unwrap_or_else(|| panic!("{case}: {decision:?}"));
+        let texts = plan.warnings.join("\n");
+        assert_eq!(plan.warnings.len(), usize::from(!warning.is_empty()), "{case}: {texts}");
+        assert!(texts.contains(warning), "{case}: {texts}");
+        assert_eq!(texts.contains("/dev/vdb"), !warning.is_empty(), "{case}: {texts}");
+    }
 }
 
 #[test]

@@ -133,8 +133,12 @@ fn data(name: &str) -> Disk {
 /// With an install of ours that was cut off.
 fn unfinished(name: &str) -> Disk {
     let mut disk = with_layout(name);
-    disk.content.marker =
-        Some(Marker { attempt: "1".into(), build_id: "b".into(), table_id: Some("ours".into()) });
+    disk.content.marker = Some(Marker {
+        version: crate::disk::marker::VERSION,
+        attempt: "1".into(),
+        build_id: "b".into(),
+        table_id: Some("ours".into()),
+    });
     disk
 }
 

@@ -133,11 +133,10 @@ proptest! {
         prop_assert!(plan.target.identity == crate::disk::identity::Identity::of(disk));
         let mut others = world.disks.iter().filter(|other| other.device.name != disk.device.name);
         let ours = |disk: &Disk| {
-            disk.device.partitions.iter().any(|p| {
-                layout::is_ours(p.name.as_deref(), p.label.as_deref())
-            })
+            let mut names = disk.device.partitions.iter().filter_map(|p| p.name.as_deref());
+            names.any(layout::is_partition_name)
         };
-        prop_assert!(!others.any(ours), "another disk has our labels");
+        prop_assert!(!others.any(ours), "another disk has our partition names");
     }
 
     #[test]
@@ -192,7 +191,7 @@ proptest! {
     fn every_refusal_has_a_message_and_a_remedy(world in world()) {
         if let Decision::Refuse(refusal) = world.decide() {
             let problem = refusal.problem();
-            prop_assert!(!problem.kind.is_empty() && problem.message.ends_with(['.', '"', '\'']) || problem.kind == "answers", "{:?}", problem);
+            prop_assert!(!problem.kind.is_empty() && problem.message.ends_with(['.', '"', '\'']) || problem.kind == "invalid-answers", "{:?}", problem);
             prop_assert!(problem.hint.len() > 10);
         }
     }

@@ -16,10 +16,10 @@ fn a_machine_that_cannot_be_installed_is_refused_before_any_disk_is_looked_at() 
     type Change = (fn(&mut World), &'static str);
     let changes: [Change; 5] = [
         (|w| w.machine.root = false, "not-root"),
-        (|w| w.machine.firmware = Firmware::Bios, "bios"),
+        (|w| w.machine.firmware = Firmware::Bios, "not-uefi"),
         (|w| w.machine.architecture = "aarch64".into(), "wrong-architecture"),
-        (|w| w.machine.memory_bytes = 1 << 28, "little-memory"),
-        (|w| w.answers = resolved(&w.manifest, "hostnme = 'x'"), "answers"),
+        (|w| w.machine.memory_bytes = 1 << 28, "insufficient-memory"),
+        (|w| w.answers = resolved(&w.manifest, "hostnme = 'x'"), "invalid-answers"),
     ];
     for (change, kind) in changes {
         for disks in [vec![], vec![blank("vda")], vec![installed("vda")]] {
@@ -33,7 +33,7 @@ fn a_machine_that_cannot_be_installed_is_refused_before_any_disk_is_looked_at() 
 #[test]
 fn all_that_is_wrong_with_answers_is_said() {
     let world = World::new([blank("vda")]).answering("hostnme = 'x'\nerase = 'all'\n");
-    let Refusal::Answers { problems } = refusal(&world) else { panic!() };
+    let Refusal::InvalidAnswers { problems } = refusal(&world) else { panic!() };
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
 

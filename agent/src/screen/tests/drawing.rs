@@ -61,7 +61,10 @@ fn preflight() {
 fn waiting_for_a_disk() {
     let small = DiskView {
         summary: "/dev/vda, 1.0 GB".to_owned(),
-        ineligible: Some("it has 1.0 GB, and 8.0 GB are needed".to_owned()),
+        ineligible: Some(IneligibleView {
+            reason: Ineligible::TooSmall { minimum_bytes: 8_000_000_000 },
+            message: "it has 1.0 GB, and 8.0 GB are needed".to_owned(),
+        }),
         ..disk("vda")
     };
     let mut fixture = Fixture::with_disks(vec![small, medium()]);
@@ -189,7 +192,7 @@ fn no_time_is_promised_before_it_is_known() {
 fn installed() {
     let mut fixture = finished(PasswordOrigin::Typed);
     fixture.event(Event::FinishScheduled(ScheduledFinish {
-        how: Finish::Reboot,
+        action: Finish::Reboot,
         at_uptime_ms: Some(109_500),
     }));
     fixture.verdict(Outcome::Finished, None);
@@ -202,8 +205,10 @@ fn installed() {
 fn installed_with_a_password_made_up() {
     let mut fixture = finished(PasswordOrigin::Generated);
     fixture.model.generated = Some(Secret::new("bcde-fghi-jkno-prst".to_owned()));
-    fixture
-        .event(Event::FinishScheduled(ScheduledFinish { how: Finish::Reboot, at_uptime_ms: None }));
+    fixture.event(Event::FinishScheduled(ScheduledFinish {
+        action: Finish::Reboot,
+        at_uptime_ms: None,
+    }));
     fixture.verdict(Outcome::Finished, None);
     assert!(fixture.frame(80, 25).contains("so change it"));
     fixture.model.expired = true;
@@ -215,7 +220,7 @@ fn failed() {
     let mut fixture = copying(Fixture::installing());
     fixture.key(Key::Escape);
     let problem = Problem {
-        kind: "step-system".to_owned(),
+        kind: "step-failed".to_owned(),
         message: "Copy the system failed: cannot copy the system: `nix copy --to \
                   local?root=/mnt /nix/store/x-nixos-system` failed with exit status: 1: error: \
                   writing to file: No space left on device"
@@ -223,6 +228,7 @@ fn failed() {
         hint: "The disk does not boot and may be installed to again. Look at the log, \
                /run/nixvm/install.log, remove the cause, and retry."
             .to_owned(),
+        step: Some("system".to_owned()),
     };
     fixture.enter(State::Failed, &problem.message);
     fixture.verdict(Outcome::Failed, Some(problem.clone()));
@@ -259,7 +265,7 @@ fn refused(machine: Machine, refusal: &Refusal) -> Fixture {
 fn refused_on_bios() {
     let hypervisor = Hypervisor::Virtualbox;
     let machine = Machine { firmware: Firmware::Bios, hypervisor, ..testing::machine() };
-    let fixture = refused(machine, &Refusal::Bios { hypervisor });
+    let fixture = refused(machine, &Refusal::NotUefi { hypervisor });
     check("bios", &fixture);
     assert!(!fixture.frame(80, 25).contains("Retry"), "it would say the same");
 }
@@ -272,7 +278,7 @@ fn refused_for_wrong_answers() {
             .to_owned(),
         "kernel command line: there is no answer \"diks\"".to_owned(),
     ];
-    check("answers", &refused(testing::machine(), &Refusal::Answers { problems }));
+    check("answers", &refused(testing::machine(), &Refusal::InvalidAnswers { problems }));
 }
 
 #[test]
@@ -293,7 +299,7 @@ fn installed_already() {
     let mut fixture = Fixture::with_disks(vec![installed, disk("vdb"), medium()]);
     fixture.enter(State::InstalledAlready, "vda carries the system web already.");
     fixture.event(Event::FinishScheduled(ScheduledFinish {
-        how: Finish::Reboot,
+        action: Finish::Reboot,
         at_uptime_ms: Some(115_000),
     }));
     fixture.verdict(Outcome::InstalledAlready, None);

@@ -15,9 +15,10 @@ use super::input::Key;
 use super::model::{Action, Clock, Model};
 use super::{glyph, view};
 use crate::disk::Condition;
+use crate::disk::eligibility::Ineligible;
 use crate::event::Status;
 use crate::event::Step;
-use crate::event::{DiskView, Event, Outcome, State};
+use crate::event::{DiskView, Event, IneligibleView, Outcome, State};
 use crate::plan::Problem;
 use crate::plan::{Answer, Plan};
 use crate::testing;
@@ -37,8 +38,10 @@ impl Fixture {
         let clock = Clock { now: Instant::now(), uptime_ms: 100_000 };
         let model = Model::new(clock, "/run/nixvm/install.log".to_owned(), true);
         let mut fixture = Self { model, status: Status::default() };
-        fixture
-            .event(Event::Started { agent: "0.1.0".to_owned(), build_id: "2026-11-24".to_owned() });
+        fixture.event(Event::AgentStarted {
+            agent_version: "0.1.0".to_owned(),
+            build_id: "2026-11-24".to_owned(),
+        });
         fixture.event(Event::Machine(testing::machine()));
         fixture
     }
@@ -62,7 +65,7 @@ impl Fixture {
     fn installing() -> Self {
         let mut fixture = Self::consent();
         fixture.enter(State::Installing, "Install NixOS.");
-        fixture.event(Event::Installing { attempt: "a".to_owned() });
+        fixture.event(Event::AttemptStarted { attempt: "a".to_owned() });
         fixture
     }
 
@@ -83,16 +86,16 @@ impl Fixture {
     fn steps(&mut self, done: &[(Step, f64)], runs: Step) {
         for (step, seconds) in done {
             self.event(Event::StepStarted { step: *step });
-            self.event(Event::StepFinished { step: *step, seconds: *seconds });
+            self.event(Event::StepFinished { step: *step, duration_seconds: *seconds });
         }
         self.event(Event::StepStarted { step: runs });
     }
 
     fn verdict(&mut self, outcome: Outcome, error: Option<Problem>) {
-        self.event(Event::Verdict {
+        self.event(Event::AttemptEnded {
             outcome,
             error,
-            seconds: Some(42.0),
+            duration_seconds: Some(42.0),
             peak_resident_bytes: 12_000_000,
         });
     }
@@ -146,6 +149,11 @@ impl Fixture {
 fn disk(name: &str) -> DiskView {
     DiskView {
         name: name.to_owned(),
+        device: format!("/dev/{name}"),
+        model: None,
+        serial: None,
+        wwn: None,
+        id: None,
         summary: format!("/dev/{name}, 21 GB, QEMU HARDDISK, serial {name}-1"),
         size_bytes: 21_474_836_480,
         condition: Condition::Blank,
@@ -173,7 +181,10 @@ fn windows(name: &str) -> DiskView {
 fn medium() -> DiskView {
     DiskView {
         summary: "/dev/sr0, 1.2 GB, QEMU DVD-ROM".to_owned(),
-        ineligible: Some("it is a CD or DVD drive".to_owned()),
+        ineligible: Some(IneligibleView {
+            reason: Ineligible::Optical,
+            message: "it is a CD or DVD drive".to_owned(),
+        }),
         ..disk("sr0")
     }
 }
@@ -182,8 +193,9 @@ fn medium() -> DiskView {
 fn plan(name: &str) -> Plan {
     let answer = |key: &str, value: &str, source: Source| Answer {
         key: key.to_owned(),
-        value: value.to_owned(),
-        source: source.to_string(),
+        value: value.into(),
+        text: value.to_owned(),
+        source: (&source).into(),
     };
     let volume = Source::Volume { device: "/dev/sdb1".to_owned() };
     let mut plan = testing::plan(name);
@@ -211,8 +223,9 @@ fn plan_for_windows(name: &str) -> Plan {
 fn with_password_answered(mut plan: Plan) -> Plan {
     plan.answers.push(Answer {
         key: "password-hash".to_owned(),
-        value: "(not shown)".to_owned(),
-        source: Source::CommandLine.to_string(),
+        value: serde_json::Value::Null,
+        text: "(not shown)".to_owned(),
+        source: (&Source::CommandLine).into(),
     });
     plan
 }

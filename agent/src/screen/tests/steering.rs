@@ -166,7 +166,7 @@ fn a_name_is_checked_here_and_sent_as_an_answer() {
     fixture.type_text("ada");
     let request = asked(fixture.key(Key::Enter));
     assert!(
-        matches!(request, Request::Answers { toml } if toml.reveal() == "username = \"ada\"\n")
+        matches!(request, Request::Answers { toml, merge: true } if toml.reveal() == "username = \"ada\"\n")
     );
     fixture.model.answered(Ok(()));
     assert!(fixture.model.dialog.is_none());
@@ -320,7 +320,7 @@ fn leaving_is_held_by_any_key_and_done_by_the_right_ones() {
     fixture.key(Key::Escape);
     fixture.enter(State::Finished, "web is installed.");
     let leaving =
-        |at| Event::FinishScheduled(ScheduledFinish { how: Finish::Reboot, at_uptime_ms: at });
+        |at| Event::FinishScheduled(ScheduledFinish { action: Finish::Reboot, at_uptime_ms: at });
     fixture.event(leaving(Some(110_000)));
     for key in [Key::Char('x'), Key::Char('o')] {
         // Just after the state has changed even the key to switch off only holds.
@@ -340,7 +340,7 @@ fn an_installed_disk_is_booted_or_installed_anew_by_choice() {
     let mut fixture = Fixture::with_disks(vec![disk("vda"), disk("vdb")]);
     fixture.enter(State::InstalledAlready, "vda carries the system web already.");
     let at_uptime_ms = Some(110_000);
-    fixture.event(Event::FinishScheduled(ScheduledFinish { how: Finish::Reboot, at_uptime_ms }));
+    fixture.event(Event::FinishScheduled(ScheduledFinish { action: Finish::Reboot, at_uptime_ms }));
     assert!(matches!(asked(fixture.key(Key::Char('i'))), Request::Cancel), "it waits meanwhile");
     let request = asked(fixture.key(Key::Enter));
     assert!(matches!(request, Request::Select { disk } if disk == "vda"));

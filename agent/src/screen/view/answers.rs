@@ -52,12 +52,13 @@ pub(super) fn list(model: &Model, flow: &mut Flow) {
     flow.gap();
     for answer in &plan.answers {
         let always = matches!(&*answer.key, "hostname" | "username");
-        let given = answer.source != "default";
+        let given = answer.source.kind != "default";
         if !(always || given) || answer.key == "password-hash" {
             continue;
         }
-        let source = if given { format!(" ({})", from(&answer.source)) } else { String::new() };
-        row(flow, name(&answer.key), &answer.value, &source);
+        let source =
+            if given { format!(" ({})", from(&answer.source.text)) } else { String::new() };
+        row(flow, name(&answer.key), &answer.text, &source);
     }
     let (password, source) = password(model);
     row(flow, "Password", password, &source);

@@ -46,7 +46,7 @@ fn entry(flow: &mut Flow, mark: &str, disk: &DiskView, style: Style, reasons: St
 /// What is on it, or why it can't be used.
 fn note(disk: &DiskView, reasons: Style) -> Span<'static> {
     if let Some(reason) = &disk.ineligible {
-        return Span::styled(format!("can't be used: {reason}"), reasons);
+        return Span::styled(format!("can't be used: {}", reason.message), reasons);
     }
     let text = match disk.condition {
         Condition::Blank => "blank".to_owned(),

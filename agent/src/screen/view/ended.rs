@@ -81,8 +81,8 @@ fn show_password(password: &Secret, expired: bool, flow: &mut Flow) {
 
 /// What follows by itself.
 fn leaving(model: &Model, flow: &mut Flow) {
-    let Some(leaving) = &model.status.leaving else { return };
-    let text = match (leaving.how, model.leaves_in()) {
+    let Some(leaving) = &model.status.finish else { return };
+    let text = match (leaving.action, model.leaves_in()) {
         (Finish::Reboot, Some(0)) => "Restarting...".to_owned(),
         (Finish::Poweroff, Some(0)) => "Switching off...".to_owned(),
         (Finish::Reboot, Some(left)) => {
@@ -109,7 +109,7 @@ pub(super) fn refused(model: &Model, page: &mut Page) {
 }
 
 fn problem(model: &Model, page: &mut Page, has_steps: bool) {
-    let Some(problem) = &model.status.problem else {
+    let Some(problem) = &model.status.error else {
         page.middle.text(&model.status.message, style::TITLE);
         return;
     };

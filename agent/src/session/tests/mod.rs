@@ -61,7 +61,7 @@ impl Fixture {
                 Event::State { to, .. } => format!("state {}", to.name()),
                 Event::StepStarted { step } => format!("begun {step}"),
                 Event::StepFinished { step, .. } => format!("done {step}"),
-                Event::Verdict { outcome, .. } => format!("verdict {}", outcome.name()),
+                Event::AttemptEnded { outcome, .. } => format!("verdict {}", outcome.name()),
                 other => other.name().to_owned(),
             });
             if find(&event) {
@@ -72,7 +72,7 @@ impl Fixture {
 
     /// The kinds of all that is told until the verdict, which is the last.
     async fn told(mut self) -> Vec<String> {
-        self.until(|event| matches!(event, Event::Verdict { .. })).await;
+        self.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
         assert!(self.records.is_empty(), "something follows the verdict");
         self.work.abort();
         self.kinds
@@ -81,7 +81,7 @@ impl Fixture {
 
 /// What comes before the first step of an install that begins by itself.
 const BEGINNING: [&str; 6] =
-    ["state consent", "plan", "countdown", "state installing", "installing", "password"];
+    ["state consent", "plan", "countdown", "state installing", "attempt-started", "password"];
 
 fn after_beginning(rest: &[&str]) -> Vec<String> {
     BEGINNING.iter().chain(rest).map(|kind| (*kind).to_owned()).collect()
@@ -89,7 +89,7 @@ fn after_beginning(rest: &[&str]) -> Vec<String> {
 
 fn step(attempt: &Attempt, step: Step) {
     attempt.publisher.publish(Event::StepStarted { step });
-    attempt.publisher.publish(Event::StepFinished { step, seconds: 0.0 });
+    attempt.publisher.publish(Event::StepFinished { step, duration_seconds: 0.0 });
 }
 
 fn fails(step: Step, error: anyhow::Error) -> Result<Receipt, Failure> {
@@ -159,9 +159,9 @@ async fn failed_because_the_disk_was_pulled() {
     });
     fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
     fixture.attached.send_replace(Attached::default());
-    let verdict = fixture.until(|event| matches!(event, Event::Verdict { .. })).await;
-    let Event::Verdict { error: Some(problem), .. } = verdict else { panic!("{verdict:?}") };
-    assert_eq!(problem.kind, "disk-gone");
+    let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+    let Event::AttemptEnded { error: Some(problem), .. } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(problem.kind, "disk-removed");
     let ends = ["begun partition", "state failed", "verdict failed"];
     assert_eq!(fixture.kinds, after_beginning(&ends));
 }
@@ -279,7 +279,10 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
     let kinds: Vec<_> = std::iter::from_fn(|| records.try_recv().ok())
         .map(|record| record.event.name().to_owned())
         .collect();
-    assert_eq!(kinds, ["state", "plan", "state", "installing", "password", "state", "verdict"]);
+    assert_eq!(
+        kinds,
+        ["state", "plan", "state", "attempt-started", "password", "state", "attempt-ended"]
+    );
 
     // What was meant as another try is forgotten once there is a choice.
     take(&mut session, Request::Retry);

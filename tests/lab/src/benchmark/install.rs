@@ -56,7 +56,8 @@ fn system_step(bench: &Bench<'_>, warned: bool) -> Result<f64> {
         is_step(event, "step-finished")
     })?;
     ensure!((warnings > 0) == warned, "the installer copied in the other way");
-    let seconds = end["seconds"].as_f64().context("a step that ended says how long it took")?;
+    let seconds =
+        end["duration_seconds"].as_f64().context("a step that ended says how long it took")?;
     vm.kill()?;
     Ok(seconds)
 }

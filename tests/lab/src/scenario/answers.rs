@@ -100,8 +100,8 @@ fn answers_from_everywhere(bench: &Bench<'_>) -> Result<()> {
     ] {
         let row = rows.iter().find(|row| row["key"] == key);
         let row = row.with_context(|| format!("the plan does not say {key}"))?;
-        ensure!(row["source"] == source, "{key} comes from {row}");
-        ensure!(row["value"].as_str().is_some_and(|v| v.contains(value)), "{key} is {row}");
+        ensure!(row["source"]["text"] == source, "{key} comes from {row}");
+        ensure!(row["text"].as_str().is_some_and(|v| v.contains(value)), "{key} is {row}");
     }
     vm.event("countdown", 30, |event| event["event"] == "countdown")?;
     vm.screen("kernel command line", &bench.folder.join("screens/sources.png"))?;
@@ -132,7 +132,7 @@ fn answers_drive_late(bench: &Bench<'_>) -> Result<()> {
     })?;
     ensure!(event["plan"]["answers"].to_string().contains("nixvm.toml on /dev/vdb"), "{event}");
     vm.event("the new countdown", 30, |event| {
-        event["event"] == "countdown" && event["seconds-left"] == 4
+        event["event"] == "countdown" && event["seconds_left"] == 4
     })?;
     finished(&mut vm)?;
     vm.wait_off(60)?;
@@ -175,7 +175,7 @@ fn customised_iso(bench: &Bench<'_>) -> Result<()> {
     let rows = event["plan"]["answers"].as_array().context("a plan without answers")?;
     for key in ["hostname", "username", "password-hash", "ssh-authorized-keys"] {
         let row = rows.iter().find(|row| row["key"] == key);
-        ensure!(row.is_some_and(|row| row["source"] == "this ISO"), "{key} is {row:?}");
+        ensure!(row.is_some_and(|row| row["source"]["kind"] == "iso"), "{key} is {row:?}");
     }
     vm.event("countdown", 60, |event| event["event"] == "countdown")?;
     vm.screen("from this ISO", &bench.folder.join("screens/from-the-iso.png"))?;
@@ -254,7 +254,7 @@ fn broken_answers(bench: &Bench<'_>) -> Result<()> {
     let mut vm = bench.start(&config, "install")?;
     let verdict = vm.verdict(90)?;
     ensure!(verdict["outcome"] == "refused", "it was not refused: {verdict}");
-    ensure!(verdict["error"]["kind"] == "answers", "refused for another reason: {verdict}");
+    ensure!(verdict["error"]["kind"] == "invalid-answers", "refused for another reason: {verdict}");
     let message = verdict["error"]["message"].as_str().context("no message")?;
     for part in ["hostnme", "hostname", "\"all\"", "countdown", "line 2", "line 3", "line 4"] {
         ensure!(message.contains(part), "{part:?} is not in {message:?}");

@@ -38,14 +38,13 @@ const NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
 const OBJECT: &str = "org.nixvm.Installer1 /org/nixvm/Installer1";
 
 /// Every method with what busctl needs to call it.
-const METHODS: [&str; 7] = [
-    "Plan",
-    "SelectDisk o /org/nixvm/Installer1/disks/vda",
-    "SetAnswers s \"countdown = 0\"",
-    "Confirm s x",
+const METHODS: [&str; 6] = [
+    "SelectDisk oa{sv} /org/nixvm/Installer1/disks/vda 0",
+    "SetAnswers sa{sv} \"countdown = 0\" 0",
+    "Confirm sa{sv} x 0",
     "Cancel",
     "Retry",
-    "Finish s reboot",
+    "Finish sa{sv} reboot 0",
 ];
 
 fn steered_by_programs(bench: &Bench<'_>) -> Result<()> {
@@ -131,7 +130,7 @@ fn others_only_read(vm: &mut Vm) -> Result<()> {
     let state = vm.shell.run(&read)?;
     ensure!(state == "s \"consent\"", "another user reads the state {state}");
     vm.shell.run(&format!("{NOBODY} nixvm-agent status"))?;
-    exits(vm.shell.try_run(&format!("{NOBODY} nixvm-agent cancel"))?, 7, "another user's cancel")
+    exits(vm.shell.try_run(&format!("{NOBODY} nixvm-agent cancel"))?, 8, "another user's cancel")
 }
 
 /// Every value that the state had, as somebody saw it who watched the property.
@@ -176,17 +175,17 @@ fn progress_is_honest(vm: &Vm) -> Result<()> {
         .lines()
         .map(|line| serde_json::from_str(line).with_context(|| format!("no record: {line}")))
         .collect::<Result<_>>()?;
-    for attempt in records.split(|record| record["event"] == "installing").skip(1) {
+    for attempt in records.split(|record| record["event"] == "attempt-started").skip(1) {
         let progress: Vec<(u64, u64)> = attempt
             .iter()
             .filter(|record| record["event"] == "progress")
-            .filter_map(|one| Some((one["bytes-done"].as_u64()?, one["bytes-total"].as_u64()?)))
+            .filter_map(|one| Some((one["bytes_done"].as_u64()?, one["bytes_total"].as_u64()?)))
             .collect();
         ensure!(progress.is_sorted(), "the bytes go back: {progress:?}");
         let same = progress.windows(2).all(|pair| pair[0].1 == pair[1].1);
         ensure!(same, "the total changes: {progress:?}");
         let whole = progress.iter().filter(|(done, total)| done == total).count();
-        let verdict = attempt.iter().find(|record| record["event"] == "verdict");
+        let verdict = attempt.iter().find(|record| record["event"] == "attempt-ended");
         if verdict.is_some_and(|verdict| verdict["outcome"] == "finished") {
             ensure!(whole == 1, "the total is reached {whole} times: {progress:?}");
         }
@@ -239,7 +238,7 @@ fn copy_again(vm: &mut Vm, meanwhile: Option<&str>) -> Result<f64> {
         event["event"] == "step-finished" && event["step"] == "system"
     })?;
     finished(vm)?;
-    end["seconds"].as_f64().context("the copy took no time")
+    end["duration_seconds"].as_f64().context("the copy took no time")
 }
 
 /// Compiles the program that makes the load.

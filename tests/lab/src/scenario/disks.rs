@@ -80,7 +80,7 @@ fn disk_with_data(bench: &Bench<'_>) -> Result<()> {
     // Time is what this is about: nobody is there to say anything.
     vm.shell.run("sleep 15")?;
     unchanged(&config.disks[0], &before)?;
-    let (status, said) = vm.steer("Confirm s 0123456789abcdef")?;
+    let (status, said) = vm.steer("Confirm sa{sv} 0123456789abcdef 0")?;
     ensure!(status != 0 && said.contains("token"), "a wrong token is taken: {said}");
     unchanged(&config.disks[0], &before)?;
     vm.confirm()?;
@@ -126,10 +126,10 @@ fn earlier_install_attached(bench: &Bench<'_>) -> Result<()> {
     choose_install(&mut vm)?;
     let verdict = vm.verdict(90)?;
     ensure!(verdict["outcome"] == "refused", "it was not refused: {verdict}");
-    ensure!(verdict["error"]["kind"] == "label-clash", "refused for another reason: {verdict}");
+    ensure!(verdict["error"]["kind"] == "label-conflict", "refused for another reason: {verdict}");
     let message = verdict["error"]["message"].as_str().context("no message")?;
     ensure!(message.contains("/dev/vda"), "the other disk is not named: {message}");
-    vm.screen("Detach /dev/vda", &bench.folder.join("screens/label-clash.png"))?;
+    vm.screen("Detach /dev/vda", &bench.folder.join("screens/label-conflict.png"))?;
     vm.kill()?;
     unchanged(&earlier, &before[0])?;
     unchanged(&blank, &before[1])
@@ -168,7 +168,7 @@ fn swapped_after_consent(bench: &Bench<'_>) -> Result<()> {
     vm.plug(&other, 2)?;
     let verdict = vm.verdict(90)?;
     ensure!(verdict["outcome"] == "failed", "it did not fail: {verdict}");
-    ensure!(verdict["error"]["kind"] == "disk-gone", "it failed otherwise: {verdict}");
+    ensure!(verdict["error"]["kind"] == "disk-removed", "it failed otherwise: {verdict}");
     vm.shell.run("touch /run/go")?;
     // Whatever was going on has ended, and what it would have written is written.
     vm.shell.run("udevadm settle; sync")?;

@@ -233,8 +233,8 @@ fn unplugged_in_the_copy(bench: &Bench<'_>) -> Result<()> {
     copying(&mut vm)?;
     vm.unplug(&disk.id)?;
     let verdict = vm.verdict(120)?;
-    ensure!(verdict["error"]["kind"] == "disk-gone", "it ended so: {verdict}");
-    vm.screen("/dev/vda was removed", &bench.folder.join("screens/disk-gone.png"))?;
+    ensure!(verdict["error"]["kind"] == "disk-removed", "it ended so: {verdict}");
+    vm.screen("/dev/vda was removed", &bench.folder.join("screens/disk-removed.png"))?;
     vm.replug(&disk, 2)?;
     vm.event("the unfinished disk", 60, |event| {
         event["event"] == "disks" && event["disks"].to_string().contains("\"unfinished\"")
@@ -393,7 +393,7 @@ fn bus_restarted(bench: &Bench<'_>) -> Result<()> {
          busctl get-property org.nixvm.Installer1 /org/nixvm/Installer1 org.nixvm.Installer1 State \
          | grep -q finished && exit 0; sleep 0.2; done; exit 1",
     )?;
-    super::handover::steer(&mut vm, "Finish s poweroff")?;
+    super::handover::steer(&mut vm, "Finish sa{sv} poweroff 0")?;
     vm.wait_off(60)?;
     boots(bench, &config)
 }

@@ -137,13 +137,13 @@ fn reinstall_by_choice(bench: &Bench<'_>) -> Result<()> {
     choose_install(&mut vm)?;
     vm.verdict(90)?;
     steer(&mut vm, "Cancel")?;
-    steer(&mut vm, "SelectDisk o /org/nixvm/Installer1/disks/vda")?;
+    steer(&mut vm, "SelectDisk oa{sv} /org/nixvm/Installer1/disks/vda 0")?;
     plan_for(&mut vm, "installed")?;
     vm.screen("/dev/vda", &bench.folder.join("screens/reinstall.png"))?;
     unchanged(&config.disks[0], &before)?;
     vm.confirm()?;
     finished(&mut vm)?;
-    steer(&mut vm, "Finish s poweroff")?;
+    steer(&mut vm, "Finish sa{sv} poweroff 0")?;
     vm.wait_off(60)?;
     boots(bench, &config)
 }
@@ -156,7 +156,7 @@ fn finish_wait(bench: &Bench<'_>) -> Result<()> {
     finished(&mut vm)?;
     vm.shell.run("sleep 10")?;
     vm.screen("installed", &bench.folder.join("screens/finished.png"))?;
-    steer(&mut vm, "Finish s poweroff")?;
+    steer(&mut vm, "Finish sa{sv} poweroff 0")?;
     vm.wait_off(60)?;
     boots(bench, &config)
 }

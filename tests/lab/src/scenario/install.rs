@@ -80,7 +80,7 @@ fn bios(bench: &Bench<'_>) -> Result<()> {
     let mut vm = bench.start(&config, "bios")?;
     let verdict = vm.verdict(90)?;
     ensure!(verdict["outcome"] == "refused", "it was not refused: {verdict}");
-    ensure!(verdict["error"]["kind"] == "bios", "refused for another reason: {verdict}");
+    ensure!(verdict["error"]["kind"] == "not-uefi", "refused for another reason: {verdict}");
     let hint = verdict["error"]["hint"].as_str().context("no hint")?;
     ensure!(hint.contains("Enable EFI/UEFI in VM settings"), "the hint is {hint:?}");
     vm.screen("Enable EFI/UEFI in VM settings", &bench.folder.join("screens/refused.png"))?;
@@ -123,7 +123,7 @@ fn full_disk_then_retry(bench: &Bench<'_>) -> Result<()> {
     vm.qmp.press(&["r"])?;
     vm.event("the unfinished disk", 60, |event| {
         event["event"] == "plan" && event["plan"]["target"]["condition"] == "unfinished"
-            || event["event"] == "installing"
+            || event["event"] == "attempt-started"
     })?;
     finished(&mut vm)?;
     vm.wait_off(60)?;

@@ -89,7 +89,7 @@ fn volume_group_over_two_disks(bench: &Bench<'_>) -> Result<()> {
          echo precious > /run/kept/cat && umount /run/kept && sync && udevadm settle",
     )?;
     let before = digest(&other.image)?;
-    let (status, said) = vm.steer("SelectDisk o /org/nixvm/Installer1/disks/vda")?;
+    let (status, said) = vm.steer("SelectDisk oa{sv} /org/nixvm/Installer1/disks/vda 0")?;
     ensure!(status == 0, "the disk can't be chosen: {said}");
     vm.shell
         .run("nixvm-agent plan --json | jq --exit-status '.plan.target.condition == \"data\"'")?;

@@ -58,7 +58,13 @@ fn run(bench: &Bench<'_>, name: &str) -> Result<()> {
     if profile.is_small() {
         let memory_mib = profile.memory_mib;
         let small = Config { memory_mib, ..config.clone() };
-        refused(bench, &small, "little-memory", "of memory and the install needs", MEMORY_SETTING)?;
+        refused(
+            bench,
+            &small,
+            "insufficient-memory",
+            "of memory and the install needs",
+            MEMORY_SETTING,
+        )?;
     }
     unchanged(&config.disks[0], &before)?;
 

@@ -190,7 +190,7 @@ fn after_failure(bench: &Bench<'_>, small: bool) -> Result<()> {
     screen.vm.state("installing", 60)?;
     screen.shows("Partition and format", "10-retry")?;
     vm.event("the good end", 180, |event| {
-        event["event"] == "verdict" && event["outcome"] == "finished"
+        event["event"] == "attempt-ended" && event["outcome"] == "finished"
     })?;
     vm.wait_off(60)?;
     boots(bench, &config)

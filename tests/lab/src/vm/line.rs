@@ -48,7 +48,7 @@ pub(super) fn arguments(config: &Config, accelerator: Accelerator, sockets: &Pat
     }
     line.device("virtio-serial-pci");
     line.socket("events", sockets);
-    line.device("virtserialport,chardev=events,name=org.nixvm.events");
+    line.device("virtserialport,chardev=events,name=org.nixvm.installer.events.0");
     line.socket("shell", sockets);
     line.device("virtserialport,chardev=shell,name=org.nixvm.lab");
     line.socket("serial", sockets).add("-serial", "chardev:serial");

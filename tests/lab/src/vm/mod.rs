@@ -133,7 +133,7 @@ impl Vm {
                 if test(&event) {
                     return Some((end, Ok(event)));
                 }
-                if event["event"] == "verdict" {
+                if event["event"] == "attempt-ended" {
                     return Some((end, Err(event)));
                 }
             }
@@ -157,7 +157,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::event`].
     pub fn verdict(&mut self, seconds: u64) -> Result<Value> {
-        self.event("verdict", seconds, |event| event["event"] == "verdict")
+        self.event("verdict", seconds, |event| event["event"] == "attempt-ended")
     }
 
     /// The verdict, if it comes within `patience`.
@@ -170,7 +170,7 @@ impl Vm {
             for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
                 end += line.len();
                 let Ok(event) = serde_json::from_str::<Value>(line.trim()) else { continue };
-                if event["event"] == "verdict" {
+                if event["event"] == "attempt-ended" {
                     return Some((end, event));
                 }
             }
