@@ -14,16 +14,25 @@
   };
 
   outputs =
-    inputs@{ nixpkgs, ... }:
+    inputs@{
+      nixpkgs,
+      disko,
+      home-manager,
+      ...
+    }:
     let
       inherit (nixpkgs) lib;
-      mkHost = import ./nix/mk-host.nix inputs;
-      targets = import ./nix/targets.nix { inherit lib mkHost; };
-      # An installed machine's /etc/nixos is this flake without its installer: see nix/source.nix.
+      target = lib.modules.importApply ./nix/target-module.nix { inherit disko home-manager; };
+      mkHost = import ./nix/mk-host.nix {
+        inherit lib;
+        targetModule = target;
+      };
+      configurations = import ./nix/target-configurations.nix { inherit lib mkHost; };
+      # An installed machine's /etc/nixos is this flake without its installer: see nix/etc-nixos.nix.
       installer = lib.optionalAttrs (builtins.pathExists ./iso) (
-        import ./nix/installer.nix {
+        import ./nix/installer-outputs.nix {
           inherit inputs mkHost;
-          targets = targets.carried;
+          targets = configurations.carried;
         }
       );
     in
@@ -35,10 +44,11 @@
       // installer.lib or { };
 
       nixosModules = {
-        target = import ./nix/target.nix inputs;
+        inherit target;
       }
       // installer.nixosModules or { };
 
-      nixosConfigurations = targets.carried // installer.nixosConfigurations or { } // targets.installed;
+      nixosConfigurations =
+        configurations.carried // installer.nixosConfigurations or { } // configurations.installed;
     };
 }

@@ -12,7 +12,7 @@ let
   inherit (pkgs.stdenv.hostPlatform) isx86;
 
   answers = import ./answers-area.nix { inherit lib; } cfg.answers;
-  # A mistake in them is one when the image is built, not when it has been booted somewhere.
+  # A mistake in the answers fails the build of the image, rather than an install.
   checkedAnswers =
     pkgs.runCommand "answers.toml"
       { nativeBuildInputs = [ (pkgs.buildPackages.callPackage ../nix/nixvm-iso.nix { }) ]; }
@@ -30,7 +30,7 @@ in
 
   options.nixvm.installer = {
     answers = mkOption {
-      type = types.attrsOf types.anything;
+      inherit (pkgs.formats.toml { }) type;
       default = { };
       description = "Answers that the image carries, by the names of an answers file.";
     };
@@ -52,7 +52,7 @@ in
       type = types.strMatching ".{1,32}";
       description = "The image's volume label, by which it finds itself.";
     };
-    sshKeys = mkOption {
+    liveAuthorizedKeys = mkOption {
       type = types.listOf types.str;
       default = [ ];
       description = "Keys that may log in to the live system as root. None: it runs no sshd.";
@@ -88,7 +88,7 @@ in
         "quiet"
         "systemd.show_status=false"
         "udev.log_level=3"
-        # The target's disk is mounted by the agent and by nobody else.
+        # The agent alone mounts the target's disk.
         "systemd.gpt_auto=0"
         # A system that sleeps on a disk is neither woken nor lost.
         "noresume"
@@ -98,8 +98,8 @@ in
       # Without its display driver a VM shows a blank window, or 80x25.
       initrd.kernelModules = [ "virtio_gpu" ] ++ lib.optional isx86 "bochs";
       # Nothing is put together from what is found on the disks. An array is resynchronised and a
-      # cache is written back: writes that nobody has consented to. And what is put together holds
-      # its disks, and a held disk can't be offered.
+      # cache is written back: writes without consent. And what is put together holds its disks, and
+      # a held disk can't be offered.
       swraid.enable = mkForce false;
       bcache.enable = mkForce false;
       supportedFilesystems.zfs = mkForce false;
@@ -115,17 +115,18 @@ in
     services = {
       # The live accounts have empty passwords.
       openssh = {
-        enable = mkForce (cfg.sshKeys != [ ]);
+        enable = mkForce (cfg.liveAuthorizedKeys != [ ]);
         settings = {
           PasswordAuthentication = mkForce false;
           PermitRootLogin = mkForce "prohibit-password";
         };
       };
       getty.helpLine = mkForce ''
-        The installer is on the first console (Alt+F1). Here you are logged in as "nixos"; sudo asks nothing.
+        This is the live system: log in as "nixos" or "root", without a password. The installer is on
+        the first console (Alt+F1), unless the kernel was started with nixvm.installer=off.
       '';
     };
-    users.users.root.openssh.authorizedKeys.keys = cfg.sshKeys;
+    users.users.root.openssh.authorizedKeys.keys = cfg.liveAuthorizedKeys;
 
     # The carried system has the sources that its flake is locked to.
     system.installer.channel.enable = false;

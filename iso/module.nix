@@ -16,6 +16,11 @@ let
   };
   program = "/usr/bin/nixvm-agent";
   unit = builtins.readFile ./nixvm-agent.service;
+
+  # The unit's own conditions, each negated: either it starts, or the login in its place does.
+  installerIsOff = map (condition: "|${condition}") (
+    lib.concatLists (lib.filter lib.isList (builtins.split "ConditionKernelCommandLine=!([^\n]+)" unit))
+  );
 in
 {
   options.nixvm.installer = {
@@ -37,7 +42,11 @@ in
         default = "";
         description = "Full name of that account's owner.";
       };
-      countdown = required (types.ints.between 0 3600) "Seconds between showing the plan and the first write.";
+      countdown = mkOption {
+        type = types.ints.between 0 3600;
+        default = 10;
+        description = "Seconds between showing the plan and the first write, unless an answer says otherwise.";
+      };
     };
     toplevel = mkOption {
       type = types.nullOr types.package;
@@ -72,7 +81,7 @@ in
       systemPackages = [ cfg.package ] ++ tools;
     };
 
-    # The very text that the rehearsal lab installs, but for the store paths.
+    # The text that the rehearsal lab installs, but for the store paths.
     systemd.units."nixvm-agent.service" = {
       wantedBy = [ "multi-user.target" ];
       text =
@@ -88,12 +97,12 @@ in
     systemd.services = {
       "getty@tty1".enable = false;
       "autovt@tty1".enable = false;
-      # What the unit's condition leaves without an owner.
+      # tty1 has no other login when the unit's conditions keep the installer off.
       live-login = {
         description = "Login on tty1 of a live system whose installer is off";
         wantedBy = [ "multi-user.target" ];
         after = [ "systemd-user-sessions.service" ];
-        unitConfig.ConditionKernelCommandLine = "nixvm.agent=off";
+        unitConfig.ConditionKernelCommandLine = installerIsOff;
         serviceConfig = {
           Type = "idle";
           ExecStart = "${pkgs.util-linux}/bin/agetty --autologin nixos --login-program ${config.services.getty.loginProgram} --noclear tty1 linux";

@@ -11,7 +11,7 @@ rustPlatform.buildRustPackage {
   pname = "nixvm-agent";
   inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
 
-  inherit (import ./rust-source.nix { inherit lib; } { folders = [ ../agent ]; }) src postPatch;
+  inherit (import ./cargo-source.nix { inherit lib; } { folders = [ ../agent ]; }) src postPatch;
   cargoLock.lockFile = ../Cargo.lock;
   buildAndTestSubdir = "agent";
 
@@ -21,7 +21,7 @@ rustPlatform.buildRustPackage {
   ];
   buildInputs = [ udev ];
 
-  # A check of the flake's own: an ISO does not wait for them.
+  # The flake's checks run the tests: an ISO does not wait for them.
   doCheck = false;
 
   postInstall = ''

@@ -6,7 +6,7 @@
     loader = {
       systemd-boot = {
         enable = true;
-        # A kernel and an initrd take about 60 MB, the ESP has 512.
+        # A kernel and an initrd take about 60 MB, and the ESP has 512.
         configurationLimit = 5;
         editor = false;
       };

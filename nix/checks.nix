@@ -8,11 +8,23 @@
 let
   inherit (pkgs) lib;
   agent = pkgs.callPackage ./agent.nix { };
+  # The agent and the crates of its own that it is made of, by their names in their manifests.
+  agentCrates = map (member: (lib.importTOML (../. + "/${member}/Cargo.toml")).package.name) (
+    lib.filter (lib.hasPrefix "agent") (lib.importTOML ../Cargo.toml).workspace.members
+  );
 in
 {
   agent = agent.overrideAttrs {
     pname = "nixvm-agent-tests";
     doCheck = true;
+    # What the tests start: a message bus and its clients, and the maker of the images that are copied.
+    nativeCheckInputs = with pkgs; [
+      dbus
+      squashfsTools
+      systemd
+      util-linux
+    ];
+    cargoTestFlags = map (crate: "--package=${crate}") agentCrates;
   };
 
   format =

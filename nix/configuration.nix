@@ -1,26 +1,27 @@
 # What every installed machine has, desktop or not.
 {
-  hostname,
-  username,
-  fullName,
+  config,
   lib,
   pkgs,
   ...
 }:
+let
+  inherit (config.nixvm) host;
+in
 {
   networking = {
-    hostName = hostname;
+    inherit (host) hostName;
     networkmanager.enable = true;
   };
 
   i18n.defaultLocale = lib.mkDefault "en_US.UTF-8";
 
   # No password here: the installer sets it on the machine, where it stays. Root has none and is locked.
-  users.users.${username} = {
+  users.users.${host.username} = {
     isNormalUser = true;
-    # The first that NixOS gives out, said here for those who have to name the account by number.
+    # The first that NixOS gives out, fixed for modules that name the account by number.
     uid = 1000;
-    description = fullName;
+    description = host.fullName;
     extraGroups = [
       "wheel"
       "networkmanager"
@@ -32,8 +33,7 @@
   home-manager = {
     useGlobalPkgs = true;
     useUserPackages = true;
-    extraSpecialArgs = { inherit hostname username fullName; };
-    users.${username} = import ./home.nix;
+    users.${host.username} = import ./home.nix;
   };
 
   programs = {

@@ -1,15 +1,13 @@
 # Plasma 6, sound, and what a workstation has.
 {
-  username,
   config,
   lib,
   pkgs,
   ...
 }:
 {
-  options.nixvm.desktop.enable = lib.mkEnableOption "the Plasma desktop" // {
-    default = true;
-  };
+  # 1Password is unfree: what turns the desktop on has to allow it, as mkHost does, or turn it off.
+  options.nixvm.desktop.enable = lib.mkEnableOption "the Plasma desktop";
 
   config = lib.mkIf config.nixvm.desktop.enable {
     services = {
@@ -28,21 +26,18 @@
     security.rtkit.enable = true;
 
     virtualisation.docker.enable = true;
-    users.users.${username}.extraGroups = [ "docker" ];
+    users.users.${config.nixvm.host.username}.extraGroups = [ "docker" ];
 
     programs = {
       firefox.enable = true;
-      _1password.enable = true;
+      _1password.enable = lib.mkDefault true;
       _1password-gui = {
-        enable = true;
-        # By number, so that another user name is not another package: it is unfree, and nobody
-        # builds it for us.
-        polkitPolicyOwners = [ (toString config.users.users.${username}.uid) ];
+        enable = lib.mkDefault true;
+        # By number, so that another user name is not another package: it is unfree, and no cache
+        # has it.
+        polkitPolicyOwners = [ (toString config.users.users.${config.nixvm.host.username}.uid) ];
       };
     };
-    # 1Password.
-    nixpkgs.config.allowUnfree = true;
-
     fonts.packages = with pkgs; [
       noto-fonts
       noto-fonts-cjk-sans

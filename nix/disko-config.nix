@@ -1,12 +1,12 @@
 # The disk: a GPT with a 512 MB ESP and the rest for the root, for sectors of 512 bytes and of 4 KiB.
 #
-# The file systems are found by partition label, so the system is the same whatever `diskDevice` is,
+# The file systems are found by partition label, so the system is the same whatever `nixvm.host.diskDevice` is,
 # and boots where firmware variables can't be read at run time. The price: with a second such disk
 # attached at boot, either may be taken. The installer refuses to make that situation. The root has
 # the type that the Discoverable Partitions Specification gives it, so a machine can be bound to the
 # disk its loader came from without repartitioning: by `disko.enableConfig = false` and
 # `boot.initrd.systemd.root = "gpt-auto"`.
-{ diskDevice, pkgs, ... }:
+{ config, pkgs, ... }:
 let
   rootType =
     {
@@ -18,7 +18,7 @@ in
 {
   disko.devices.disk.main = {
     type = "disk";
-    device = diskDevice;
+    device = config.nixvm.host.diskDevice;
     content = {
       type = "gpt";
       partitions = {

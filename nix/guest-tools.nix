@@ -1,7 +1,7 @@
 # Guest tools of each hypervisor, where they exist for the architecture and need no unfree download.
 #
-# All at once, so that one system fits every hypervisor and a generated hardware file turns nothing
-# on that is not there. Each has to do nothing, and fail at nothing, on the others.
+# All are enabled, so that one system fits every hypervisor and a generated hardware file enables
+# nothing more. Each has to be inert on the other hypervisors.
 {
   config,
   lib,
@@ -13,17 +13,25 @@ let
   virtualBox = config.virtualisation.virtualbox.guest.enable;
 in
 {
-  services = {
+  # nixpkgs' Hyper-V module sets them wherever it is enabled, which here is on every hypervisor. They
+  # are for a driver that hyperv_drm has replaced and a scheduler that the kernel no longer has.
+  options.boot.kernelParams = lib.mkOption {
+    apply = lib.filter (
+      parameter: parameter != "elevator=noop" && !lib.hasPrefix "video=hyperv_fb:" parameter
+    );
+  };
+
+  config.services = {
     qemuGuest.enable = lib.mkDefault true;
     spice-vdagentd.enable = lib.mkDefault config.nixvm.desktop.enable;
-    # VirtualBox's service waits for its device for a minute and a half on any other machine: let
-    # the device start the service instead.
+    # VirtualBox's service waits for its device for a minute and a half on any other machine: the
+    # device starts the service instead.
     udev.extraRules = lib.mkIf virtualBox ''
       SUBSYSTEM=="misc", KERNEL=="vboxguest", TAG+="systemd", ENV{SYSTEMD_WANTS}+="virtualbox.service"
     '';
   };
 
-  systemd.services = {
+  config.systemd.services = {
     spice-vdagentd = lib.mkIf config.services.spice-vdagentd.enable {
       unitConfig.ConditionPathExists = "/dev/virtio-ports/com.redhat.spice.0";
     };
@@ -33,7 +41,7 @@ in
   };
 
   # Defaults, for a generated hardware file may say otherwise.
-  virtualisation = {
+  config.virtualisation = {
     vmware.guest = {
       enable = lib.mkDefault true;
       headless = lib.mkDefault (!config.nixvm.desktop.enable);

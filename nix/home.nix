@@ -1,10 +1,8 @@
 # The account's own settings, by home-manager.
-{
-  username,
-  fullName,
-  lib,
-  ...
-}:
+{ lib, osConfig, ... }:
+let
+  inherit (osConfig.nixvm.host) username fullName;
+in
 {
   home = {
     inherit username;

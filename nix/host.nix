@@ -1,6 +1,6 @@
-# Who this machine is. The installer writes this file anew with the answers it was given.
+# This machine's identity. The installer writes this file anew from the answers it was given.
 {
   hostname = "nixvm";
-  username = "nixos";
+  username = "ht";
   fullName = "";
 }

@@ -1,9 +1,12 @@
 # A machine's identity → its nixosConfiguration.
 #
 # `hostDirectory` is the folder that the installer writes into: host.nix, disk-device.nix and
-# hardware-configuration.nix are read from there when they exist, so that another flake has its
-# machines installed with answers by passing a folder of its own.
-inputs:
+# hardware-configuration.nix are read from there when they exist. Another flake passes a folder of
+# its own, so that answers rename its machines too.
+#
+# Modules find the identity in the options `nixvm.host`, and as the arguments hostname, username,
+# fullName and diskDevice; home-manager's modules get the first three arguments.
+{ lib, targetModule }:
 {
   # "x86_64-linux" or "aarch64-linux"; null: hardware-configuration.nix says.
   system ? null,
@@ -17,8 +20,6 @@ inputs:
   specialArgs ? { },
 }:
 let
-  inherit (inputs.nixpkgs) lib;
-
   written =
     name: otherwise:
     if builtins.pathExists (hostDirectory + "/${name}") then
@@ -27,24 +28,42 @@ let
       otherwise;
   host = {
     hostname = "nixvm";
-    username = "nixos";
+    username = "ht";
     fullName = "";
   }
   // written "host.nix" { };
   given = value: default: if value == null then default else value;
   generated = hostDirectory + "/hardware-configuration.nix";
-in
-lib.nixosSystem {
-  specialArgs = {
+
+  arguments = {
     hostname = given hostname host.hostname;
     username = given username host.username;
     fullName = given fullName host.fullName;
     diskDevice = written "disk-device.nix" "/dev/vda";
   }
   // specialArgs;
+in
+lib.nixosSystem {
+  specialArgs = arguments;
   modules = [
-    (import ./target.nix inputs)
-    { nixvm.desktop.enable = desktop; }
+    targetModule
+    (
+      { config, ... }:
+      {
+        nixvm = {
+          host = {
+            hostName = arguments.hostname;
+            inherit (arguments) username fullName diskDevice;
+          };
+          desktop.enable = desktop;
+        };
+        home-manager.extraSpecialArgs = {
+          inherit (arguments) hostname username fullName;
+        };
+        # 1Password.
+        nixpkgs.config = lib.mkIf config.nixvm.desktop.enable { allowUnfree = true; };
+      }
+    )
   ]
   ++ lib.optional (system != null) { nixpkgs.hostPlatform = system; }
   ++ lib.optional (builtins.pathExists generated) generated

@@ -6,27 +6,25 @@
   # The sources that become /etc/nixos, usually `self`. null: the machine gets none.
   flake ? null,
   # The machine's attribute under the flake's nixosConfigurations.
-  attribute ? nixosConfiguration.config.networking.hostName,
+  flakeAttribute ? nixosConfiguration.config.networking.hostName,
   # The flake's folder for host.nix, disk-device.nix and hardware-configuration.nix. mkHost reads
   # them with the same `hostDirectory`; a flake that doesn't can't follow answers that rename things.
   hostDirectory ? "nix",
   # The account that gets the password and the SSH keys. null: the only one that can log in.
   username ? null,
-  # Baked answers, by the names of an answers file: { finish = "poweroff"; disk.serial = "..."; }
+  # Answers that the image carries, as in an answers file: { finish = "poweroff"; disk.serial = "..."; }
   answers ? { },
   # Carry what building the machine takes under another host, user or full name, for machines
   # without network.
   rebuildable ? flake != null,
-  # Seconds between showing the plan and the first write.
-  countdown ? 10,
   # Smaller disks are not considered, and with less memory nothing is installed.
   minimumDiskBytes ? 8 * 1024 * 1024 * 1024,
   minimumMemoryBytes ? 900 * 1000 * 1000,
   # Keys that may log in to the live system as root while it installs. None: it runs no sshd.
-  sshKeys ? [ ],
+  liveAuthorizedKeys ? [ ],
   # The image's file name without .iso, and its volume label of at most 32 characters.
-  imageName ? "${attribute}-installer",
-  volumeLabel ? builtins.substring 0 32 "NIXVM-${attribute}",
+  imageName ? "${flakeAttribute}-installer",
+  volumeLabel ? builtins.substring 0 32 "NIXVM-${flakeAttribute}",
   # More of the live system.
   modules ? [ ],
 }:
@@ -37,7 +35,7 @@ let
   account = import ./account.nix { inherit lib; } {
     inherit username;
     inherit (config.users) users;
-    host = attribute;
+    host = flakeAttribute;
   };
 
   sources =
@@ -47,13 +45,13 @@ let
           outputs = _: throw "this machine was installed from an ISO that carried no sources: rebuild it from the flake that made the ISO";
         }
       ''
-    else if flake ? nixosConfigurations && !(flake.nixosConfigurations ? ${attribute}) then
-      throw "mkInstaller: the flake has no nixosConfigurations.${attribute}: pass `attribute`"
+    else if flake ? nixosConfigurations && !(flake.nixosConfigurations ? ${flakeAttribute}) then
+      throw "mkInstaller: the flake has no nixosConfigurations.${flakeAttribute}: pass `flakeAttribute`"
     else
       flake;
 
-  # What the flake is locked to, and that in turn: without network it is found in the image's store,
-  # by its hash.
+  # The flake's inputs and theirs in turn: without network, Nix finds them in the image's store by
+  # their hash.
   inputsOf =
     flake:
     lib.mapAttrsToList (_: input: {
@@ -80,20 +78,19 @@ let
         nixvm.installer = {
           inherit
             answers
+            flakeAttribute
             hostDirectory
             imageName
+            liveAuthorizedKeys
             minimumDiskBytes
             minimumMemoryBytes
-            sshKeys
             volumeLabel
             ;
           buildId = "${version}-${revision flake}";
           flake = "${sources}";
-          flakeAttribute = attribute;
           graphicalLogin = config.services.displayManager.enable;
           defaults = {
             inherit (config.networking) hostName;
-            inherit countdown;
             inherit (account) username fullName;
           };
           inherit (config.system.build) toplevel;

@@ -5,7 +5,7 @@ rustPlatform.buildRustPackage {
   inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
 
   inherit
-    (import ./rust-source.nix { inherit lib; } {
+    (import ./cargo-source.nix { inherit lib; } {
       folders = [
         ../agent/answers
         ../iso/customize

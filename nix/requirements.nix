@@ -1,7 +1,7 @@
 # A nixosConfiguration → what it lacks for the agent to install it, in words; nothing if it is fit.
 #
-# The agent knows one layout, one boot loader and one way of making accounts. What is refused here
-# costs nobody a disk.
+# The agent knows one layout, one boot loader and one way of making accounts. A host that is refused
+# here would have failed after its disk was erased.
 { lib, nixosConfiguration }:
 let
   inherit (nixosConfiguration) config pkgs;
@@ -12,9 +12,24 @@ let
     disk.main.content.partitions.${name} or {
       type = null;
       label = null;
+      size = "";
       content = null;
     };
   inherit (config.boot.loader) efi systemd-boot;
+
+  # While the loader is updated the ESP holds one generation more than the limit. A kernel and an
+  # initrd take about 60 MB; 64 MiB leave room for the loader.
+  generationMiB = 64;
+  sizeInMiB =
+    size:
+    let
+      parts = builtins.match "([0-9]+)(M|G)(iB)?" size;
+    in
+    lib.mapNullable (
+      parts: lib.toInt (lib.head parts) * (if lib.elemAt parts 1 == "G" then 1024 else 1)
+    ) parts;
+  espMiB = sizeInMiB (partition "ESP").size;
+  limit = systemd-boot.configurationLimit;
   answers = (lib.importJSON ../agent/answers/answers.schema.json).properties;
 
   needs = {
@@ -37,6 +52,8 @@ let
       (partition "ESP").content.format or null == "vfat"
       && (partition "ESP").content.mountpoint or null == "/boot"
       && (partition "ESP").type == "EF00";
+    "an ESP with ${toString generationMiB} MiB for each of boot.loader.systemd-boot.configurationLimit + 1 generations" =
+      espMiB == null || limit == null || espMiB >= (limit + 1) * generationMiB;
     "partition root with a file system of its own, mounted at /" =
       (partition "root").content.type or null == "filesystem"
       && (partition "root").content.mountpoint or null == "/";

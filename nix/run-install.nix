@@ -18,7 +18,7 @@ let
   manifest = writeText "manifest.json" (
     callPackage ../iso/manifest.nix { } {
       buildId = "${agent.version}-unbaked";
-      flake = "${import ./source.nix {
+      flake = "${import ./etc-nixos.nix {
         inherit lib pkgs;
         desktop = true;
       }}";

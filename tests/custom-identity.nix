@@ -5,7 +5,7 @@ lab:
 let
   iso = lab.isoOf {
     nixosConfiguration = lab.plainHost;
-    attribute = "nixvm-minimal-${lab.lib.removeSuffix "-linux" lab.system}";
+    flakeAttribute = "nixvm-minimal-${lab.lib.removeSuffix "-linux" lab.system}";
     flake = lab.plainSource;
   };
   renamed = lab.answersVolume {
@@ -35,7 +35,7 @@ in
   inside = "chroot /mnt /nix/var/nix/profiles/system/sw/bin/"
   assert reader.succeed(inside + "cat /etc/hostname").strip() == "web1"
   reader.succeed(inside + "id ada")
-  reader.fail(inside + "id nixos")
+  reader.fail(inside + "id ht")
   reader.succeed("grep '^root:!' /mnt/etc/shadow")
   reader.shutdown()
 ''

@@ -1,4 +1,4 @@
-# A blank disk, nobody at the keyboard: installs, powers off, and the disk boots by itself.
+# A blank disk and no keyboard: installs, powers off, and the disk boots by itself.
 #
 # Evaluates; not run where it was written, which has no binary cache.
 lab: ''
@@ -10,7 +10,7 @@ lab: ''
   installed = start("installed", UEFI, DISK)
   installed.wait_for_unit("multi-user.target")
   installed.succeed("test $(hostname) = nixvm")
-  installed.succeed("id nixos | grep wheel")
+  installed.succeed("id ht | grep wheel")
   installed.succeed("test $(readlink -f /run/current-system) = ${lab.host.config.system.build.toplevel}")
   installed.succeed("findmnt --noheadings --output SOURCE,FSTYPE / | grep 'vda2 *ext4'")
   installed.succeed("test $(lsblk --noheadings --output LABEL /dev/vda1) = boot")

@@ -29,7 +29,7 @@ rec {
     inherit system;
     desktop = false;
   };
-  plainSource = import ../nix/source.nix {
+  plainSource = import ../nix/etc-nixos.nix {
     inherit lib pkgs;
     desktop = false;
   };
@@ -39,7 +39,7 @@ rec {
     mkInstaller (
       {
         nixosConfiguration = host;
-        countdown = 3;
+        answers.countdown = 3;
         minimumDiskBytes = 6 * 1024 * 1024 * 1024;
         modules = [
           instrumentation

@@ -25,7 +25,7 @@
       packages.x86_64-linux.iso = nixvm.lib.mkInstaller {
         nixosConfiguration = self.nixosConfigurations.web1;
         flake = self;
-        attribute = "web1";
+        flakeAttribute = "web1";
         # As in an answers file. Without ssh-authorized-keys and password-hash, it asks for a password.
         answers = {
           disk = "only";

@@ -122,22 +122,79 @@ rec {
       ) flake.apps.${system};
     checks = under "checks" system;
   });
+  agentTestFlags = flake.checks.x86_64-linux.agent.cargoTestFlags;
   darwin = under "packages" "aarch64-darwin";
   names = lib.mapAttrs (_: lib.attrNames) {
     inherit (flake) lib nixosModules templates;
   };
 
-  # The target as one module of somebody's own system.
+  # The target as one module of another system, whose package set was made outside it.
   targetModule =
-    (lib.nixosSystem {
-      modules = [
-        flake.nixosModules.target
-        {
-          nixpkgs.hostPlatform = "aarch64-linux";
-          _module.args.username = "ada";
-        }
-      ];
-    }).config.system.build.toplevel.drvPath;
+    let
+      inherit
+        (lib.nixosSystem {
+          modules = [
+            flake.nixosModules.target
+            {
+              nixpkgs.pkgs = inputs.nixpkgs.legacyPackages.aarch64-linux;
+              nixvm.host = {
+                hostName = "web1";
+                username = "ada";
+                fullName = "Ada Lovelace";
+                diskDevice = "/dev/sda";
+              };
+            }
+          ];
+        })
+        config
+        ;
+    in
+    {
+      toplevel = config.system.build.toplevel.drvPath;
+      hostName = config.networking.hostName;
+      inherit (config.users.users.ada) description;
+      disk = config.disko.devices.disk.main.device;
+      desktop = config.nixvm.desktop.enable;
+      unfree = config.nixpkgs.config.allowUnfree or false;
+    };
+
+  # The identity of a host without files of its own, and of one with arguments, as its modules see it.
+  identities =
+    let
+      of =
+        arguments:
+        (flake.lib.mkHost (
+          {
+            system = "x86_64-linux";
+            modules = [
+              (
+                { hostname, username, ... }:
+                {
+                  options.seen = lib.mkOption { default = "${username}@${hostname}"; };
+                }
+              )
+            ];
+          }
+          // arguments
+        )).config;
+      show = config: {
+        inherit (config) seen;
+        inherit (config.nixvm) host;
+        desktop = config.nixvm.desktop.enable;
+        unfree = config.nixpkgs.config.allowUnfree or false;
+      };
+    in
+    {
+      plain = show (of { });
+      named = show (of {
+        hostname = "web1";
+        username = "ada";
+        desktop = false;
+      });
+    };
+  kernelParams = lib.mapAttrs (_: machine: machine.config.boot.kernelParams) (
+    lib.filterAttrs (name: _: lib.hasPrefix "nixvm-" name) flake.nixosConfigurations
+  );
 
   # The carried desktop, and what it is once installed on each kind of virtual machine → toplevels.
   installed = lib.genAttrs systems (
@@ -238,6 +295,8 @@ rec {
     {
       unit = config.systemd.units."nixvm-agent.service".text;
       wantedBy = config.systemd.units."nixvm-agent.service".wantedBy;
+      login = config.systemd.units."live-login.service".text;
+      issue = config.environment.etc.issue.source.text or config.services.getty.helpLine;
       manifest = config.environment.etc."nixvm/manifest.json".text;
       diskoScript = config.nixvm.installer.diskoScript.content;
       toplevel = config.nixvm.installer.toplevel.outPath;

@@ -15,10 +15,10 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// Names the tree.
+/// Environment variable with the path of the tree.
 pub const VARIABLE: &str = "NIXVM_EVAL_TREE";
 
-/// Tree and project come as the first two arguments, the command to run as the others.
+/// Script whose arguments are the tree, the project and the command to run.
 const ENTER: &str = r#"
 set -e
 tree=$1 project=$2
@@ -31,7 +31,7 @@ mount --bind "$project" "$tree/root/project"
 exec chroot "$tree/root" env -i HOME=/root PATH=/usr/bin:/bin "$@"
 "#;
 
-/// One evaluation takes a core and several gigabytes: they wait for each other.
+/// An evaluation takes a core and several gigabytes: one runs at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// A place where the flake can be evaluated.
@@ -40,7 +40,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The tree that [`VARIABLE`] names; without one the test says so and has to pass.
+    /// The tree that [`VARIABLE`] names; without one the test says that it was skipped and passes.
     ///
     /// # Errors
     /// It names something else.
@@ -154,7 +154,7 @@ pub fn project() -> PathBuf {
 pub fn skip(test: &str, why: &str) {
     // In one piece and on a line of its own, for the harness writes there as well.
     let line = format!("\nSKIPPED {test}: {why}\n");
-    // Nobody reads it: nothing is lost.
+    // Closed standard error: the notice has no reader, and the test still passes.
     let _closed = std::io::stderr().write_all(line.as_bytes());
 }
 

@@ -21,11 +21,11 @@ const TOOLS: &[&str] = &[
 ];
 
 /// The script with this folder in place of `/dev/nixvm-target`'s and `/mnt`.
-struct Bench {
+struct Fixture {
     work: tempfile::TempDir,
 }
 
-impl Bench {
+impl Fixture {
     fn prepare(test: &str) -> Result<Option<Self>> {
         let Some(tree) = Tree::find(test)? else { return Ok(None) };
         if !have(TOOLS) || !Path::new("/dev/loop-control").exists() {
@@ -102,7 +102,7 @@ impl Disk {
         format!("{}p{number}", self.node.display()).into()
     }
 
-    /// A partition that is somebody's.
+    /// Gives it a partition with a file system, as a disk in use has.
     fn fill(&self) -> Result<()> {
         say(Command::new("sgdisk")
             .args(["--new=1:0:0", "--change-name=1:disk-main-root"])
@@ -135,10 +135,12 @@ fn say(command: &mut Command) -> Result<String> {
 #[test]
 fn blank_disk_gets_the_layout() -> Result<()> {
     for sector in [512, 4096] {
-        let Some(bench) = Bench::prepare("a blank disk gets the layout")? else { return Ok(()) };
-        let disk = Disk::make(bench.work.path(), "disk", sector)?;
-        bench.target(&disk)?;
-        let output = bench.run()?;
+        let Some(fixture) = Fixture::prepare("a blank disk gets the layout")? else {
+            return Ok(());
+        };
+        let disk = Disk::make(fixture.work.path(), "disk", sector)?;
+        fixture.target(&disk)?;
+        let output = fixture.run()?;
         let said = String::from_utf8_lossy(&output.stderr);
         let no_fat = said.contains("unknown filesystem type 'vfat'");
         ensure!(output.status.success() || no_fat, "{said}");
@@ -163,14 +165,14 @@ fn blank_disk_gets_the_layout() -> Result<()> {
 
 #[test]
 fn disk_that_was_not_cleared_is_refused() -> Result<()> {
-    let Some(bench) = Bench::prepare("a disk that was not cleared is refused")? else {
+    let Some(fixture) = Fixture::prepare("a disk that was not cleared is refused")? else {
         return Ok(());
     };
-    let disk = Disk::make(bench.work.path(), "disk", 512)?;
+    let disk = Disk::make(fixture.work.path(), "disk", 512)?;
     disk.fill()?;
-    bench.target(&disk)?;
+    fixture.target(&disk)?;
     let before = disk.digest()?;
-    let output = bench.run()?;
+    let output = fixture.run()?;
     ensure!(!output.status.success(), "it went on");
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("carries partitions still: nothing was written"), "{said}");
@@ -180,17 +182,17 @@ fn disk_that_was_not_cleared_is_refused() -> Result<()> {
 
 #[test]
 fn partition_of_another_disk_is_refused() -> Result<()> {
-    let Some(bench) = Bench::prepare("a partition of another disk is refused")? else {
+    let Some(fixture) = Fixture::prepare("a partition of another disk is refused")? else {
         return Ok(());
     };
-    let disk = Disk::make(bench.work.path(), "disk", 512)?;
-    let other = Disk::make(bench.work.path(), "other", 512)?;
+    let disk = Disk::make(fixture.work.path(), "disk", 512)?;
+    let other = Disk::make(fixture.work.path(), "other", 512)?;
     other.fill()?;
-    bench.target(&disk)?;
-    fs::remove_file(bench.part(2))?;
-    symlink(other.partition(1), bench.part(2))?;
+    fixture.target(&disk)?;
+    fs::remove_file(fixture.part(2))?;
+    symlink(other.partition(1), fixture.part(2))?;
     let before = other.digest()?;
-    let output = bench.run()?;
+    let output = fixture.run()?;
     ensure!(!output.status.success(), "it went on");
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("is not a partition of"), "{said}");

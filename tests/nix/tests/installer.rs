@@ -38,12 +38,36 @@ fn live_system_runs_the_plain_unit_and_reads_a_manifest_that_the_agent_takes() -
         let image = manifest.store_image.as_deref();
         ensure!(image == Some("/iso/nix-store.squashfs".as_ref()), "{manifest:?}");
         ensure!(text(&live, "volumeID")?.len() <= 32, "the volume label is too long");
-        let name = format!("nixvm-{}-{architecture}", env!("CARGO_PKG_VERSION"));
+        let name = format!("nixvm-desktop-{}-{system}", env!("CARGO_PKG_VERSION"));
         ensure!(text(&live, "imageName")? == name, "the image is not named {name}");
         let consoles = live["kernelParams"].as_array().context("no parameters")?;
         let last = consoles.iter().rfind(|one| one.to_string().contains("console="));
         ensure!(last == Some(&"console=tty0".into()), "the screen is not the main console");
     }
+    Ok(())
+}
+
+/// systemd compares the condition with the whole parameter, so each word for false has its own.
+#[test]
+fn installer_is_off_by_each_of_systemds_words_for_false() -> Result<()> {
+    let Some(tree) = Tree::find("the installer is off by each word for false")? else {
+        return Ok(());
+    };
+    let live = tree.json("live.x86_64-linux")?;
+    for word in ["0", "no", "n", "false", "f", "off"] {
+        let condition = format!("nixvm.installer={word}");
+        for (name, prefix) in [("unit", "!"), ("login", "|")] {
+            let line = format!("ConditionKernelCommandLine={prefix}{condition}");
+            let found = text(&live, name)?.lines().filter(|found| **found == line).count();
+            ensure!(found == 1, "the {name} has {found} lines {line}");
+        }
+    }
+    for name in ["unit", "login"] {
+        let all = text(&live, name)?.matches("ConditionKernelCommandLine=").count();
+        ensure!(all == 6, "the {name} has {all} conditions");
+    }
+    let issue = text(&live, "issue")?;
+    ensure!(issue.contains("unless") && issue.contains("nixvm.installer=off"), "{issue}");
     Ok(())
 }
 
@@ -134,6 +158,9 @@ fn layouts_that_the_agent_does_not_know_are_refused() -> Result<()> {
     Ok(())
 }
 
+/// More than an hour of it.
+const COUNTDOWN: &str = "modules = [ { nixvm.installer.defaults.countdown = 4000; } ];";
+
 /// What the install does would not last, or not be seen.
 #[test]
 fn hosts_that_the_agent_cannot_set_up_are_refused() -> Result<()> {
@@ -141,10 +168,16 @@ fn hosts_that_the_agent_cannot_set_up_are_refused() -> Result<()> {
     for (module, arguments, why) in [
         ("users.mutableUsers = false;", "", "users.mutableUsers = true"),
         ("networking.hostName = lib.mkForce \"a_b\";", "", "letters, digits and hyphens"),
-        ("users.users.ada.isNormalUser = true;", "", "(ada, nixos): pass `username`"),
-        ("", "username = \"ada\";", "has no account ada; it has nixos"),
+        ("users.users.ada.isNormalUser = true;", "", "(ada, ht): pass `username`"),
+        ("", "username = \"ada\";", "has no account ada; it has ht"),
         ("", "username = \"root\";", "can't set up an account named root"),
-        ("", "countdown = 4000;", "between 0 and 3600"),
+        ("", COUNTDOWN, "between 0 and 3600"),
+        ("", "answers.disk = x: x;", "TOML value"),
+        (
+            "boot.loader.systemd-boot.configurationLimit = lib.mkForce 8;",
+            "",
+            "configurationLimit + 1",
+        ),
     ] {
         let said = tree.refusal(&format!("imageOf {{ {module} }} {{ {arguments} }}"))?;
         ensure!(said.contains(why), "{module} {arguments}: {said}");
@@ -161,8 +194,8 @@ fn another_flakes_host_is_installed_as_it_is() -> Result<()> {
     let text = tree.json(
         r#"manifestOf {
              disko.devices.disk.main.device = lib.mkForce "/dev/sda";
-             users.users.nixos.description = lib.mkForce "Ada Lovelace";
-           } { answers = { finish = "poweroff"; erase = null; disk.serial = "target"; }; }"#,
+             users.users.ht.description = lib.mkForce "Ada Lovelace";
+           } { answers = { finish = "poweroff"; disk.serial = "target"; }; }"#,
     )?;
     let manifest = manifest::parse(text.as_str().context("no text")?)?;
     ensure!(manifest.defaults.hostname == "web1", "{manifest:?}");

@@ -31,6 +31,53 @@ fn disk_and_hypervisor_leave_the_system_as_it_is() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn host_has_its_identity_as_options_and_as_arguments() -> Result<()> {
+    let Some(tree) = Tree::find("a host has its identity")? else { return Ok(()) };
+    let found = tree.json("identities")?;
+    let host = |host_name: &str, username: &str| {
+        serde_json::json!({
+            "hostName": host_name,
+            "username": username,
+            "fullName": "",
+            "diskDevice": "/dev/vda",
+        })
+    };
+    let wanted = serde_json::json!({
+        "plain": {
+            "seen": "ht@nixvm",
+            "host": host("nixvm", "ht"),
+            "desktop": true,
+            "unfree": true,
+        },
+        "named": {
+            "seen": "ada@web1",
+            "host": host("web1", "ada"),
+            "desktop": false,
+            "unfree": false,
+        },
+    });
+    ensure!(found == wanted, "{found}");
+    Ok(())
+}
+
+/// nixpkgs' module for Hyper-V is enabled on every hypervisor, and its parameters are for one.
+#[test]
+fn parameters_for_one_hypervisor_are_not_on_every_command_line() -> Result<()> {
+    let Some(tree) = Tree::find("parameters for one hypervisor")? else { return Ok(()) };
+    let machines = tree.json("kernelParams")?;
+    let machines = machines.as_object().context("no machines")?;
+    ensure!(machines.len() == 4, "{machines:?}");
+    for (name, parameters) in machines {
+        let parameters = parameters.to_string();
+        ensure!(parameters.contains("console=tty0"), "{name}: {parameters}");
+        for foreign in ["hyperv_fb", "elevator="] {
+            ensure!(!parameters.contains(foreign), "{name}: {foreign} is in {parameters}");
+        }
+    }
+    Ok(())
+}
+
 /// /etc/nixos as the agent leaves it: the image's sources with the machine's own files.
 #[test]
 fn installed_sources_build_the_carried_system() -> Result<()> {
@@ -49,7 +96,7 @@ fn installed_sources_build_the_carried_system() -> Result<()> {
     fs::copy(hardware, host.join("hardware-configuration.nix"))?;
     fs::write(host.join("disk-device.nix"), "\"/dev/disk/by-id/virtio-1\"\n")?;
     let machines = tree.json(&format!("etcNixos {}", inside.display()))?;
-    // What nixos-rebuild takes when it is told nothing: the attribute of the host's name.
+    // nixos-rebuild without an attribute takes that of the host's name.
     for attribute in ["nixvm", "nixvm-x86_64"] {
         ensure!(machines[attribute] == facts["carried"], "{attribute} differs");
     }

@@ -15,7 +15,7 @@ const OF_THE_TREE: &[&str] = &[
     "nixfmt was renamed to nixfmt-classic",
 ];
 
-/// Outputs of x86_64 that somebody was promised.
+/// Outputs of x86_64 that the documentation names.
 const PROMISED: &[&str] = &[
     "apps.x86_64-linux.default",
     "apps.x86_64-linux.install",
@@ -26,10 +26,10 @@ const PROMISED: &[&str] = &[
     "nixosConfigurations.installer-x86_64",
     "nixosConfigurations.nixvm-minimal-x86_64",
     "nixosConfigurations.nixvm-x86_64",
-    "packages.x86_64-linux.agent",
     "packages.x86_64-linux.default",
     "packages.x86_64-linux.iso",
     "packages.x86_64-linux.iso-minimal",
+    "packages.x86_64-linux.nixvm-agent",
     "packages.x86_64-linux.nixvm-iso",
 ];
 
@@ -94,8 +94,17 @@ fn library_modules_and_template_are_there() -> Result<()> {
     let Some(tree) = Tree::find("library, modules and template are there")? else {
         return Ok(());
     };
-    let (rows, warnings) = tree.json_and_warnings("{ inherit targetModule; }")?;
-    check(&rows, &warnings)?;
+    let (target, warnings) = tree.json_and_warnings("targetModule")?;
+    check(&serde_json::json!({ "target": target["toplevel"] }), &warnings)?;
+    let wanted = serde_json::json!({
+        "toplevel": target["toplevel"],
+        "hostName": "web1",
+        "description": "Ada Lovelace",
+        "disk": "/dev/sda",
+        "desktop": false,
+        "unfree": false,
+    });
+    ensure!(target == wanted, "{target}");
     let names = tree.json("names")?;
     let wanted = serde_json::json!({
         "lib": ["mkHost", "mkInstaller"],
@@ -105,6 +114,25 @@ fn library_modules_and_template_are_there() -> Result<()> {
     ensure!(names == wanted, "{names}");
     let darwin = tree.json("darwin")?;
     ensure!(darwin.get("packages.aarch64-darwin.nixvm-iso").is_some(), "{darwin}");
+    Ok(())
+}
+
+#[test]
+fn check_of_the_agent_tests_every_crate_it_is_made_of() -> Result<()> {
+    let Some(tree) = Tree::find("the agent's check tests every crate")? else { return Ok(()) };
+    let flags = tree.json("agentTestFlags")?;
+    let mut wanted = Vec::new();
+    for manifest in glob::glob(&project().join("agent/**/Cargo.toml").to_string_lossy())? {
+        let text = std::fs::read_to_string(manifest?)?;
+        let name = text.lines().find_map(|line| line.strip_prefix("name = "));
+        let name = name.context("a crate has no name")?.trim_matches('"').to_owned();
+        if !name.contains("fuzz") {
+            wanted.push(format!("--package={name}"));
+        }
+    }
+    let flags: Vec<String> = serde_json::from_value(flags)?;
+    ensure!(wanted.iter().all(|flag| flags.contains(flag)), "{wanted:?} are not all in {flags:?}");
+    ensure!(flags.len() >= 4 && flags.len() == wanted.len(), "{flags:?}");
     Ok(())
 }
 
@@ -122,7 +150,7 @@ fn template_evaluates_and_its_image_has_its_inputs() -> Result<()> {
     Ok(())
 }
 
-/// A lock that the inputs have outgrown would be rewritten, by whatever is newest that day.
+/// Nix would rewrite a lock that does not fit the inputs, with the newest revisions of that day.
 #[test]
 fn lock_is_of_these_inputs() -> Result<()> {
     let Some(tree) = Tree::find("the lock is of these inputs")? else { return Ok(()) };
@@ -159,7 +187,7 @@ fn packages_compile_from_their_filtered_sources() -> Result<()> {
     let Some(tree) = Tree::find("packages compile from their filtered sources")? else {
         return Ok(());
     };
-    for package in ["agent", "nixvm-iso"] {
+    for package in ["nixvm-agent", "nixvm-iso"] {
         let package = tree.json(&format!(
             "let p = flake.packages.x86_64-linux.{package}; in \
              {{ src = \"${{p.src}}\"; inherit (p) postPatch buildAndTestSubdir; }}"

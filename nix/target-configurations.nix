@@ -1,4 +1,4 @@
-# The machines that the ISOs carry, and after an install the machine itself under its own name.
+# mkHost → the machines that the ISOs carry, and after an install the machine itself under its own name.
 { lib, mkHost }:
 let
   of =

@@ -19,11 +19,12 @@ let
       ./disko-config.nix
       ./guest-tools.nix
       ./home.nix
+      ./host-options.nix
       ./host.nix
       ./mk-host.nix
       ./profile.nix
-      ./target.nix
-      ./targets.nix
+      ./target-module.nix
+      ./target-configurations.nix
       ./vm.nix
     ];
   };

@@ -1,4 +1,4 @@
-# The outputs of whoever builds ISOs, as against those of an installed machine.
+# The flake's outputs for building ISOs, which an installed machine's /etc/nixos lacks.
 {
   inputs,
   mkHost,
@@ -19,22 +19,24 @@ let
 
   mkInstaller = import ./mk-installer.nix { inherit inputs version; };
 
-  # Our own two ISOs for each system, by the name of the machine that they install.
+  # The project's two ISOs for each system, by the name of the machine that they install.
   images = lib.mapAttrs (
-    attribute: target:
+    flakeAttribute: target:
     let
-      pkgs = pkgsOf target.pkgs.stdenv.hostPlatform.system;
+      inherit (target.pkgs.stdenv.hostPlatform) system;
+      pkgs = pkgsOf system;
       desktop = target.config.nixvm.desktop.enable;
     in
     mkInstaller {
       nixosConfiguration = target;
-      inherit attribute;
+      inherit flakeAttribute;
       # With the inputs of this flake, whose sources it is: see mk-installer.nix.
-      flake = import ./source.nix { inherit lib pkgs desktop; } // {
+      flake = import ./etc-nixos.nix { inherit lib pkgs desktop; } // {
         inputs = removeAttrs inputs [ "self" ];
       };
-      imageName = lib.replaceStrings [ "nixvm" ] [ "nixvm-${version}" ] attribute;
-      volumeLabel = lib.replaceStrings [ "nixvm" ] [ "NIXVM" ] attribute;
+      # A pattern such as nixvm-desktop-*.iso.part* has to name the parts of one image alone.
+      imageName = "nixvm-${if desktop then "desktop" else "minimal"}-${version}-${system}";
+      volumeLabel = lib.replaceStrings [ "nixvm" ] [ "NIXVM" ] flakeAttribute;
       # The closures take about 14 and 3 GB.
       minimumDiskBytes = (if desktop then 20 else 6) * 1024 * 1024 * 1024;
     }
@@ -53,17 +55,15 @@ in
   nixosModules.installer = ../iso/image.nix;
 
   nixosConfigurations = lib.mapAttrs' (
-    attribute: image:
-    lib.nameValuePair (lib.replaceStrings [ "nixvm" ] [ "installer" ]
-      attribute
-    ) image.nixosConfiguration
+    name: image:
+    lib.nameValuePair (lib.replaceStrings [ "nixvm" ] [ "installer" ] name) image.nixosConfiguration
   ) images;
 
   packages =
     forSystems (
       system:
       rec {
-        agent = (pkgsOf system).callPackage ./agent.nix { };
+        nixvm-agent = (pkgsOf system).callPackage ./agent.nix { };
         iso = images."nixvm-${architecture system}";
         iso-minimal = images."nixvm-minimal-${architecture system}";
         default = iso;
