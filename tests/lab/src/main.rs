@@ -1,4 +1,4 @@
-//! `cargo xtask`: only wires.
+//! `cargo xtask`: command line → tasks of the library.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use nixvm_answers::size::Size;
 use nixvm_lab::build::{Arch, Lab};
 use nixvm_lab::scenario::{self, Runner, Scenario};
 use nixvm_lab::vm::profile::{self, Profile};
-use nixvm_lab::{benchmark, journey, say, setup, suite};
+use nixvm_lab::{benchmark, end_to_end, say, setup, suite};
 
 /// Builds the stand-in ISO, installs it in virtual machines, and runs the project's tests.
 #[derive(Parser)]
@@ -61,7 +61,7 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
-    /// Try what is done to machines and how it ends: results are in target/vm/matrix.md.
+    /// Run scenarios on machines: results are in target/vm/matrix.md.
     Matrix {
         /// Only scenarios whose name matches, for example 'power-cut-*'; may be given several times.
         #[arg(long, value_name = "GLOB")]
@@ -72,7 +72,7 @@ enum Task {
         /// The machines.
         #[arg(long, value_enum, default_value_t)]
         arch: Arch,
-        /// Try again what has passed with the same ISO and lab.
+        /// Run again what has passed with the same ISO and lab.
         #[arg(long)]
         again: bool,
         /// Only list the scenarios.
@@ -94,7 +94,7 @@ enum Task {
 enum Bench {
     /// Compare the ways to copy a closure from an ISO to a disk.
     Copy {
-        /// Store paths of the made-up system.
+        /// Store paths of the generated system.
         #[arg(long, default_value_t = 2300)]
         paths: usize,
         /// Bytes in its files, with K, M, G or T.
@@ -119,7 +119,7 @@ enum Bench {
 }
 
 impl Task {
-    /// The machines that it is about.
+    /// The architecture of its machines.
     fn arch(&self) -> Arch {
         match self {
             Self::Iso { arch, .. }
@@ -135,7 +135,7 @@ impl Task {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FirmwareChoice {
     Uefi,
-    /// Is refused by the installer.
+    /// Refused by the installer.
     Bios,
 }
 
@@ -165,7 +165,7 @@ fn run(arguments: Arguments) -> Result<()> {
             say!("{}", lab.iso_without_store_image(arch)?.display());
         }
         Task::Vm { answers, password, disks, firmware, iso, arch, profile, display, keep } => {
-            let options = journey::Options {
+            let options = end_to_end::Options {
                 arch,
                 iso,
                 answers,
@@ -176,7 +176,7 @@ fn run(arguments: Arguments) -> Result<()> {
                 display,
                 keep,
             };
-            journey::run(&lab, &options, &lab.project.join("target/vm"))?;
+            end_to_end::run(&lab, &options, &lab.project.join("target/vm"))?;
         }
         Task::Matrix { only, jobs, arch, again, list: _ } => {
             let chosen = chosen(&only, arch);
@@ -186,7 +186,7 @@ fn run(arguments: Arguments) -> Result<()> {
             let outcomes = runner.run(&chosen)?;
             let failed = outcomes.iter().filter(|one| !one.pass).count();
             say!("{} scenarios, {failed} failed", outcomes.len());
-            ensure!(failed == 0, "{failed} scenarios did not end as they have to");
+            ensure!(failed == 0, "{failed} scenarios did not end as expected");
         }
         Task::Test { jobs } => {
             setup::install_test_tools()?;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use super::{Arch, Lab, initramfs};
 use crate::cache::{Key, remove};
-use crate::shell::Chroot;
+use crate::command::Chroot;
 
 /// What the guests do not need, below the tree.
 const TRIMMED: &[&str] = &[
@@ -138,7 +138,7 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
     }
     lab.cache.stage(&format!("base-{arch}"), &key, |out| {
         let tree = out.join("tree");
-        lab.shell.run("cp", [Path::new("-a"), packages, &tree])?;
+        lab.commands.run("cp", [Path::new("-a"), packages, &tree])?;
         let kernel = find(&tree.join("boot"), "vmlinuz-")?;
         fs::copy(&kernel, out.join("kernel"))?;
         fs::copy(tree.join("usr/bin/busybox"), out.join("busybox"))?;
@@ -147,13 +147,13 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
             format!("{PARAMETERS} console={},115200 console=tty0", arch.serial()),
         )?;
         fs::copy(lab.guest("base/build-toplevel"), out.join("build-toplevel"))?;
-        lab.shell.run("cp", [Path::new("-r"), &lab.guest("base/scripts"), out])?;
+        lab.commands.run("cp", [Path::new("-r"), &lab.guest("base/scripts"), out])?;
 
         let modules = keep_modules(lab, &tree, &modules(arch))?;
         initramfs::build(lab, tools, &tree, &modules, &out.join("initrd"))?;
         trim(lab, &tree)?;
         configure(lab, tools, &tree)?;
-        lab.shell.run("cp", [Path::new("-r"), &lab.guest("tree/usr"), &tree])
+        lab.commands.run("cp", [Path::new("-r"), &lab.guest("tree/usr"), &tree])
     })
 }
 
@@ -178,12 +178,12 @@ fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>
     let all = find(&tree.join("usr/lib/modules"), "")?;
     let version = all.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let tree_text = tree.to_string_lossy().into_owned();
-    lab.shell.run("depmod", ["-b", &tree_text, &version])?;
+    lab.commands.run("depmod", ["-b", &tree_text, &version])?;
     let mut kept = Vec::new();
     for module in modules {
         let mut command = std::process::Command::new("modprobe");
         command.args(["-d", &tree_text, "-S", &version, "--show-depends", module]);
-        for line in lab.shell.output(&mut command)?.lines() {
+        for line in lab.commands.output(&mut command)?.lines() {
             let Some(path) = line.strip_prefix("insmod ") else { continue };
             let path = Path::new(path.trim()).canonicalize()?;
             kept.push(path.strip_prefix(tree.canonicalize()?)?.to_owned());
@@ -200,7 +200,7 @@ fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>
         fs::create_dir_all(to.parent().context("a module has a folder")?)?;
         fs::copy(tree.join(&module), &to)?;
         if to.extension().is_some_and(|e| e == "xz") {
-            lab.shell.run("xz", [Path::new("-d"), &to])?;
+            lab.commands.run("xz", [Path::new("-d"), &to])?;
         }
         decompressed.push(module.with_extension(""));
     }
@@ -209,13 +209,13 @@ fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>
     }
     remove(&tree.join("usr/lib/modules"))?;
     fs::rename(&fresh, tree.join("usr/lib/modules"))?;
-    lab.shell.run("depmod", ["-b", &tree_text, &version])?;
+    lab.commands.run("depmod", ["-b", &tree_text, &version])?;
     Ok(decompressed)
 }
 
 fn trim(lab: &Lab, tree: &Path) -> Result<()> {
     let script = format!("cd \"$0\" && rm -rf {}", TRIMMED.join(" "));
-    lab.shell.run("sh", ["-c", &script, &tree.to_string_lossy()])
+    lab.commands.run("sh", ["-c", &script, &tree.to_string_lossy()])
 }
 
 /// Does what the maintainer scripts would have done and the guests need.
@@ -233,8 +233,8 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
         fs::copy(tree.join("usr/share/base-passwd").join(from), tree.join("etc").join(to))?;
     }
     let chroot = Chroot::new(tools).bind(tree, "/mnt");
-    lab.shell.run_command(chroot.command("systemd-sysusers").arg("--root=/mnt"))?;
-    lab.shell.run_command(chroot.command("pwconv").args(["--root", "/mnt"]))?;
+    lab.commands.run_command(chroot.command("systemd-sysusers").arg("--root=/mnt"))?;
+    lab.commands.run_command(chroot.command("pwconv").args(["--root", "/mnt"]))?;
 
     for kind in ["account", "auth", "password", "session", "session-noninteractive"] {
         let group = kind.split('-').next().unwrap_or(kind);
@@ -249,7 +249,7 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     }
     let certificates = "cat \"$0\"/usr/share/ca-certificates/mozilla/*.crt \
         > \"$0\"/etc/ssl/certs/ca-certificates.crt";
-    lab.shell.run("sh", ["-c", certificates, &tree.to_string_lossy()])?;
+    lab.commands.run("sh", ["-c", certificates, &tree.to_string_lossy()])?;
 
     write(tree, "etc/machine-id", "")?;
     write(tree, "etc/hostname", "lab\n")?;
