@@ -179,14 +179,25 @@ fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>
     let version = all.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let tree_text = tree.to_string_lossy().into_owned();
     lab.commands.run("depmod", ["-b", &tree_text, &version])?;
+    let tree_path =
+        tree.canonicalize().with_context(|| format!("cannot find {}", tree.display()))?;
+    let no_configuration = tempfile::tempdir().context("cannot make an empty folder")?;
+    let no_configuration = no_configuration.path();
     let mut kept = Vec::new();
     for module in modules {
         let mut command = std::process::Command::new("modprobe");
         command.args(["-d", &tree_text, "-S", &version, "--show-depends", module]);
+        // Options and aliases are the guest's business: the host's would change what is printed.
+        command.arg("--config").arg(no_configuration).env_remove("MODPROBE_OPTIONS");
         for line in lab.commands.output(&mut command)?.lines() {
-            let Some(path) = line.strip_prefix("insmod ") else { continue };
-            let path = Path::new(path.trim()).canonicalize()?;
-            kept.push(path.strip_prefix(tree.canonicalize()?)?.to_owned());
+            let Some(file) = module_file(line) else { continue };
+            let file = Path::new(file)
+                .canonicalize()
+                .with_context(|| format!("cannot find the file of `{line}` for {module}"))?;
+            let below = file
+                .strip_prefix(&tree_path)
+                .with_context(|| format!("{} is not in {}", file.display(), tree_path.display()))?;
+            kept.push(below.to_owned());
         }
     }
     kept.sort();
@@ -211,6 +222,21 @@ fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>
     fs::rename(&fresh, tree.join("usr/lib/modules"))?;
     lab.commands.run("depmod", ["-b", &tree_text, &version])?;
     Ok(decompressed)
+}
+
+/// The file in a line of `modprobe --show-depends`: `insmod FILE [OPTION...]`. Other lines (`builtin
+/// NAME`, `install COMMAND`) have none.
+///
+/// Options come from the kernel's command line as well as from modprobe's configuration, and a file's
+/// path may have spaces in it.
+fn module_file(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("insmod ")?;
+    let mut ends = rest.match_indices(' ').map(|(at, _)| at).chain([rest.len()]);
+    ends.find(|end| {
+        let file = &rest[..*end];
+        [".ko", ".ko.gz", ".ko.xz", ".ko.zst"].iter().any(|kind| file.ends_with(kind))
+    })
+    .map(|end| &rest[..end])
 }
 
 fn trim(lab: &Lab, tree: &Path) -> Result<()> {
@@ -298,4 +324,27 @@ fn link(tree: &Path, to: &str, at: &str) -> Result<()> {
         fs::remove_file(&path)?;
     }
     symlink(to, &path).with_context(|| format!("cannot link {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_the_host_gives_a_module_are_not_part_of_its_path() {
+        let file = Some("/tree/lib/modules/6.12/kernel/drivers/md/md-mod.ko.xz");
+        let plain = "insmod /tree/lib/modules/6.12/kernel/drivers/md/md-mod.ko.xz ";
+        assert_eq!(module_file(plain), file);
+        // Debian's mdadm has `options md_mod start_ro=1` in /etc/modprobe.d.
+        assert_eq!(module_file(&format!("{plain}start_ro=1")), file);
+        assert_eq!(module_file(&format!("{plain}start_ro=1 name=x.ko")), file);
+    }
+
+    #[test]
+    fn a_module_file_may_be_plain_or_lie_in_a_folder_with_a_space() {
+        assert_eq!(module_file("insmod /my tree/loop.ko max_loop=8"), Some("/my tree/loop.ko"));
+        assert_eq!(module_file("insmod /tree/ext4.ko.zst"), Some("/tree/ext4.ko.zst"));
+        assert_eq!(module_file("builtin crc32c_generic"), None);
+        assert_eq!(module_file("install /bin/false"), None);
+    }
 }
