@@ -29,7 +29,7 @@ impl Default for Expected {
     fn default() -> Self {
         Self {
             hostname: "nixvm".to_owned(),
-            username: "nixos".to_owned(),
+            username: "ht".to_owned(),
             password: PASSWORD.to_owned(),
             keys: Vec::new(),
         }

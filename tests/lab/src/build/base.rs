@@ -307,7 +307,11 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     link(tree, "/proc/mounts", "etc/mtab")?;
     remove(&tree.join("var/run"))?;
     link(tree, "/run", "var/run")?;
-    link(tree, "multi-user.target", "usr/lib/systemd/system/default.target")
+    link(tree, "multi-user.target", "usr/lib/systemd/system/default.target")?;
+    // What its preset would have made; the live system masks it.
+    let wants = "usr/lib/systemd/system/getty.target.wants";
+    fs::create_dir_all(tree.join(wants))?;
+    link(tree, "../getty@.service", &format!("{wants}/getty@tty1.service"))
 }
 
 fn write(tree: &Path, file: &str, text: &str) -> Result<()> {

@@ -145,7 +145,7 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         host_directory: "nix".into(),
         defaults: Defaults {
             hostname: "nixvm".into(),
-            username: "nixos".into(),
+            username: "ht".into(),
             full_name: String::new(),
             countdown: 10,
         },

@@ -80,7 +80,7 @@ fn password_generated(fixture: &Fixture<'_>) -> Result<()> {
 
     let mut vm = fixture.start(&Config { cd: None, answers: None, ..config }, "boot")?;
     vm.serial.expect("nixvm login: ", vm.accelerator.time(60))?;
-    vm.serial.send("nixos\n")?;
+    vm.serial.send("ht\n")?;
     vm.serial.expect("Password: ", vm.accelerator.time(20))?;
     vm.serial.send(&format!("{password}\n"))?;
     let asked = ["required to change your password", "$ ", "incorrect"];
