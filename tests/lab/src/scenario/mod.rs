@@ -25,6 +25,8 @@ mod run;
 mod screen;
 mod secrets;
 mod steps;
+#[cfg(test)]
+mod table;
 
 pub use run::{Runner, ScenarioResult};
 
