@@ -10,6 +10,7 @@ pub mod command;
 pub mod end_to_end;
 pub mod fixture;
 pub mod guest_checks;
+pub mod picture;
 pub mod scenario;
 pub mod setup;
 pub mod suite;
