@@ -89,7 +89,7 @@ impl<'a> Fixture<'a> {
         self.disk_of(id, DISK)
     }
 
-    /// A blank virtio disk of so many bytes.
+    /// A blank virtio disk of `bytes` bytes.
     ///
     /// # Errors
     /// Its image can't be made.

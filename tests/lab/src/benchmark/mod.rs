@@ -1,5 +1,5 @@
 //! A generated system on an ISO → what each way to copy it to a disk costs, and whether the installer's
-//! own leaves what it has to. What `cargo xtask bench copy` does; [`install()`] is for a machine.
+//! own leaves the right result: `cargo xtask bench copy`; [`install()`] measures in a machine.
 //!
 //! All ways are measured in one run and in turn, each onto a fresh ext4, with cold caches, up to the
 //! moment when everything is registered and on the disk. Absolute times say something about the

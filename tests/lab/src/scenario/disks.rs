@@ -8,7 +8,7 @@ use super::Scenario;
 use super::steps::{await_countdown, await_installed_and_off, boots, choose_install, plan_for};
 use crate::fixture::{Fixture, digest, unchanged};
 use crate::vm::Vm;
-use crate::vm::config::Fault;
+use crate::vm::config::IoFault;
 use crate::words::{error, event, outcome, state};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -166,7 +166,7 @@ fn rule_and_unreadable_disk(fixture: &Fixture<'_>) -> Result<()> {
     let image = std::fs::OpenOptions::new().write(true).open(&other.image)?;
     image.write_all_at(&std::fs::read(&volume)?, 0).context("the other disk can't be written")?;
     let mut meant = fixture.disk_of("meant", 4 << 30)?;
-    meant.fault = Some(Fault { write: false, at: 0 });
+    meant.fault = Some(IoFault { write: false, at: 0 });
     let before = digest(&other.image)?;
     config.disks = vec![other.clone(), meant];
     let mut vm = fixture.start(&config, "install")?;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use super::Scenario;
 use super::steps::{Next, await_copy, boots, does_not_boot, next};
 use crate::fixture::{DISK, Fixture, digest, unchanged};
-use crate::vm::config::Fault;
+use crate::vm::config::IoFault;
 use crate::words::{event, outcome};
 
 /// Where the root file system begins: after the table and the ESP of 512 MiB.
@@ -58,12 +58,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 fn target_fails(fixture: &Fixture<'_>, at: u64) -> Result<()> {
-    medium_fails(fixture, true, Some(Fault { write: true, at }), None)
+    medium_fails(fixture, true, Some(IoFault { write: true, at }), None)
 }
 
 fn iso_fails(fixture: &Fixture<'_>, percent: u64) -> Result<()> {
     let at = fixture.iso.metadata()?.len() / 100 * percent;
-    medium_fails(fixture, false, None, Some(Fault { write: false, at }))
+    medium_fails(fixture, false, None, Some(IoFault { write: false, at }))
 }
 
 /// A machine with a broken medium: it may fail, and it may not need the broken place. What it must
@@ -71,8 +71,8 @@ fn iso_fails(fixture: &Fixture<'_>, percent: u64) -> Result<()> {
 fn medium_fails(
     fixture: &Fixture<'_>,
     same_machine: bool,
-    target: Option<Fault>,
-    cd: Option<Fault>,
+    target: Option<IoFault>,
+    cd: Option<IoFault>,
 ) -> Result<()> {
     let mut config = fixture.machine_with_disk()?;
     config.disks[0].fault = target;
@@ -104,7 +104,7 @@ fn medium_fails(
 
 fn unreadable_disk(fixture: &Fixture<'_>) -> Result<()> {
     let mut config = fixture.machine_with_disk()?;
-    config.disks[0].fault = Some(Fault { write: false, at: 0 });
+    config.disks[0].fault = Some(IoFault { write: false, at: 0 });
     let before = digest(&config.disks[0].image)?;
     let mut vm = fixture.start(&config, "install")?;
     vm.event("the reason", 90, |event| {

@@ -53,7 +53,7 @@ pub(super) fn boots_as(fixture: &Fixture<'_>, config: &Config, expected: &Expect
     Ok(vm)
 }
 
-/// Insists that firmware finds nothing to start on a copy of the first disk, as it is now.
+/// Fails if firmware finds something to start on a copy of the first disk as it is now.
 pub(super) fn does_not_boot(fixture: &Fixture<'_>, config: &Config) -> Result<()> {
     let mut disk = config.disks[0].clone();
     disk.image = fixture.folder.join("copy.raw");
@@ -116,7 +116,7 @@ pub(super) enum Next {
     Verdict(Value),
 }
 
-/// Waits until an installer has come to a verdict or an installed system asks for a login.
+/// Waits until the installer reaches a verdict or an installed system asks for a login.
 pub(super) fn next(vm: &mut Vm, seconds: u64) -> Result<Next> {
     let deadline = Instant::now() + vm.accelerator.time(seconds);
     let tick = Duration::from_millis(500);

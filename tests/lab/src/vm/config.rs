@@ -45,19 +45,19 @@ pub struct Disk {
     /// Bytes of a sector, where they are not 512.
     pub sector_bytes: Option<u32>,
     /// Where it can't be read or written.
-    pub fault: Option<Fault>,
+    pub fault: Option<IoFault>,
 }
 
 /// A place of a medium that answers with an I/O error, again and again.
 #[derive(Clone, Copy, Debug)]
-pub struct Fault {
+pub struct IoFault {
     /// Whether it can't be written or can't be read.
     pub write: bool,
     /// Byte offset.
     pub at: u64,
 }
 
-impl Fault {
+impl IoFault {
     /// The node that injects it, over `image`.
     pub(super) fn blockdev(self, name: &str, image: &str) -> String {
         format!(
@@ -85,7 +85,7 @@ pub struct Config {
     /// The CD in the drive.
     pub cd: Option<PathBuf>,
     /// Where that CD can't be read.
-    pub cd_fault: Option<Fault>,
+    pub cd_fault: Option<IoFault>,
     /// Disks from the start.
     pub disks: Vec<Disk>,
     /// Whether the firmware's boot order has the CD before the disks.
@@ -185,7 +185,7 @@ impl Disk {
             "driver=raw,node-name={id}-node,discard=unmap,cache.no-flush=on,file.driver=file,\
              file.filename={image}"
         )];
-        let fault = |fault: Fault| fault.blockdev(&format!("{id}-fault"), &format!("{id}-node"));
+        let fault = |fault: IoFault| fault.blockdev(&format!("{id}-fault"), &format!("{id}-node"));
         nodes.extend(self.fault.map(fault));
         nodes
     }

@@ -40,17 +40,17 @@ pub struct Profile {
     pub serial: Option<&'static str>,
     /// What the disk calls itself.
     pub model: Option<&'static str>,
-    /// What the agent has to detect, by its name in the events; `qemu` stands for `kvm` as well.
+    /// The hypervisor that the agent should detect, by its name in the events; `qemu` stands for `kvm` as well.
     pub hypervisor: &'static str,
     /// The line of the hardware file that turns guest tools on.
     pub tools: Option<&'static str>,
-    /// What the refusal of a BIOS has to name, where the product has a BIOS.
+    /// The setting that the refusal of a BIOS should name, where the product has a BIOS.
     pub uefi_setting: Option<&'static str>,
     chipset: &'static str,
     adapter: &'static str,
     cd: Medium,
     smbios: &'static [&'static str],
-    /// Whether CPUID has to say nothing, for it would say QEMU.
+    /// Whether CPUID's hypervisor bit is off: its leaf would name QEMU.
     hidden: bool,
 }
 
