@@ -3,19 +3,21 @@
 //! Real NixOS binaries come from a cache that is not always in reach, so the lab boots a stand-in: see
 //! README.md for what it proves and what it can't.
 
-pub mod bench;
 pub mod benchmark;
 pub mod build;
 pub mod cache;
-pub mod inside;
-pub mod journey;
+pub mod command;
+pub mod end_to_end;
+pub mod fixture;
+pub mod guest_checks;
+pub mod picture;
 pub mod scenario;
 pub mod setup;
-pub mod shell;
 pub mod suite;
 pub mod vm;
+pub mod words;
 
-/// Prints a line of progress for whoever runs the lab.
+/// Prints a line of progress on standard output.
 #[macro_export]
 macro_rules! say {
     ($($argument:tt)*) => {{

@@ -1,4 +1,4 @@
-//! `cargo xtask`: only wires.
+//! `cargo xtask`: command line → tasks of the library.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use nixvm_answers::size::Size;
 use nixvm_lab::build::{Arch, Lab};
 use nixvm_lab::scenario::{self, Runner, Scenario};
 use nixvm_lab::vm::profile::{self, Profile};
-use nixvm_lab::{benchmark, journey, say, setup, suite};
+use nixvm_lab::{benchmark, end_to_end, picture, say, setup, suite};
 
 /// Builds the stand-in ISO, installs it in virtual machines, and runs the project's tests.
 #[derive(Parser)]
@@ -61,7 +61,7 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
-    /// Try what is done to machines and how it ends: results are in target/vm/matrix.md.
+    /// Run scenarios on machines: results are in target/vm/matrix.md.
     Matrix {
         /// Only scenarios whose name matches, for example 'power-cut-*'; may be given several times.
         #[arg(long, value_name = "GLOB")]
@@ -72,13 +72,15 @@ enum Task {
         /// The machines.
         #[arg(long, value_enum, default_value_t)]
         arch: Arch,
-        /// Try again what has passed with the same ISO and lab.
+        /// Run again what has passed with the same ISO and lab.
         #[arg(long)]
         again: bool,
         /// Only list the scenarios.
         #[arg(long)]
         list: bool,
     },
+    /// Take the README's picture of the installer anew: .github/installer.png.
+    Picture,
     /// Run the project's tests: format, lints, unit and integration tests, scenarios on machines.
     Test {
         /// Machines at a time.
@@ -94,7 +96,7 @@ enum Task {
 enum Bench {
     /// Compare the ways to copy a closure from an ISO to a disk.
     Copy {
-        /// Store paths of the made-up system.
+        /// Store paths of the generated system.
         #[arg(long, default_value_t = 2300)]
         paths: usize,
         /// Bytes in its files, with K, M, G or T.
@@ -119,14 +121,14 @@ enum Bench {
 }
 
 impl Task {
-    /// The machines that it is about.
+    /// The architecture of its machines.
     fn arch(&self) -> Arch {
         match self {
             Self::Iso { arch, .. }
             | Self::Vm { arch, .. }
             | Self::Matrix { arch, .. }
             | Self::Bench(Bench::Install { arch, .. }) => *arch,
-            Self::Test { .. } | Self::Bench(Bench::Copy { .. }) => Arch::X86_64,
+            Self::Picture | Self::Test { .. } | Self::Bench(Bench::Copy { .. }) => Arch::X86_64,
         }
     }
 }
@@ -135,7 +137,7 @@ impl Task {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FirmwareChoice {
     Uefi,
-    /// Is refused by the installer.
+    /// Refused by the installer.
     Bios,
 }
 
@@ -165,7 +167,7 @@ fn run(arguments: Arguments) -> Result<()> {
             say!("{}", lab.iso_without_store_image(arch)?.display());
         }
         Task::Vm { answers, password, disks, firmware, iso, arch, profile, display, keep } => {
-            let options = journey::Options {
+            let options = end_to_end::Options {
                 arch,
                 iso,
                 answers,
@@ -176,7 +178,7 @@ fn run(arguments: Arguments) -> Result<()> {
                 display,
                 keep,
             };
-            journey::run(&lab, &options, &lab.project.join("target/vm"))?;
+            end_to_end::run(&lab, &options, &lab.project.join("target/vm"))?;
         }
         Task::Matrix { only, jobs, arch, again, list: _ } => {
             let chosen = chosen(&only, arch);
@@ -186,8 +188,9 @@ fn run(arguments: Arguments) -> Result<()> {
             let outcomes = runner.run(&chosen)?;
             let failed = outcomes.iter().filter(|one| !one.pass).count();
             say!("{} scenarios, {failed} failed", outcomes.len());
-            ensure!(failed == 0, "{failed} scenarios did not end as they have to");
+            ensure!(failed == 0, "{failed} scenarios did not end as expected");
         }
+        Task::Picture => picture::take(&lab, &lab.project.join(".github/installer.png"))?,
         Task::Test { jobs } => {
             setup::install_test_tools()?;
             suite::run(&lab, jobs)?;

@@ -107,7 +107,7 @@ fn apt(arguments: &[&str]) -> Result<()> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    // A conflict may make apt take something away: nobody should have to find that out later.
+    // A conflict may make apt remove packages: that must not go unnoticed.
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         if line.starts_with("Removing ") {
             say!("{line}");

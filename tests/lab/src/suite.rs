@@ -1,4 +1,4 @@
-//! The project's sources → what `cargo xtask test` says of them, a line for each suite.
+//! The project's sources → the report of `cargo xtask test`, a line for each suite.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -10,15 +10,15 @@ use crate::build::{Arch, Lab};
 use crate::scenario::{self, Runner};
 use crate::{say, setup};
 
-/// What a suite says when it ended well.
-type Said = String;
+/// A suite's summary where it passes.
+type Summary = String;
 
-/// Runs all suites, whatever becomes of each.
+/// Runs all suites, also after one has failed.
 ///
 /// # Errors
 /// At least one failed.
 pub fn run(lab: &Lab, jobs: usize) -> Result<()> {
-    type Suite<'a> = (&'a str, Box<dyn Fn() -> Result<Said> + 'a>);
+    type Suite<'a> = (&'a str, Box<dyn Fn() -> Result<Summary> + 'a>);
     let suites: [Suite<'_>; 4] = [
         ("format", Box::new(|| format(lab))),
         ("lints", Box::new(|| lints(lab))),
@@ -50,12 +50,12 @@ pub fn run(lab: &Lab, jobs: usize) -> Result<()> {
     Ok(())
 }
 
-fn format(lab: &Lab) -> Result<Said> {
+fn format(lab: &Lab) -> Result<Summary> {
     succeed(lab, &["fmt", "--all", "--check"])?;
-    Ok("as rustfmt has it".to_owned())
+    Ok("as rustfmt formats it".to_owned())
 }
 
-fn lints(lab: &Lab) -> Result<Said> {
+fn lints(lab: &Lab) -> Result<Summary> {
     let arguments =
         ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
     succeed(lab, &arguments)?;
@@ -74,10 +74,10 @@ fn succeed(lab: &Lab, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Unit and integration tests. They run as root where that is what runs this: some mount and chroot.
-fn tests(lab: &Lab) -> Result<Said> {
+/// Unit and integration tests. They run as this process's user, root: some mount and chroot.
+fn tests(lab: &Lab) -> Result<Summary> {
     let arguments = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    // What is compiled stays the user's; what is run may need root.
+    // Compiled as the user, who owns target/; run as root, which some tests need.
     let mut build = arguments.to_vec();
     build.push("--no-run");
     build.push("--quiet");
@@ -124,7 +124,7 @@ impl Counts {
     }
 }
 
-/// Counts what the test programs say, and shows what is not a mere success.
+/// Counts the results that the test programs print, and shows every line that is not a success.
 fn count(output: impl BufRead) -> Counts {
     let mut counts = Counts::default();
     for line in output.lines().map_while(Result::ok) {
@@ -163,7 +163,7 @@ fn is_routine(line: &str) -> bool {
         || (line.starts_with("test ") && line.ends_with(" ok"))
 }
 
-fn scenarios(lab: &Lab, jobs: usize) -> Result<Said> {
+fn scenarios(lab: &Lab, jobs: usize) -> Result<Summary> {
     let arch = Arch::X86_64;
     let daily: Vec<_> = scenario::all()
         .into_iter()

@@ -7,30 +7,30 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::store::BenchStore;
-use crate::shell::{Chroot, Shell};
+use crate::command::{Chroot, CommandLog};
 
-/// What Nix has to be told without a configuration file.
+/// Nix settings, in place of a configuration file.
 pub(super) const NIX_CONFIG: &str = "sandbox = false\nbuild-users-group =\nsubstituters =\n\
     experimental-features = nix-command\n";
 
 /// A mount, taken away when this is dropped.
 struct Mounted<'a> {
-    shell: &'a Shell,
+    commands: &'a CommandLog,
     place: PathBuf,
 }
 
 impl<'a> Mounted<'a> {
-    fn new(shell: &'a Shell, arguments: &[&str], place: PathBuf) -> Result<Self> {
+    fn new(commands: &'a CommandLog, arguments: &[&str], place: PathBuf) -> Result<Self> {
         fs::create_dir_all(&place)?;
         let place_name = place.to_string_lossy();
-        shell.run("mount", arguments.iter().copied().chain([&*place_name]))?;
-        Ok(Self { shell, place })
+        commands.run("mount", arguments.iter().copied().chain([&*place_name]))?;
+        Ok(Self { commands, place })
     }
 }
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {
-        let _nothing_else_to_do = self.shell.run("umount", [&self.place]);
+        let _nothing_else_to_do = self.commands.run("umount", [&self.place]);
     }
 }
 
@@ -46,7 +46,7 @@ impl<'a> Target<'a> {
     ///
     /// The file is a new one each time: a loop device that is not gone yet would be taken again, with
     /// what it still has in memory.
-    pub(super) fn fresh(shell: &'a Shell, folder: &Path, bytes: u64) -> Result<Self> {
+    pub(super) fn fresh(commands: &'a CommandLog, folder: &Path, bytes: u64) -> Result<Self> {
         let image = tempfile::Builder::new()
             .prefix("target-")
             .tempfile_in(folder)
@@ -56,8 +56,8 @@ impl<'a> Target<'a> {
         let name = image.to_string_lossy();
         // Otherwise the kernel goes on with that while it is measured.
         let eager = "lazy_itable_init=0,lazy_journal_init=0";
-        shell.run("mkfs.ext4", ["-q", "-F", "-E", eager, &*name])?;
-        let mounted = Mounted::new(shell, &["-o", "loop", &name], folder.join("target"))?;
+        commands.run("mkfs.ext4", ["-q", "-F", "-E", eager, &*name])?;
+        let mounted = Mounted::new(commands, &["-o", "loop", &name], folder.join("target"))?;
         drop(name);
         Ok(Self { mounted, _image: image })
     }
@@ -78,18 +78,18 @@ pub(super) struct Live<'a> {
 impl<'a> Live<'a> {
     /// Mounts it below `folder`, and registers what is in it.
     pub(super) fn start(
-        shell: &'a Shell,
+        commands: &'a CommandLog,
         folder: &Path,
         tools: &Path,
         bench: &BenchStore,
     ) -> Result<Self> {
         let image = bench.image();
         let image = Mounted::new(
-            shell,
+            commands,
             &["-t", "squashfs", "-o", "loop,ro", &image.to_string_lossy()],
             folder.join("image"),
         )?;
-        let memory = Mounted::new(shell, &["-t", "tmpfs", "tmpfs"], folder.join("memory"))?;
+        let memory = Mounted::new(commands, &["-t", "tmpfs", "tmpfs"], folder.join("memory"))?;
         for name in ["upper", "work", "nix"] {
             fs::create_dir(memory.place.join(name))?;
         }
@@ -99,14 +99,14 @@ impl<'a> Live<'a> {
             m = memory.place.display()
         );
         let overlay = ["-t", "overlay", "-o", &layers, "overlay"];
-        let store = Mounted::new(shell, &overlay, folder.join("store"))?;
+        let store = Mounted::new(commands, &overlay, folder.join("store"))?;
         let live = Self { store, image, memory };
         let mut command =
             live.enter(Chroot::new(tools).bind(&bench.folder, "/mnt/bench")).command("sh");
         command
             .args(["-ec", "nix-store --load-db < /mnt/bench/registration"])
             .env("NIX_CONFIG", NIX_CONFIG);
-        shell.run_command(&mut command)?;
+        commands.run_command(&mut command)?;
         Ok(live)
     }
 

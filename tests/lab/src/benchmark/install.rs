@@ -7,9 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::bench::Bench;
 use crate::build::{Arch, Lab};
+use crate::fixture::Fixture;
 use crate::say;
+use crate::words::{event, key};
 
 /// Installs with each in turn, up to the end of the copy.
 ///
@@ -21,12 +22,12 @@ pub fn install(lab: &Lab, arch: Arch, rounds: usize, folder: &Path) -> Result<()
     let mut seconds = [Vec::new(), Vec::new()];
     for round in 1..=rounds {
         for ((name, iso), seconds) in isos.iter().zip(&mut seconds) {
-            let bench = Bench::new(lab, arch, iso, folder.join("work"))?;
-            let step = system_step(&bench, *name == "nix copy")
+            let fixture = Fixture::new(lab, arch, iso, folder.join("work"))?;
+            let step = system_step(&fixture, *name == "nix copy")
                 .with_context(|| format!("{name} in round {round}"))?;
             say!("  {round}, {name}: {step:.2} s");
             seconds.push(step);
-            bench.tidy()?;
+            fixture.tidy()?;
         }
     }
     let mut ratios: Vec<f64> =
@@ -42,22 +43,22 @@ pub fn install(lab: &Lab, arch: Arch, rounds: usize, folder: &Path) -> Result<()
 }
 
 /// Seconds that the step took, as the agent says. `warned`: it has to warn that Nix copies.
-fn system_step(bench: &Bench<'_>, warned: bool) -> Result<f64> {
-    let mut config = bench.machine()?;
-    config.disks.push(bench.disk("disk0")?);
-    let mut vm = bench.start(&config, "install")?;
-    vm.event("first screen", 60, |event| event["event"] == "screen-ready")?;
+fn system_step(fixture: &Fixture<'_>, warned: bool) -> Result<f64> {
+    let mut config = fixture.machine()?;
+    config.disks.push(fixture.disk("disk0")?);
+    let mut vm = fixture.start(&config, "install")?;
+    vm.event("first screen", 60, |event| event["event"] == event::SCREEN_READY)?;
     let is_step =
         |event: &serde_json::Value, kind: &str| event["event"] == kind && event["step"] == "system";
-    vm.event("copying", 180, |event| is_step(event, "step-started"))?;
+    vm.event("copying", 180, |event| is_step(event, event::STEP_STARTED))?;
     let mut warnings = 0;
     let end = vm.event("copied", 180, |event| {
-        warnings += usize::from(event["event"] == "warning");
-        is_step(event, "step-finished")
+        warnings += usize::from(event["event"] == event::WARNING);
+        is_step(event, event::STEP_FINISHED)
     })?;
     ensure!((warnings > 0) == warned, "the installer copied in the other way");
     let seconds =
-        end["duration_seconds"].as_f64().context("a step that ended says how long it took")?;
+        end[key::DURATION_SECONDS].as_f64().context("a step that ended says how long it took")?;
     vm.kill()?;
     Ok(seconds)
 }

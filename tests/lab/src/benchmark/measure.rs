@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::disk::{Live, NIX_CONFIG, Target};
 use super::store::BenchStore;
-use crate::shell::{Chroot, Shell};
+use crate::command::{Chroot, CommandLog};
 
 /// One run, or the medians of several.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -23,7 +23,7 @@ pub(super) struct Run {
 
 /// Runs scripts among the lab's tools.
 pub(super) struct Bench<'a> {
-    pub(super) shell: &'a Shell,
+    pub(super) commands: &'a CommandLog,
     pub(super) tools: &'a Path,
     /// Holds the copier.
     pub(super) programs: &'a Path,
@@ -37,7 +37,7 @@ impl Bench<'_> {
     /// A target to copy to.
     pub(super) fn target(&self) -> Result<Target<'_>> {
         let bytes = 2 * self.store.registration.total_bytes() + (1 << 30);
-        Target::fresh(self.shell, self.folder, bytes)
+        Target::fresh(self.commands, self.folder, bytes)
     }
 
     /// Runs `script` with cold caches.
@@ -45,7 +45,7 @@ impl Bench<'_> {
     /// GNU time asks the kernel by wait4: children that were waited for are counted, with all their
     /// threads. What the kernel does in threads of its own is not, for no method.
     pub(super) fn time(&self, target: &Target, script: &str) -> Result<Run> {
-        self.shell.run("sync", [""; 0])?;
+        self.commands.run("sync", [""; 0])?;
         fs::write("/proc/sys/vm/drop_caches", "3").context("cannot drop the caches")?;
         fs::write(self.folder.join("script"), script)?;
         let arguments = "-o /mnt/run/time -f '%e %U %S %M' sh -e /mnt/run/script";
@@ -70,7 +70,7 @@ impl Bench<'_> {
             .bind(target.place(), "/mnt/target");
         let mut command = self.live.enter(chroot).command("sh");
         command.args(["-ec", script]).env("NIX_CONFIG", NIX_CONFIG);
-        Ok(self.shell.output(&mut command)?.trim().to_owned())
+        Ok(self.commands.output(&mut command)?.trim().to_owned())
     }
 }
 

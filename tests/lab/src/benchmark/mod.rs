@@ -1,5 +1,5 @@
-//! A made-up system on an ISO → what each way to copy it to a disk costs, and whether the installer's
-//! own leaves what it has to. What `cargo xtask bench copy` does; [`install()`] is for a machine.
+//! A generated system on an ISO → what each way to copy it to a disk costs, and whether the installer's
+//! own leaves the right result: `cargo xtask bench copy`; [`install()`] measures in a machine.
 //!
 //! All ways are measured in one run and in turn, each onto a fresh ext4, with cold caches, up to the
 //! moment when everything is registered and on the disk. Absolute times say something about the
@@ -32,7 +32,7 @@ use report::Report;
 
 /// What to measure.
 pub struct Options {
-    /// Store paths of the made-up system.
+    /// Store paths of the generated system.
     pub paths: usize,
     /// Bytes in its files.
     pub bytes: u64,
@@ -57,10 +57,10 @@ pub fn copy(lab: &Lab, options: &Options, folder: &Path) -> Result<()> {
     crate::cache::remove(&work)?;
     fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
     let bench = Bench {
-        shell: &lab.shell,
+        commands: &lab.commands,
         tools: &tools,
         programs: &programs,
-        live: Live::start(&lab.shell, &work, &tools, &store)?,
+        live: Live::start(&lab.commands, &work, &tools, &store)?,
         store: &store,
         folder: &work,
     };
@@ -101,7 +101,7 @@ fn programs(lab: &Lab) -> Result<PathBuf> {
     let mut cargo = setup::cargo();
     cargo.current_dir(&lab.project).args(["build", "--release", "--quiet"]);
     cargo.args(["--package", "nixvm-copy", "--example", "copy-closure"]);
-    lab.shell.run_command(&mut cargo)?;
+    lab.commands.run_command(&mut cargo)?;
     Ok(lab.project.join("target/release/examples"))
 }
 
@@ -118,7 +118,7 @@ fn check(bench: &Bench, target: &Target) -> Result<Vec<String>> {
     ])
 }
 
-/// The databases must have the same rows, whoever wrote them.
+/// The databases must have the same rows, by whichever way they were written.
 fn compare_rows(rows: &[(Method, String)]) -> Result<String> {
     let Some((_, ours)) = rows.iter().find(|(method, _)| *method == Method::Ours) else {
         return Ok("no databases".to_owned());

@@ -13,12 +13,12 @@ use super::disk::Target;
 use super::tree::{Maker, Numbers, Pool};
 use crate::build::Lab;
 use crate::cache::Key;
-use crate::shell::Chroot;
+use crate::command::Chroot;
 
 /// As `iso/image.nix` has it.
 const COMPRESSION: &str = "-comp zstd -Xcompression-level 15 -b 1048576";
 
-/// What an ISO carries, made up.
+/// The generated content of an ISO.
 pub(super) struct BenchStore {
     /// Holds `nix-store.squashfs` and `registration`.
     pub(super) folder: PathBuf,
@@ -43,7 +43,7 @@ pub(super) fn build(lab: &Lab, tools: &Path, paths: usize, bytes: u64) -> Result
     key.add(&paths.to_le_bytes()).add(&bytes.to_le_bytes());
     let folder = lab.cache.stage("bench-store", &key, |out| {
         // On a disk of its own: to remove so many files from one in use takes minutes.
-        let disk = Target::fresh(&lab.shell, out, 2 * bytes + (1 << 30))?;
+        let disk = Target::fresh(&lab.commands, out, 2 * bytes + (1 << 30))?;
         let store = disk.place().join("store");
         fs::create_dir(&store)?;
         let (registration, toplevel, inodes) = fill(&store, tools, paths, bytes)?;
@@ -58,7 +58,7 @@ pub(super) fn build(lab: &Lab, tools: &Path, paths: usize, bytes: u64) -> Result
             "mksquashfs /mnt/disk/store /mnt/out/nix-store.squashfs -quiet -no-progress \
              -no-hardlinks -all-root {COMPRESSION}"
         );
-        lab.shell.run_command(chroot.command("sh").args(["-ec", &script]))
+        lab.commands.run_command(chroot.command("sh").args(["-ec", &script]))
     })?;
     let read = |name: &str| {
         fs::read_to_string(folder.join(name)).with_context(|| format!("the store lacks its {name}"))

@@ -1,4 +1,4 @@
-//! A target that was copied to → nothing, if it is what it has to be.
+//! A target that was copied to → nothing, or an error for the first difference from the source.
 
 use std::fs::{self, File};
 use std::io::Read;

@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{Arch, Lab, debian};
+use crate::command::Chroot;
 use crate::setup;
-use crate::shell::Chroot;
 
 /// What cargo is asked for.
 const BUILD: &[&str] =
@@ -37,7 +37,7 @@ pub(super) fn build(lab: &Lab, arch: Arch) -> Result<PathBuf> {
         Arch::X86_64 => {
             let mut cargo = setup::cargo();
             cargo.current_dir(&lab.project).args(BUILD);
-            lab.shell.run_command(&mut cargo)?;
+            lab.commands.run_command(&mut cargo)?;
             Ok(lab.project.join("target/release/nixvm-agent"))
         }
         Arch::Aarch64 => cross(lab),
@@ -48,16 +48,16 @@ pub(super) fn build(lab: &Lab, arch: Arch) -> Result<PathBuf> {
 /// and the library that the agent links is the other processor's too.
 fn cross(lab: &Lab) -> Result<PathBuf> {
     let toolchain = debian::toolchain(lab)?;
-    // As the user, who may reach the registry by a configuration of their own.
+    // As the user: their cargo configuration may name another registry.
     let mut fetch = setup::cargo();
     fetch.current_dir(&lab.project).args(["fetch", "--locked", "--quiet"]);
-    lab.shell.run_command(&mut fetch).context("cannot fetch the crates")?;
+    lab.commands.run_command(&mut fetch).context("cannot fetch the crates")?;
     let target = lab.work.join("target-aarch64");
     std::fs::create_dir_all(&target)
         .with_context(|| format!("cannot make {}", target.display()))?;
     let mut cargo = command(lab, &toolchain, &target)?;
     cargo.args(BUILD).args(["--offline", "--target", TARGET]);
-    lab.shell.run_command(&mut cargo).context("cannot compile the agent for aarch64")?;
+    lab.commands.run_command(&mut cargo).context("cannot compile the agent for aarch64")?;
     Ok(target.join(TARGET).join("release/nixvm-agent"))
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use super::{Arch, Lab, initramfs};
 use crate::cache::{Key, remove};
-use crate::shell::Chroot;
+use crate::command::Chroot;
 
 /// What the guests do not need, below the tree.
 const TRIMMED: &[&str] = &[
@@ -138,7 +138,7 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
     }
     lab.cache.stage(&format!("base-{arch}"), &key, |out| {
         let tree = out.join("tree");
-        lab.shell.run("cp", [Path::new("-a"), packages, &tree])?;
+        lab.commands.run("cp", [Path::new("-a"), packages, &tree])?;
         let kernel = find(&tree.join("boot"), "vmlinuz-")?;
         fs::copy(&kernel, out.join("kernel"))?;
         fs::copy(tree.join("usr/bin/busybox"), out.join("busybox"))?;
@@ -147,13 +147,13 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
             format!("{PARAMETERS} console={},115200 console=tty0", arch.serial()),
         )?;
         fs::copy(lab.guest("base/build-toplevel"), out.join("build-toplevel"))?;
-        lab.shell.run("cp", [Path::new("-r"), &lab.guest("base/scripts"), out])?;
+        lab.commands.run("cp", [Path::new("-r"), &lab.guest("base/scripts"), out])?;
 
         let modules = keep_modules(lab, &tree, &modules(arch))?;
         initramfs::build(lab, tools, &tree, &modules, &out.join("initrd"))?;
         trim(lab, &tree)?;
         configure(lab, tools, &tree)?;
-        lab.shell.run("cp", [Path::new("-r"), &lab.guest("tree/usr"), &tree])
+        lab.commands.run("cp", [Path::new("-r"), &lab.guest("tree/usr"), &tree])
     })
 }
 
@@ -178,15 +178,26 @@ fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>
     let all = find(&tree.join("usr/lib/modules"), "")?;
     let version = all.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let tree_text = tree.to_string_lossy().into_owned();
-    lab.shell.run("depmod", ["-b", &tree_text, &version])?;
+    lab.commands.run("depmod", ["-b", &tree_text, &version])?;
+    let tree_path =
+        tree.canonicalize().with_context(|| format!("cannot find {}", tree.display()))?;
+    let no_configuration = tempfile::tempdir().context("cannot make an empty folder")?;
+    let no_configuration = no_configuration.path();
     let mut kept = Vec::new();
     for module in modules {
         let mut command = std::process::Command::new("modprobe");
         command.args(["-d", &tree_text, "-S", &version, "--show-depends", module]);
-        for line in lab.shell.output(&mut command)?.lines() {
-            let Some(path) = line.strip_prefix("insmod ") else { continue };
-            let path = Path::new(path.trim()).canonicalize()?;
-            kept.push(path.strip_prefix(tree.canonicalize()?)?.to_owned());
+        // Options and aliases are the guest's business: the host's would change what is printed.
+        command.arg("--config").arg(no_configuration).env_remove("MODPROBE_OPTIONS");
+        for line in lab.commands.output(&mut command)?.lines() {
+            let Some(file) = module_file(line) else { continue };
+            let file = Path::new(file)
+                .canonicalize()
+                .with_context(|| format!("cannot find the file of `{line}` for {module}"))?;
+            let below = file
+                .strip_prefix(&tree_path)
+                .with_context(|| format!("{} is not in {}", file.display(), tree_path.display()))?;
+            kept.push(below.to_owned());
         }
     }
     kept.sort();
@@ -200,7 +211,7 @@ fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>
         fs::create_dir_all(to.parent().context("a module has a folder")?)?;
         fs::copy(tree.join(&module), &to)?;
         if to.extension().is_some_and(|e| e == "xz") {
-            lab.shell.run("xz", [Path::new("-d"), &to])?;
+            lab.commands.run("xz", [Path::new("-d"), &to])?;
         }
         decompressed.push(module.with_extension(""));
     }
@@ -209,13 +220,28 @@ fn keep_modules(lab: &Lab, tree: &Path, modules: &[&str]) -> Result<Vec<PathBuf>
     }
     remove(&tree.join("usr/lib/modules"))?;
     fs::rename(&fresh, tree.join("usr/lib/modules"))?;
-    lab.shell.run("depmod", ["-b", &tree_text, &version])?;
+    lab.commands.run("depmod", ["-b", &tree_text, &version])?;
     Ok(decompressed)
+}
+
+/// The file in a line of `modprobe --show-depends`: `insmod FILE [OPTION...]`. Other lines (`builtin
+/// NAME`, `install COMMAND`) have none.
+///
+/// Options come from the kernel's command line as well as from modprobe's configuration, and a file's
+/// path may have spaces in it.
+fn module_file(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("insmod ")?;
+    let mut ends = rest.match_indices(' ').map(|(at, _)| at).chain([rest.len()]);
+    ends.find(|end| {
+        let file = &rest[..*end];
+        [".ko", ".ko.gz", ".ko.xz", ".ko.zst"].iter().any(|kind| file.ends_with(kind))
+    })
+    .map(|end| &rest[..end])
 }
 
 fn trim(lab: &Lab, tree: &Path) -> Result<()> {
     let script = format!("cd \"$0\" && rm -rf {}", TRIMMED.join(" "));
-    lab.shell.run("sh", ["-c", &script, &tree.to_string_lossy()])
+    lab.commands.run("sh", ["-c", &script, &tree.to_string_lossy()])
 }
 
 /// Does what the maintainer scripts would have done and the guests need.
@@ -233,8 +259,8 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
         fs::copy(tree.join("usr/share/base-passwd").join(from), tree.join("etc").join(to))?;
     }
     let chroot = Chroot::new(tools).bind(tree, "/mnt");
-    lab.shell.run_command(chroot.command("systemd-sysusers").arg("--root=/mnt"))?;
-    lab.shell.run_command(chroot.command("pwconv").args(["--root", "/mnt"]))?;
+    lab.commands.run_command(chroot.command("systemd-sysusers").arg("--root=/mnt"))?;
+    lab.commands.run_command(chroot.command("pwconv").args(["--root", "/mnt"]))?;
 
     for kind in ["account", "auth", "password", "session", "session-noninteractive"] {
         let group = kind.split('-').next().unwrap_or(kind);
@@ -249,7 +275,7 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     }
     let certificates = "cat \"$0\"/usr/share/ca-certificates/mozilla/*.crt \
         > \"$0\"/etc/ssl/certs/ca-certificates.crt";
-    lab.shell.run("sh", ["-c", certificates, &tree.to_string_lossy()])?;
+    lab.commands.run("sh", ["-c", certificates, &tree.to_string_lossy()])?;
 
     write(tree, "etc/machine-id", "")?;
     write(tree, "etc/hostname", "lab\n")?;
@@ -281,7 +307,11 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     link(tree, "/proc/mounts", "etc/mtab")?;
     remove(&tree.join("var/run"))?;
     link(tree, "/run", "var/run")?;
-    link(tree, "multi-user.target", "usr/lib/systemd/system/default.target")
+    link(tree, "multi-user.target", "usr/lib/systemd/system/default.target")?;
+    // What its preset would have made; the live system masks it.
+    let wants = "usr/lib/systemd/system/getty.target.wants";
+    fs::create_dir_all(tree.join(wants))?;
+    link(tree, "../getty@.service", &format!("{wants}/getty@tty1.service"))
 }
 
 fn write(tree: &Path, file: &str, text: &str) -> Result<()> {
@@ -298,4 +328,27 @@ fn link(tree: &Path, to: &str, at: &str) -> Result<()> {
         fs::remove_file(&path)?;
     }
     symlink(to, &path).with_context(|| format!("cannot link {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_the_host_gives_a_module_are_not_part_of_its_path() {
+        let file = Some("/tree/lib/modules/6.12/kernel/drivers/md/md-mod.ko.xz");
+        let plain = "insmod /tree/lib/modules/6.12/kernel/drivers/md/md-mod.ko.xz ";
+        assert_eq!(module_file(plain), file);
+        // Debian's mdadm has `options md_mod start_ro=1` in /etc/modprobe.d.
+        assert_eq!(module_file(&format!("{plain}start_ro=1")), file);
+        assert_eq!(module_file(&format!("{plain}start_ro=1 name=x.ko")), file);
+    }
+
+    #[test]
+    fn a_module_file_may_be_plain_or_lie_in_a_folder_with_a_space() {
+        assert_eq!(module_file("insmod /my tree/loop.ko max_loop=8"), Some("/my tree/loop.ko"));
+        assert_eq!(module_file("insmod /tree/ext4.ko.zst"), Some("/tree/ext4.ko.zst"));
+        assert_eq!(module_file("builtin crc32c_generic"), None);
+        assert_eq!(module_file("install /bin/false"), None);
+    }
 }

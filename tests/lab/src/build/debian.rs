@@ -129,7 +129,7 @@ fn fetch(lab: &Lab, stage: &str, suite: &str, archs: &str, packages: &str) -> Re
     key.add(suite.as_bytes()).add(packages.as_bytes());
     let folder = lab.cache.stage(stage, &key, |out| {
         let root = out.join("root");
-        lab.shell
+        lab.commands
             .run(
                 "mmdebstrap",
                 [

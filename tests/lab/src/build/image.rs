@@ -10,7 +10,7 @@ use nixvm_manifest::{Defaults, Manifest, VERSION};
 use super::store::{Store, attribute};
 use super::{Arch, Lab};
 use crate::cache::{Key, remove};
-use crate::shell::Chroot;
+use crate::command::Chroot;
 
 /// File name of the ISO in its stage's folder.
 const ISO: &str = "installer.iso";
@@ -24,9 +24,9 @@ const POLICY: &str = "org.nixvm.Installer1.conf";
 const MENU_ENTRY: &str = "grub-installed-disk.cfg";
 const ANSWERS_AREA: &str = "answers-area.toml";
 
-/// What an ISO is made of: the outputs of the other stages.
-pub(super) struct Parts {
-    /// Whom it is for.
+/// Outputs of the other stages, of which an ISO is made.
+pub(super) struct IsoInputs {
+    /// The architecture that it boots on.
     pub(super) arch: Arch,
     /// Root folder where the lab's tools run.
     pub(super) tools: PathBuf,
@@ -46,8 +46,8 @@ pub(super) struct Parts {
 ///
 /// # Errors
 /// A file is missing or a tool failed.
-pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
-    let Parts { arch, tools, packages, base, store, agent, names_image } = parts;
+pub(super) fn build(lab: &Lab, parts: &IsoInputs) -> Result<PathBuf> {
+    let IsoInputs { arch, tools, packages, base, store, agent, names_image } = parts;
     let arch = *arch;
     let mut key = Key::new(include_str!("image.rs"));
     key.add(store.folder().as_os_str().as_encoded_bytes());
@@ -72,7 +72,7 @@ pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
                 .bind(&packages.join("usr/lib/grub"), "/mnt/grub")
         };
         let run =
-            |script: &str| lab.shell.run_command(chroot().command("sh").args(["-ec", script]));
+            |script: &str| lab.commands.run_command(chroot().command("sh").args(["-ec", script]));
         run("nix-store --store 'local?root=/mnt/out/layer' --load-db < /mnt/store/registration")?;
         run(
             "mksquashfs /mnt/out/layer /mnt/out/image/live.squashfs -quiet -no-progress -all-root \
@@ -94,8 +94,8 @@ pub(super) fn build(lab: &Lab, parts: &Parts) -> Result<PathBuf> {
 }
 
 /// What lies over the base tree in the live system.
-fn live_layer(lab: &Lab, parts: &Parts, layer: &Path) -> Result<()> {
-    let Parts { arch, store, agent, .. } = parts;
+fn live_layer(lab: &Lab, parts: &IsoInputs, layer: &Path) -> Result<()> {
+    let IsoInputs { arch, store, agent, .. } = parts;
     let name = Path::new(&store.base).file_name().context("the base has a name")?;
     write(layer, "base", &name.to_string_lossy())?;
     write(layer, "etc/hostname", "nixvm-installer\n")?;
@@ -127,7 +127,7 @@ fn live_layer(lab: &Lab, parts: &Parts, layer: &Path) -> Result<()> {
     }
     copy(&lab.guest("live/disko"), &layer.join("etc/nixvm/disko"), 0o755)?;
     copy(&store.registration(), &layer.join("etc/nixvm/registration"), 0o644)?;
-    lab.shell.run("cp", [Path::new("-r"), &store.flake(), &layer.join("etc/nixvm/flake")])?;
+    lab.commands.run("cp", [Path::new("-r"), &store.flake(), &layer.join("etc/nixvm/flake")])?;
     let mut manifest = manifest(*arch, store);
     if !parts.names_image {
         manifest.store_image = None;
@@ -145,7 +145,7 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         host_directory: "nix".into(),
         defaults: Defaults {
             hostname: "nixvm".into(),
-            username: "nixos".into(),
+            username: "ht".into(),
             full_name: String::new(),
             countdown: 10,
         },

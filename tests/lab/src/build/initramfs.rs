@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::Lab;
-use crate::shell::Chroot;
+use crate::command::Chroot;
 
 /// Modules that have to be there before udev is, in loading order; those they depend on come along.
 const EARLY: &[&str] = &[
@@ -80,7 +80,7 @@ pub(super) fn build(
     for list in ["modules.builtin", "modules.order"] {
         fs::copy(from.join(list), root.join("lib/modules").join(&version).join(list))?;
     }
-    lab.shell.run("depmod", ["-b", &root.to_string_lossy(), &version])?;
+    lab.commands.run("depmod", ["-b", &root.to_string_lossy(), &version])?;
 
     let name = out.file_name().context("the initramfs has a name")?.to_string_lossy().into_owned();
     let folder = out.parent().context("the initramfs has a folder")?;
@@ -88,7 +88,7 @@ pub(super) fn build(
     let pack = format!(
         "cd /mnt/tree && find . | sort | cpio --quiet -o -H newc -R 0:0 | zstd -q -12 > /mnt/out/{name}"
     );
-    lab.shell.run_command(chroot.command("sh").args(["-ec", &pack]))?;
+    lab.commands.run_command(chroot.command("sh").args(["-ec", &pack]))?;
     crate::cache::remove(&root)
 }
 

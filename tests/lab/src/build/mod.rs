@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::cache::Cache;
-use crate::shell::Shell;
+use crate::command::CommandLog;
 
 /// The processor architecture of an ISO and of the machine that boots it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -95,7 +95,7 @@ pub struct Lab {
     /// Build outputs, `target/lab`.
     pub work: PathBuf,
     /// Runs the build's commands.
-    pub shell: Shell,
+    pub commands: CommandLog,
     /// Outputs of the build's stages.
     pub cache: Cache,
 }
@@ -109,7 +109,7 @@ impl Lab {
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
         let work = project.join("target/lab");
         Ok(Self {
-            shell: Shell::new(work.join("commands.log"))?,
+            commands: CommandLog::new(work.join("commands.log"))?,
             cache: Cache::new(work.join("cache")),
             project,
             work,
@@ -149,8 +149,8 @@ impl Lab {
             "cd /mnt/out && truncate -s 2M image && mformat -i image -v {label} -N 0 :: && \
              mcopy -i image file ::{name}"
         );
-        let chroot = crate::shell::Chroot::new(&tools).bind(folder.path(), "/mnt/out");
-        self.shell.run_command(chroot.command("sh").args(["-ec", &script]))?;
+        let chroot = crate::command::Chroot::new(&tools).bind(folder.path(), "/mnt/out");
+        self.commands.run_command(chroot.command("sh").args(["-ec", &script]))?;
         std::fs::copy(folder.path().join("image"), image)
             .with_context(|| format!("cannot make the volume {}", image.display()))?;
         Ok(())
@@ -186,7 +186,7 @@ impl Lab {
         let base = base::build(self, arch, &tools, &packages)?;
         let store = store::build(self, arch, &tools, &base)?;
         let agent = agent::build(self, arch)?;
-        let parts = image::Parts { arch, tools, packages, base, store, agent, names_image };
+        let parts = image::IsoInputs { arch, tools, packages, base, store, agent, names_image };
         image::build(self, &parts)
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{Arch, Lab};
 use crate::cache::Key;
-use crate::shell::Chroot;
+use crate::command::Chroot;
 
 /// What an ISO carries of Nix's.
 pub(super) struct Store {
@@ -55,7 +55,7 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, base: &Path) -> Result<
     key.add(base.as_os_str().as_encoded_bytes()).add_path(&lab.guest("system"))?;
     let folder = lab.cache.stage(&format!("store-{arch}"), &key, |out| {
         fs::create_dir_all(out.join("nix"))?;
-        lab.shell.run("cp", [Path::new("-r"), &lab.guest("system"), &out.join("flake")])?;
+        lab.commands.run("cp", [Path::new("-r"), &lab.guest("system"), &out.join("flake")])?;
         let nix = Nix { lab, tools, base, out };
 
         let base_path = nix.run("nix store add --name source /mnt/base")?;
@@ -109,7 +109,7 @@ impl Nix<'_> {
             experimental-features = nix-command flakes\n";
         let mut command = chroot.command("sh");
         command.args(["-ec", script]).env("NIX_CONFIG", configuration);
-        Ok(self.lab.shell.output(&mut command)?.trim().to_owned())
+        Ok(self.lab.commands.output(&mut command)?.trim().to_owned())
     }
 
     /// Makes a system whose builder this processor can't run: this processor's busybox runs the

@@ -1,180 +1,113 @@
-//! The way from power-on to a login prompt, and the first things that can be in that way.
+//! The way from power-on to a login prompt, and its most common obstacles.
 
 use anyhow::{Context, Result, ensure};
 
-use super::{BOTH, Scenario, X86_64};
-use crate::bench::{Bench, copy, digest, unchanged};
-use crate::inside::Expected;
-use crate::vm::Vm;
-use crate::vm::config::{Config, Firmware};
+use super::Scenario;
+use super::steps::{await_countdown, await_installed_and_off, boots, does_not_boot, fill_target};
+use crate::build::Arch;
+use crate::fixture::{Fixture, digest, unchanged};
+use crate::vm::config::Firmware;
+use crate::words::{error, event, outcome, state};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "install",
-        fault: "one blank disk",
-        expected: "installs, boots from the disk, takes the login, and is right inside",
-        archs: BOTH,
-        daily: true,
-        run: install,
-    },
-    Scenario {
-        name: "hot-plugged-disk",
-        fault: "no disk at first; one is plugged in while the installer waits",
-        expected: "installs on it",
-        archs: BOTH,
-        daily: true,
-        run: hot_plugged_disk,
-    },
-    Scenario {
-        name: "bios",
-        fault: "booted by a BIOS",
-        expected: "refused with where to enable UEFI; the disk is not written to",
-        archs: X86_64,
-        daily: true,
-        run: bios,
-    },
-    Scenario {
-        name: "key-stops-countdown",
-        fault: "a key is pressed during the countdown",
-        expected: "nothing is written until somebody confirms it",
-        archs: BOTH,
-        daily: true,
-        run: key_stops_countdown,
-    },
-    Scenario {
-        name: "full-disk-then-retry",
-        fault: "the target is full half-way; then the key to retry",
-        expected: "fails, does not boot, is marked unfinished; the retry installs without a reboot",
-        archs: BOTH,
-        daily: true,
-        run: full_disk_then_retry,
-    },
+    Scenario::new("install")
+        .fault("one blank disk")
+        .expected(
+            "installs, boots from the disk, takes the login, and passes all checks from inside",
+        )
+        .daily()
+        .run(install),
+    Scenario::new("hot-plugged-disk")
+        .fault("no disk at first; one is plugged in while the installer waits")
+        .expected("installs on it")
+        .daily()
+        .run(hot_plugged_disk),
+    Scenario::new("bios")
+        .fault("booted by a BIOS")
+        .expected("refused with where to enable UEFI; the disk is not written to")
+        .only_on(Arch::X86_64)
+        .daily()
+        .run(bios),
+    Scenario::new("key-stops-countdown")
+        .fault("a key is pressed during the countdown")
+        .expected("nothing is written without a confirmation")
+        .daily()
+        .run(key_stops_countdown),
+    Scenario::new("full-disk-then-retry")
+        .fault("the target is full half-way; then the key to retry")
+        .expected("fails, does not boot, is marked unfinished; the retry installs without a reboot")
+        .daily()
+        .run(full_disk_then_retry),
 ];
 
-fn install(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "install")?;
-    finished(&mut vm)?;
-    vm.wait_off(60)?;
-    boots(bench, &config)
+fn install(fixture: &Fixture<'_>) -> Result<()> {
+    let config = fixture.machine_with_disk()?;
+    let mut vm = fixture.start(&config, "install")?;
+    await_installed_and_off(&mut vm)?;
+    boots(fixture, &config)
 }
 
-fn hot_plugged_disk(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    let mut vm = bench.start(&config, "install")?;
-    vm.state("waiting-for-disk", 120)?;
-    let disk = bench.disk("target")?;
+fn hot_plugged_disk(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine()?;
+    let mut vm = fixture.start(&config, "install")?;
+    vm.state(state::WAITING_FOR_DISK, 120)?;
+    let disk = fixture.disk("target")?;
     vm.plug(&disk, 1)?;
-    finished(&mut vm)?;
-    vm.wait_off(60)?;
+    await_installed_and_off(&mut vm)?;
     config.disks = vec![disk];
-    boots(bench, &config)
+    boots(fixture, &config)
 }
 
-fn bios(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
+fn bios(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
     config.firmware = Firmware::Bios;
-    config.disks = vec![bench.disk("target")?];
     let before = digest(&config.disks[0].image)?;
-    let mut vm = bench.start(&config, "bios")?;
+    let mut vm = fixture.start(&config, "bios")?;
     let verdict = vm.verdict(90)?;
-    ensure!(verdict["outcome"] == "refused", "it was not refused: {verdict}");
-    ensure!(verdict["error"]["kind"] == "not-uefi", "refused for another reason: {verdict}");
+    ensure!(verdict["outcome"] == outcome::REFUSED, "it was not refused: {verdict}");
+    ensure!(verdict["error"]["kind"] == error::NOT_UEFI, "refused for another reason: {verdict}");
     let hint = verdict["error"]["hint"].as_str().context("no hint")?;
     ensure!(hint.contains("Enable EFI/UEFI in VM settings"), "the hint is {hint:?}");
-    vm.screen("Enable EFI/UEFI in VM settings", &bench.folder.join("screens/refused.png"))?;
+    vm.screen("Enable EFI/UEFI in VM settings", &fixture.folder.join("screens/refused.png"))?;
     vm.kill()?;
     unchanged(&config.disks[0], &before)
 }
 
-fn key_stops_countdown(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.answers = Some(bench.answers("countdown = 30")?);
-    config.disks = vec![bench.disk("target")?];
+fn key_stops_countdown(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.answers = Some(fixture.answers("countdown = 30")?);
     let before = digest(&config.disks[0].image)?;
-    let mut vm = bench.start(&config, "install")?;
-    vm.event("countdown", 90, |event| event["event"] == "countdown")?;
+    let mut vm = fixture.start(&config, "install")?;
+    await_countdown(&mut vm)?;
     vm.qmp.press(&["spc"])?;
     vm.event("the countdown's stop", 30, |event| {
-        event["event"] == "state"
-            && event["to"] == "consent"
+        event["event"] == event::STATE
+            && event["to"] == state::AWAITING_CONFIRMATION
             && event["message"] == "The countdown was stopped."
     })?;
-    // Time is what this is about: longer than the countdown was.
+    // Longer than the countdown was.
     vm.shell.run("sleep 32")?;
-    vm.screen("Nothing is done until you say so", &bench.folder.join("screens/stopped.png"))?;
+    vm.screen("Nothing is done until you say so", &fixture.folder.join("screens/stopped.png"))?;
     ensure!(!vm.events.text().contains("step-started"), "it was installed all the same");
     vm.kill()?;
     unchanged(&config.disks[0], &before)
 }
 
-fn full_disk_then_retry(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "install")?;
+fn full_disk_then_retry(fixture: &Fixture<'_>) -> Result<()> {
+    let config = fixture.machine_with_disk()?;
+    let mut vm = fixture.start(&config, "install")?;
     fill_target(&mut vm)?;
     let verdict = vm.verdict(120)?;
-    ensure!(verdict["outcome"] == "failed", "it did not fail: {verdict}");
+    ensure!(verdict["outcome"] == outcome::FAILED, "it did not fail: {verdict}");
     let message = verdict["error"]["message"].as_str().context("no message")?;
     ensure!(message.contains("No space left"), "the message is {message:?}");
-    vm.screen("The install failed", &bench.folder.join("screens/failed.png"))?;
-    does_not_boot(bench, &config)?;
+    vm.screen("The install failed", &fixture.folder.join("screens/failed.png"))?;
+    does_not_boot(fixture, &config)?;
     vm.qmp.press(&["r"])?;
     vm.event("the unfinished disk", 60, |event| {
-        event["event"] == "plan" && event["plan"]["target"]["condition"] == "unfinished"
-            || event["event"] == "attempt-started"
+        event["event"] == event::PLAN && event["plan"]["target"]["condition"] == "unfinished"
+            || event["event"] == event::ATTEMPT_STARTED
     })?;
-    finished(&mut vm)?;
-    vm.wait_off(60)?;
-    boots(bench, &config)
-}
-
-/// Leaves the target room for the configuration, and not for the system, once it is mounted.
-pub(super) fn fill_target(vm: &mut Vm) -> Result<()> {
-    vm.event("the mounted target", 90, |event| {
-        event["event"] == "step-finished" && event["step"] == "partition"
-    })?;
-    vm.shell.run("fallocate -l $(( $(stat -f -c '%a * %S' /mnt) - 20000000 )) /mnt/full")?;
-    Ok(())
-}
-
-/// Waits for the good end of an install.
-pub(super) fn finished(vm: &mut Vm) -> Result<()> {
-    let verdict = vm.verdict(180)?;
-    ensure!(verdict["outcome"] == "finished", "the install ended so: {verdict}");
-    Ok(())
-}
-
-/// Boots the first disk in a fresh machine without the ISO, and looks at it from inside.
-pub(super) fn boots(bench: &Bench<'_>, config: &Config) -> Result<()> {
-    boots_as(bench, config, &Expected::default())?.kill()
-}
-
-/// The same, for another machine than the usual one; it still runs.
-pub(super) fn boots_as(bench: &Bench<'_>, config: &Config, expected: &Expected) -> Result<Vm> {
-    let config = Config { cd: None, answers: None, ..config.clone() };
-    let mut vm = bench.start(&config, "boot")?;
-    expected.log_in(&mut vm)?;
-    expected.check(&mut vm)?;
-    Ok(vm)
-}
-
-/// Insists that firmware finds nothing to start on a copy of the first disk, as it is now.
-pub(super) fn does_not_boot(bench: &Bench<'_>, config: &Config) -> Result<()> {
-    let mut disk = config.disks[0].clone();
-    disk.image = bench.folder.join("copy.raw");
-    copy(&config.disks[0].image, &disk.image)?;
-    let alone = Config {
-        disks: vec![disk],
-        cd: None,
-        answers: None,
-        firmware: bench.firmware("copy")?,
-        ..config.clone()
-    };
-    let mut vm = bench.start(&alone, "unbootable")?;
-    let ends = ["BdsDxe: No bootable option or device was found", "Shell>", "login: ", "Welcome"];
-    let which = vm.serial.expect_any(&ends, vm.accelerator.time(60))?;
-    ensure!(which < 2, "a half install boots");
-    vm.kill()
+    await_installed_and_off(&mut vm)?;
+    boots(fixture, &config)
 }

@@ -2,85 +2,67 @@
 
 use anyhow::{Result, ensure};
 
-use super::install::{boots, finished};
-use super::{BOTH, Scenario};
-use crate::bench::{Bench, digest, unchanged};
+use super::Scenario;
+use super::steps::{await_countdown, await_installed, await_installed_and_off, boots, boots_as};
+use crate::fixture::{Fixture, digest, unchanged};
 use crate::vm::config::Disk;
+use crate::words::{event, state};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "volume-group-over-two-disks",
-        fault: "an active volume group spans the target and another disk",
-        expected: "asked for; installs on the target; the other disk's volume survives",
-        archs: BOTH,
-        daily: true,
-        run: volume_group_over_two_disks,
-    },
-    Scenario {
-        name: "former-raid-member",
-        fault: "the target is half of a running RAID 1",
-        expected: "asked for, then installed",
-        archs: BOTH,
-        daily: false,
-        run: |bench| {
+    Scenario::new("volume-group-over-two-disks")
+        .fault("an active volume group spans the target and another disk")
+        .expected("asked for; installs on the target; the other disk's volume survives")
+        .daily()
+        .run(volume_group_over_two_disks),
+    Scenario::new("former-raid-member")
+        .fault("the target is half of a running RAID 1")
+        .expected("asked for, then installed")
+        .run(|fixture| {
             installs_over(
-                bench,
+                fixture,
                 "mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 \
                  /dev/vda missing && mkfs.ext4 -q /dev/md0",
                 "linux_raid_member",
             )
-        },
-    },
-    Scenario {
-        name: "former-luks-volume",
-        fault: "the target is an open LUKS volume",
-        expected: "asked for, then installed",
-        archs: BOTH,
-        daily: false,
-        run: |bench| {
+        }),
+    Scenario::new("former-luks-volume")
+        .fault("the target is an open LUKS volume")
+        .expected("asked for, then installed")
+        .run(|fixture| {
             installs_over(
-                bench,
+                fixture,
                 "printf secret | cryptsetup luksFormat --batch-mode --type luks2 --pbkdf pbkdf2 \
                  --pbkdf-force-iterations 1000 /dev/vda - && \
                  printf secret | cryptsetup open --key-file - /dev/vda locked && \
                  mkfs.ext4 -q /dev/mapper/locked",
                 "crypto_LUKS",
             )
-        },
-    },
-    Scenario {
-        name: "former-zfs-member",
-        fault: "the target has the labels of a ZFS pool",
-        expected: "asked for, then installed",
-        archs: BOTH,
-        daily: false,
-        run: |bench| installs_over(bench, &zfs_labels(), "zfs_member"),
-    },
-    Scenario {
-        name: "old-file-systems-at-our-offsets",
-        fault: "old file systems begin exactly where the new partitions do; no table tells of them",
-        expected: "asked for, then installed; no old file is left",
-        archs: BOTH,
-        daily: false,
-        run: |bench| {
+        }),
+    Scenario::new("former-zfs-member")
+        .fault("the target has the labels of a ZFS pool")
+        .expected("asked for, then installed")
+        .run(|fixture| installs_over(fixture, &zfs_labels(), "zfs_member")),
+    Scenario::new("old-file-systems-at-our-offsets")
+        .fault("old file systems begin exactly where the new partitions do; no table tells of them")
+        .expected("asked for, then installed; no old file is left")
+        .run(|fixture| {
             let script = "for start in 1 513; do \
                 loop=$(losetup --find --show --offset ${start}MiB --sizelimit 400MiB /dev/vda) && \
                 mkfs.ext4 -q $loop && mkdir -p /run/old && mount $loop /run/old && \
                 echo old > /run/old/old-file && umount /run/old && losetup -d $loop || exit 1; \
                 done; sync";
-            installs_over(bench, script, "")
-        },
-    },
+            installs_over(fixture, script, "")
+        }),
 ];
 
-fn volume_group_over_two_disks(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.answers = Some(bench.answers("countdown = 600\nfinish = 'wait'")?);
-    let target = bench.disk("target")?;
-    let other = bench.disk("other")?;
+fn volume_group_over_two_disks(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine()?;
+    config.answers = Some(fixture.answers("countdown = 600\nfinish = 'wait'")?);
+    let target = fixture.disk("target")?;
+    let other = fixture.disk("other")?;
     config.disks = vec![target.clone(), other.clone()];
-    let mut vm = bench.start(&config, "install")?;
-    vm.state("choosing", 90)?;
+    let mut vm = fixture.start(&config, "install")?;
+    vm.state(state::CHOOSING_DISK, 90)?;
     vm.shell.run(
         "vgcreate -q tank /dev/vda /dev/vdb && \
          lvcreate -q -y -n gone -L 500M tank /dev/vda && \
@@ -89,12 +71,12 @@ fn volume_group_over_two_disks(bench: &Bench<'_>) -> Result<()> {
          echo precious > /run/kept/cat && umount /run/kept && sync && udevadm settle",
     )?;
     let before = digest(&other.image)?;
-    let (status, said) = vm.steer("SelectDisk oa{sv} /org/nixvm/Installer1/disks/vda 0")?;
+    let (status, said) = vm.call("SelectDisk oa{sv} /org/nixvm/Installer1/disks/vda 0")?;
     ensure!(status == 0, "the disk can't be chosen: {said}");
     vm.shell
         .run("nixvm-agent plan --json | jq --exit-status '.plan.target.condition == \"data\"'")?;
     vm.confirm()?;
-    finished(&mut vm)?;
+    await_installed(&mut vm)?;
     let kept = vm.shell.run(
         "vgchange -q --activate y --activationmode partial tank >/dev/null 2>&1; \
          mount -o ro,noload /dev/tank/kept /run/kept && cat /run/kept/cat && umount /run/kept",
@@ -103,7 +85,7 @@ fn volume_group_over_two_disks(bench: &Bench<'_>) -> Result<()> {
     vm.kill()?;
     unchanged(&other, &before)?;
     config.disks = vec![target];
-    boots(bench, &config)
+    boots(fixture, &config)
 }
 
 /// A script that writes what a pool of one disk has: there are no ZFS tools for Debian's kernel.
@@ -146,20 +128,20 @@ fn zfs_labels() -> String {
 
 /// Lets `script` put something on the target, and installs over it once that is confirmed; what is
 /// on the disk has to be called by the name of `signature`.
-fn installs_over(bench: &Bench<'_>, script: &str, signature: &str) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.answers = Some(bench.answers("countdown = 600")?);
-    let target: Disk = bench.disk("target")?;
+fn installs_over(fixture: &Fixture<'_>, script: &str, signature: &str) -> Result<()> {
+    let mut config = fixture.machine()?;
+    config.answers = Some(fixture.answers("countdown = 600")?);
+    let target: Disk = fixture.disk("target")?;
     config.disks = vec![target.clone()];
-    let mut vm = bench.start(&config, "install")?;
-    vm.event("countdown", 90, |event| event["event"] == "countdown")?;
+    let mut vm = fixture.start(&config, "install")?;
+    await_countdown(&mut vm)?;
     vm.shell.run(script)?;
     vm.event("the plan for the former member", 90, |event| {
-        event["event"] == "plan"
+        event["event"] == event::PLAN
             && event["plan"]["target"]["condition"] == "data"
             && event["plan"]["target"]["erases"].to_string().contains(signature)
     })?;
-    // RAID notes a little later that nobody writes any more.
+    // RAID marks its array clean a little after the last write.
     vm.shell.run(
         "sync; written() { awk '{ print $7 }' /sys/block/vda/stat; }; \
          until before=$(written); sleep 2; [ \"$before\" = \"$(written)\" ]; do :; done",
@@ -168,9 +150,8 @@ fn installs_over(bench: &Bench<'_>, script: &str, signature: &str) -> Result<()>
     vm.shell.run("sleep 5")?;
     unchanged(&target, &before)?;
     vm.confirm()?;
-    finished(&mut vm)?;
-    vm.wait_off(60)?;
-    let mut vm = super::install::boots_as(bench, &config, &crate::inside::Expected::default())?;
+    await_installed_and_off(&mut vm)?;
+    let mut vm = boots_as(fixture, &config, &crate::guest_checks::Expected::default())?;
     let (_, old) = vm.shell.try_run("find / -xdev -name old-file")?;
     ensure!(old.is_empty(), "an old file is left: {old}");
     vm.kill()

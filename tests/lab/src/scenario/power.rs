@@ -1,78 +1,63 @@
 //! The power goes → what the next start of the ISO makes of the disk.
 
-use std::time::{Duration, Instant};
+use anyhow::{Result, ensure};
 
-use anyhow::{Result, bail, ensure};
-use serde_json::Value;
+use super::Scenario;
+use super::steps::{Next, boots, next};
+use crate::fixture::Fixture;
+use crate::words::{event, outcome};
 
-use super::install::boots;
-use super::{BOTH, Scenario};
-use crate::bench::Bench;
-use crate::vm::Vm;
-
-/// A scenario that cuts the power in one step.
-macro_rules! cut {
-    ($name:literal, $step:literal, $daily:literal) => {
-        Scenario {
-            name: $name,
-            fault: concat!("the power goes in the step ", $step),
-            expected: "the next start of the ISO starts over by itself, or the whole system boots",
-            archs: BOTH,
-            daily: $daily,
-            run: |bench| power_cut(bench, $step),
-        }
-    };
-}
+const STARTS_OVER_OR_BOOTS: &str =
+    "the next start of the ISO starts over by itself, or the whole system boots";
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    cut!("power-cut-partition", "partition", false),
-    cut!("power-cut-configure", "configure", false),
-    cut!("power-cut-system", "system", true),
-    cut!("power-cut-account", "account", false),
-    cut!("power-cut-boot-loader", "boot-loader", false),
-    cut!("power-cut-verify", "verify", false),
-    cut!("power-cut-handover", "handover", true),
+    Scenario::new("power-cut-partition")
+        .fault("the power is cut in the step partition")
+        .expected(STARTS_OVER_OR_BOOTS)
+        .run(|fixture| power_cut(fixture, "partition")),
+    Scenario::new("power-cut-configure")
+        .fault("the power is cut in the step configure")
+        .expected(STARTS_OVER_OR_BOOTS)
+        .run(|fixture| power_cut(fixture, "configure")),
+    Scenario::new("power-cut-system")
+        .fault("the power is cut in the step system")
+        .expected(STARTS_OVER_OR_BOOTS)
+        .daily()
+        .run(|fixture| power_cut(fixture, "system")),
+    Scenario::new("power-cut-account")
+        .fault("the power is cut in the step account")
+        .expected(STARTS_OVER_OR_BOOTS)
+        .run(|fixture| power_cut(fixture, "account")),
+    Scenario::new("power-cut-boot-loader")
+        .fault("the power is cut in the step boot-loader")
+        .expected(STARTS_OVER_OR_BOOTS)
+        .run(|fixture| power_cut(fixture, "boot-loader")),
+    Scenario::new("power-cut-verify")
+        .fault("the power is cut in the step verify")
+        .expected(STARTS_OVER_OR_BOOTS)
+        .run(|fixture| power_cut(fixture, "verify")),
+    Scenario::new("power-cut-handover")
+        .fault("the power is cut in the step handover")
+        .expected(STARTS_OVER_OR_BOOTS)
+        .daily()
+        .run(|fixture| power_cut(fixture, "handover")),
 ];
 
-fn power_cut(bench: &Bench<'_>, step: &str) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "cut")?;
-    vm.event(step, 180, |event| event["event"] == "step-started" && event["step"] == step)?;
+fn power_cut(fixture: &Fixture<'_>, step: &str) -> Result<()> {
+    let config = fixture.machine_with_disk()?;
+    let mut vm = fixture.start(&config, "cut")?;
+    vm.event(step, 180, |event| event["event"] == event::STEP_STARTED && event["step"] == step)?;
     vm.kill()?;
 
-    let mut vm = bench.start(&config, "again")?;
+    let mut vm = fixture.start(&config, "again")?;
     match next(&mut vm, 180)? {
         Next::Installed => vm.kill()?,
         Next::Verdict(verdict) => {
             // The power may have gone between the receipt and the loader.
-            let whole = step == "handover" && verdict["outcome"] == "installed-already";
-            ensure!(whole || verdict["outcome"] == "finished", "it ended so: {verdict}");
+            let whole = step == "handover" && verdict["outcome"] == outcome::ALREADY_INSTALLED;
+            ensure!(whole || verdict["outcome"] == outcome::INSTALLED, "unexpected end: {verdict}");
             vm.wait_off(60)?;
         }
     }
-    boots(bench, &config)
-}
-
-/// What becomes of a machine that is left alone.
-pub(super) enum Next {
-    /// It shows the installed system's login prompt.
-    Installed,
-    /// The installer came to a verdict.
-    Verdict(Value),
-}
-
-/// Waits until an installer has come to a verdict or an installed system asks for a login.
-pub(super) fn next(vm: &mut Vm, seconds: u64) -> Result<Next> {
-    let deadline = Instant::now() + vm.accelerator.time(seconds);
-    let tick = Duration::from_millis(500);
-    while Instant::now() < deadline {
-        if vm.serial.text().contains("nixvm login: ") {
-            return Ok(Next::Installed);
-        }
-        if let Some(verdict) = vm.verdict_within(tick)? {
-            return Ok(Next::Verdict(verdict));
-        }
-    }
-    bail!("neither an installer's verdict nor a login prompt came");
+    boots(fixture, &config)
 }

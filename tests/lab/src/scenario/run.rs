@@ -1,4 +1,4 @@
-//! Scenarios → their outcomes, several machines at a time, in `matrix.md` and `matrix.json`.
+//! Scenarios → their results, several machines at a time, in `matrix.md` and `matrix.json`.
 //!
 //! What passed is not tried again while neither the ISO nor the lab has changed, so a run that was cut
 //! off goes on where it was.
@@ -13,33 +13,33 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Scenario;
-use crate::bench::Bench;
 use crate::build::{Arch, Lab};
 use crate::cache::Key;
+use crate::fixture::Fixture;
 use crate::say;
 
-/// What became of a scenario.
+/// The result of a scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct ScenarioResult {
     /// The scenario's name.
     pub name: String,
     /// The machine's architecture.
     pub arch: String,
     /// What was done to the machine.
     pub fault: String,
-    /// How it had to end.
+    /// The expected end.
     pub expected: String,
-    /// How it ended: the same, or what went wrong.
+    /// The actual end: `as expected`, or what went wrong.
     pub got: String,
     /// Whether it ended as expected.
     pub pass: bool,
     /// How long it took.
     pub seconds: f64,
-    /// What it was tried with: the ISO and the lab.
+    /// Digest of the ISO and the lab that it was run with.
     pub tried_with: String,
 }
 
-/// Runs scenarios and keeps what became of them.
+/// Runs scenarios and writes their results.
 pub struct Runner<'a> {
     /// The lab.
     pub lab: &'a Lab,
@@ -54,11 +54,11 @@ pub struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Tries `scenarios`; all of them, whatever becomes of each.
+    /// Runs all of `scenarios`, also after one has failed.
     ///
     /// # Errors
     /// The ISO can't be built, or the results can't be written.
-    pub fn run(&self, scenarios: &[&Scenario]) -> Result<Vec<Outcome>> {
+    pub fn run(&self, scenarios: &[&Scenario]) -> Result<Vec<ScenarioResult>> {
         let iso = self.lab.iso(self.arch)?;
         crate::vm::accel::best(self.arch)?;
         let tried_with = tried_with(&iso)?;
@@ -106,12 +106,12 @@ impl Runner<'_> {
         Ok(results)
     }
 
-    fn try_one(&self, scenario: &Scenario, iso: &Path, tried_with: &str) -> Outcome {
+    fn try_one(&self, scenario: &Scenario, iso: &Path, tried_with: &str) -> ScenarioResult {
         let started = Instant::now();
         let folder = self.folder.join(self.arch.name()).join(scenario.name);
-        let result = Bench::new(self.lab, self.arch, iso, folder.clone()).and_then(|bench| {
-            (scenario.run)(&bench)?;
-            bench.tidy()
+        let result = Fixture::new(self.lab, self.arch, iso, folder.clone()).and_then(|fixture| {
+            (scenario.run)(&fixture)?;
+            fixture.tidy()
         });
         let seconds = (started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
         let (pass, got) = match &result {
@@ -123,7 +123,7 @@ impl Runner<'_> {
         } else {
             say!("FAIL  {} ({seconds:.0} s): {got}; see {}", scenario.name, folder.display());
         }
-        Outcome {
+        ScenarioResult {
             name: scenario.name.to_owned(),
             arch: self.arch.name().to_owned(),
             fault: scenario.fault.to_owned(),
@@ -135,7 +135,7 @@ impl Runner<'_> {
         }
     }
 
-    fn known(&self) -> Vec<Outcome> {
+    fn known(&self) -> Vec<ScenarioResult> {
         // What can't be read is tried again.
         fs::read_to_string(self.folder.join("matrix.json"))
             .ok()
@@ -144,7 +144,7 @@ impl Runner<'_> {
     }
 
     /// Writes the results; those of other architectures and scenarios stay.
-    fn write(&self, results: &[Outcome]) -> Result<()> {
+    fn write(&self, results: &[ScenarioResult]) -> Result<()> {
         let mut all = self.known_elsewhere(results);
         all.extend_from_slice(results);
         let order: Vec<_> = super::all().iter().map(|scenario| scenario.name).collect();
@@ -157,9 +157,10 @@ impl Runner<'_> {
         fs::write(self.folder.join("matrix.md"), table(&all)).with_context(about)
     }
 
-    fn known_elsewhere(&self, results: &[Outcome]) -> Vec<Outcome> {
-        let again =
-            |one: &Outcome| results.iter().any(|new| new.name == one.name && new.arch == one.arch);
+    fn known_elsewhere(&self, results: &[ScenarioResult]) -> Vec<ScenarioResult> {
+        let again = |one: &ScenarioResult| {
+            results.iter().any(|new| new.name == one.name && new.arch == one.arch)
+        };
         let mut known = self.known();
         known.retain(|one| !again(one));
         known
@@ -167,9 +168,9 @@ impl Runner<'_> {
 }
 
 /// The results as a table for people; a dot marks what `cargo xtask test` runs.
-fn table(outcomes: &[Outcome]) -> String {
+fn table(outcomes: &[ScenarioResult]) -> String {
     let mut text = String::from(
-        "| scenario | machine | what is done to it | has to end so | passed | seconds |\n\
+        "| scenario | machine | what is done to it | expected | passed | seconds |\n\
          |---|---|---|---|---|---|\n",
     );
     for one in outcomes {
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_table_has_a_row_each_and_no_cell_breaks_it() {
-        let outcome = Outcome {
+        let outcome = ScenarioResult {
             name: "x".into(),
             arch: "x86_64".into(),
             fault: "a|b".into(),

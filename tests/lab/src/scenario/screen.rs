@@ -1,89 +1,78 @@
-//! The screen on tty1: whoever sits at the keyboard sees what is meant, and gets what was chosen.
+//! The screen on tty1: keys at the keyboard → pages on the screen, and the install they ask for.
 //!
 //! What is on the screen is read from the console's own memory, `/dev/vcs1`; pictures of every page are
-//! left in `screens/` for people to look at.
+//! left in `screens/`.
 
 use anyhow::{Context, Result, ensure};
 
-use super::disks::choose_install;
-use super::install::{boots, boots_as, fill_target};
-use super::{Scenario, X86_64};
-use crate::bench::{Bench, digest, unchanged};
-use crate::inside::Expected;
+use super::Scenario;
+use super::steps::{boots, boots_as, choose_install, fill_target};
+use crate::build::Arch;
+use crate::fixture::{Fixture, digest, unchanged};
+use crate::guest_checks::Expected;
 use crate::vm::Vm;
 use crate::vm::config::{Config, Firmware};
+use crate::words::{event, outcome, state};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "keyboard-install",
-        fault: "four disks, one with data; disk, consent and password are typed, with mistakes",
-        expected: "installs on the disk that was named and on no other; the typed password logs in",
-        archs: X86_64,
-        daily: false,
-        run: |bench| keyboard_install(bench, false),
-    },
-    Scenario {
-        name: "keyboard-install-80x25",
-        fault: "the same on a screen of 80 columns and 25 lines",
-        expected: "the same",
-        archs: X86_64,
-        daily: false,
-        run: |bench| keyboard_install(bench, true),
-    },
-    Scenario {
-        name: "screen-after-failure",
-        fault: "a failure; then a shell, a kernel message and a hangup on tty1; then the key to retry",
-        expected: "the screen comes back each time, from the same agent; the retry installs",
-        archs: X86_64,
-        daily: false,
-        run: |bench| after_failure(bench, false),
-    },
-    Scenario {
-        name: "screen-after-failure-80x25",
-        fault: "the same on a screen of 80 columns and 25 lines",
-        expected: "the same",
-        archs: X86_64,
-        daily: false,
-        run: |bench| after_failure(bench, true),
-    },
-    Scenario {
-        name: "screen-of-an-installed-machine",
-        fault: "nobody chooses a password; then the ISO is started again, to install anew",
-        expected: "the made-up password waits to be read; installing anew asks for the disk's name",
-        archs: X86_64,
-        daily: false,
-        run: installed_machine,
-    },
-    Scenario {
-        name: "screen-on-bios-80x25",
-        fault: "booted by a BIOS on a screen of 80 columns and 25 lines; then the key to switch off",
-        expected: "refused with where to enable UEFI; switched off",
-        archs: X86_64,
-        daily: false,
-        run: bios,
-    },
+    Scenario::new("keyboard-install")
+        .fault("four disks, one with data; disk, consent and password are typed, with mistakes")
+        .expected("installs on the disk that was named and on no other; the typed password logs in")
+        .only_on(Arch::X86_64)
+        .run(|fixture| keyboard_install(fixture, false)),
+    Scenario::new("keyboard-install-80x25")
+        .fault("the same on a screen of 80 columns and 25 lines")
+        .expected("the same")
+        .only_on(Arch::X86_64)
+        .run(|fixture| keyboard_install(fixture, true)),
+    Scenario::new("screen-after-failure")
+        .fault(
+            "a failure; then a shell, a kernel message and a hangup on tty1; then the key to retry",
+        )
+        .expected("the screen comes back each time, from the same agent; the retry installs")
+        .only_on(Arch::X86_64)
+        .run(|fixture| after_failure(fixture, false)),
+    Scenario::new("screen-after-failure-80x25")
+        .fault("the same on a screen of 80 columns and 25 lines")
+        .expected("the same")
+        .only_on(Arch::X86_64)
+        .run(|fixture| after_failure(fixture, true)),
+    Scenario::new("screen-of-an-installed-machine")
+        .fault("no password is chosen; then the ISO is started again, to install anew")
+        .expected(
+            "the generated password stays on the screen; installing anew asks for the disk's name",
+        )
+        .only_on(Arch::X86_64)
+        .run(installed_machine),
+    Scenario::new("screen-on-bios-80x25")
+        .fault(
+            "booted by a BIOS on a screen of 80 columns and 25 lines; then the key to switch off",
+        )
+        .expected("refused with where to enable UEFI; switched off")
+        .only_on(Arch::X86_64)
+        .run(bios),
 ];
 
 /// A password with a space in it, as people type them.
 const TYPED: &str = "secret one";
 
-fn keyboard_install(bench: &Bench<'_>, small: bool) -> Result<()> {
-    let mut config = machine(bench, small)?;
+fn keyboard_install(fixture: &Fixture<'_>, small: bool) -> Result<()> {
+    let mut config = machine(fixture, small)?;
     config.answers = None;
     let disks = [
-        bench.disk("first")?,
-        bench.disk("target")?,
-        bench.disk("third")?,
-        bench.disk_of("tiny", 100 << 20)?,
+        fixture.disk("first")?,
+        fixture.disk("target")?,
+        fixture.disk("third")?,
+        fixture.disk_of("tiny", 100 << 20)?,
     ];
     config.disks = disks.to_vec();
-    let mut vm = bench.start(&config, "install")?;
-    vm.state("choosing", 90)?;
+    let mut vm = fixture.start(&config, "install")?;
+    vm.state(state::CHOOSING_DISK, 90)?;
     vm.shell.run(
         "sgdisk -n 1:0:+100M -t 1:ef00 -c 1:EFI -n 2:0:0 -c 2:'home of Ada' /dev/vdb && \
          udevadm settle && mkfs.vfat -n SYSTEM /dev/vdb1 && mkfs.ext4 -q -L photos /dev/vdb2 && sync",
     )?;
-    // The install does not end before somebody has thought of stopping it.
+    // Keeps the install from ending before the dialog to cancel it was opened.
     vm.shell.run(
         "real=$(command -v nixos-install) && mkdir -p /usr/local/bin && \
          printf '%s\\n' '#!/bin/sh' 'until [ -e /run/go ]; do sleep 0.1; done' \
@@ -92,13 +81,13 @@ fn keyboard_install(bench: &Bench<'_>, small: bool) -> Result<()> {
     )?;
     let others = [0, 2, 3].map(|place| disks[place].clone());
     let before = others.iter().map(|disk| digest(&disk.image)).collect::<Result<Vec<_>>>()?;
-    let screen = &mut Screen { vm: &mut vm, bench };
+    let screen = &mut Console { vm: &mut vm, fixture };
     screen.shows("ext4 \"photos\"", "01-choosing")?;
     screen.press(&["down"])?;
     screen.shows("\\x10 2 /dev/vdb", "02-second")?;
     screen.press(&["ret"])?;
     screen.shows("This disk is not blank", "03-consent")?;
-    screen.looks_at_it()?;
+    screen.pause_to_read()?;
     screen.press(&["i"])?;
     screen.shows("Type vdb and press Enter", "04-erase")?;
     screen.type_text("vda\n")?;
@@ -120,13 +109,13 @@ fn keyboard_install(bench: &Bench<'_>, small: bool) -> Result<()> {
     screen.shows(TYPED, "09-password-shown")?;
     screen.type_text(&format!("{TYPED}\n"))?;
     screen.shows("The password is set", "10-password-set")?;
-    screen.looks_at_it()?;
+    screen.pause_to_read()?;
     screen.press(&["c"])?;
     screen.shows("Cancel the install\\?", "11-cancel")?;
     screen.press(&["esc"])?;
     screen.vm.shell.run("touch /run/go")?;
-    screen.vm.state("finished", 180)?;
-    screen.looks_at_it()?;
+    screen.vm.state(state::INSTALLED, 180)?;
+    screen.pause_to_read()?;
     screen.press(&["x"])?;
     screen.shows("Press Enter to restart", "12-finished")?;
     screen.press(&["l"])?;
@@ -140,25 +129,25 @@ fn keyboard_install(bench: &Bench<'_>, small: bool) -> Result<()> {
     }
     config.disks = vec![disks[1].clone()];
     let expected = Expected { password: TYPED.to_owned(), ..Expected::default() };
-    boots_as(bench, &config, &expected)?.kill()
+    boots_as(fixture, &config, &expected)?.kill()
 }
 
-fn after_failure(bench: &Bench<'_>, small: bool) -> Result<()> {
-    let mut config = machine(bench, small)?;
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "install")?;
+fn after_failure(fixture: &Fixture<'_>, small: bool) -> Result<()> {
+    let mut config = machine(fixture, small)?;
+    config.disks = vec![fixture.disk("target")?];
+    let mut vm = fixture.start(&config, "install")?;
     fill_target(&mut vm)?;
     let verdict = vm.verdict(120)?;
-    ensure!(verdict["outcome"] == "failed", "it did not fail: {verdict}");
+    ensure!(verdict["outcome"] == outcome::FAILED, "it did not fail: {verdict}");
     let agent = vm.shell.run("systemctl show --property MainPID --value nixvm-agent")?;
-    let screen = &mut Screen { vm: &mut vm, bench };
+    let screen = &mut Console { vm: &mut vm, fixture };
     screen.shows("The install failed", "1-failed")?;
     screen.press(&["l"])?;
     screen.shows("No space left", "2-log")?;
     screen.press(&["esc"])?;
     screen.shows("What to do", "3-back")?;
 
-    let noise = "message that nobody wants here";
+    let noise = "kernel message over the screen";
     // The first begins where the cursor is, and may be broken at the line's end.
     let say = format!("for _ in 1 2; do echo '<2>a {noise}' > /dev/kmsg; done");
     screen.vm.shell.run(&say)?;
@@ -187,46 +176,46 @@ fn after_failure(bench: &Bench<'_>, small: bool) -> Result<()> {
     ensure!(now == agent, "the agent was restarted: {agent} is {now} now");
 
     screen.press(&["r"])?;
-    screen.vm.state("installing", 60)?;
+    screen.vm.state(state::INSTALLING, 60)?;
     screen.shows("Partition and format", "10-retry")?;
     vm.event("the good end", 180, |event| {
-        event["event"] == "attempt-ended" && event["outcome"] == "finished"
+        event["event"] == event::ATTEMPT_ENDED && event["outcome"] == outcome::INSTALLED
     })?;
     vm.wait_off(60)?;
-    boots(bench, &config)
+    boots(fixture, &config)
 }
 
-fn installed_machine(bench: &Bench<'_>) -> Result<()> {
-    let mut config = machine(bench, false)?;
-    let answers = bench.folder.join("answers.toml");
+fn installed_machine(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = machine(fixture, false)?;
+    let answers = fixture.folder.join("answers.toml");
     std::fs::write(&answers, "countdown = 3\n")?;
     config.answers = Some(answers.clone());
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "install")?;
-    vm.state("finished", 240)?;
-    let screen = &mut Screen { vm: &mut vm, bench };
+    config.disks = vec![fixture.disk("target")?];
+    let mut vm = fixture.start(&config, "install")?;
+    vm.state(state::INSTALLED, 240)?;
+    let screen = &mut Console { vm: &mut vm, fixture };
     screen.shows("made up for you", "1-made-up")?;
-    // Time is what this is about: longer than any countdown of an unattended install.
+    // Longer than any countdown of an unattended install.
     screen.vm.shell.run("sleep 15")?;
     screen.shows("made up for you", "2-still-there")?;
     screen.press(&["ret"])?;
     vm.wait_off(60)?;
 
     // Firmware that knows of no earlier start: the install made the disk the next one.
-    config.firmware = bench.firmware("lost")?;
+    config.firmware = fixture.firmware("lost")?;
     config.cd_first = true;
     std::fs::write(&answers, "finish = 'wait'\n")?;
     let before = digest(&config.disks[0].image)?;
-    let mut vm = bench.start(&config, "again")?;
+    let mut vm = fixture.start(&config, "again")?;
     choose_install(&mut vm)?;
-    vm.state("installed-already", 90)?;
-    let screen = &mut Screen { vm: &mut vm, bench };
+    vm.state(state::ALREADY_INSTALLED, 90)?;
+    let screen = &mut Console { vm: &mut vm, fixture };
     screen.shows("This machine is installed already", "3-installed-already")?;
     screen.press(&["i"])?;
     screen.shows("Install anew", "4-which-disk")?;
     screen.press(&["ret"])?;
     screen.shows("This disk is not blank", "5-consent")?;
-    screen.looks_at_it()?;
+    screen.pause_to_read()?;
     screen.press(&["i"])?;
     screen.shows("Type vda and press Enter", "6-erase")?;
     screen.press(&["ret"])?;
@@ -235,44 +224,42 @@ fn installed_machine(bench: &Bench<'_>) -> Result<()> {
     unchanged(&config.disks[0], &before)
 }
 
-fn bios(bench: &Bench<'_>) -> Result<()> {
-    let mut config = machine(bench, true)?;
+fn bios(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = machine(fixture, true)?;
     config.firmware = Firmware::Bios;
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "bios")?;
-    vm.state("refused", 90)?;
-    let screen = &mut Screen { vm: &mut vm, bench };
+    config.disks = vec![fixture.disk("target")?];
+    let mut vm = fixture.start(&config, "bios")?;
+    vm.state(state::REFUSED, 90)?;
+    let screen = &mut Console { vm: &mut vm, fixture };
     screen.shows("Enable EFI/UEFI in VM settings", "refused")?;
     screen.press(&["o"])?;
     vm.wait_off(60)
 }
 
 /// A machine with the least memory that is asked for, and a screen of 160x50 or 80x25 characters.
-fn machine(bench: &Bench<'_>, small: bool) -> Result<Config> {
-    let mut config = bench.machine()?;
+fn machine(fixture: &Fixture<'_>, small: bool) -> Result<Config> {
+    let mut config = fixture.machine()?;
     config.memory_mib = 1024;
     if small {
-        for setting in ["xres=640", "yres=400"] {
-            config.extra.extend(["-global".to_owned(), format!("VGA.{setting}")]);
-        }
+        config.shrink_screen();
     }
     Ok(config)
 }
 
-/// Somebody in front of a machine.
-struct Screen<'a, 'b> {
+/// Keyboard and screen of a machine.
+struct Console<'a, 'b> {
     vm: &'a mut Vm,
-    bench: &'a Bench<'b>,
+    fixture: &'a Fixture<'b>,
 }
 
-impl Screen<'_, '_> {
+impl Console<'_, '_> {
     fn press(&mut self, keys: &[&str]) -> Result<()> {
         self.vm.qmp.press(keys)
     }
 
-    /// Lets a moment pass: a key that comes within a second of the last one and after a page has
-    /// changed was meant for the page before, and is not taken.
-    fn looks_at_it(&mut self) -> Result<()> {
+    /// Waits 1.5 s. The agent ignores a key that comes within a second of the last one on a page that
+    /// has changed since: it was meant for the page before.
+    fn pause_to_read(&mut self) -> Result<()> {
         self.vm.shell.run("sleep 1.5").map(|_| ())
     }
 
@@ -283,7 +270,7 @@ impl Screen<'_, '_> {
     /// Waits until a line of the screen matches `pattern`, and keeps a picture of it.
     fn shows(&mut self, pattern: &str, picture: &str) -> Result<()> {
         let shown = self.wait_for(&lines_with(pattern));
-        self.vm.screenshot(&self.bench.folder.join(format!("screens/{picture}.png")))?;
+        self.vm.screenshot(&self.fixture.folder.join(format!("screens/{picture}.png")))?;
         shown.with_context(|| format!("the screen does not show \"{pattern}\": {picture}.png"))
     }
 

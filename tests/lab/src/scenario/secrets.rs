@@ -2,48 +2,43 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::install::finished;
-use super::{BOTH, Scenario};
-use crate::bench::Bench;
-use crate::inside::PASSWORD_HASH;
+use super::Scenario;
+use super::steps::{await_countdown, await_installed};
+use crate::fixture::Fixture;
+use crate::guest_checks::PASSWORD_HASH;
 use crate::vm::Vm;
 use crate::vm::config::Config;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "secrets-stay-secret",
-        fault: "answers with a password's hash; processes, journal, log and events are searched",
-        expected: "the hash is in none of them, nor in the log on the target",
-        archs: BOTH,
-        daily: true,
-        run: secrets_stay_secret,
-    },
-    Scenario {
-        name: "password-made-up",
-        fault: "nobody says a password",
-        expected: "one is shown on the screen and nowhere else, and the first login has to change it",
-        archs: BOTH,
-        daily: true,
-        run: password_made_up,
-    },
+    Scenario::new("secrets-stay-secret")
+        .fault("answers with a password's hash; processes, journal, log and events are searched")
+        .expected("the hash is in none of them, nor in the log on the target")
+        .daily()
+        .run(secrets_stay_secret),
+    Scenario::new("password-generated")
+        .fault("answers without a password, and none is typed")
+        .expected(
+            "one is shown on the screen and nowhere else, and the first login has to change it",
+        )
+        .daily()
+        .run(password_generated),
 ];
 
 /// Everything in the live system that is written down while it installs.
 const WRITTEN: &str = "journalctl --boot --no-pager --output=export; cat /run/nixvm/*.log; \
     cat /run/nixvm/*.json 2>/dev/null; dmesg";
 
-fn secrets_stay_secret(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.answers = Some(bench.answers("countdown = 3\nfinish = 'wait'")?);
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "install")?;
-    vm.event("countdown", 90, |event| event["event"] == "countdown")?;
+fn secrets_stay_secret(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.answers = Some(fixture.answers("countdown = 3\nfinish = 'wait'")?);
+    let mut vm = fixture.start(&config, "install")?;
+    await_countdown(&mut vm)?;
     // All command lines and environments of all processes, again and again.
     vm.shell.run(
         "(while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; done \
           > /dev/shm/seen) & echo $! > /run/looking",
     )?;
-    finished(&mut vm)?;
+    await_installed(&mut vm)?;
     vm.shell.run("kill $(cat /run/looking)")?;
     // What tells this hash from others.
     let secret = PASSWORD_HASH.rsplit('$').next().context("the hash has parts")?;
@@ -58,7 +53,7 @@ fn secrets_stay_secret(bench: &Bench<'_>) -> Result<()> {
     ensure!(!vm.events.text().contains(secret), "the hash is in the events");
     vm.kill()?;
 
-    let mut vm = bench.start(&Config { cd: None, answers: None, ..config }, "boot")?;
+    let mut vm = fixture.start(&Config { cd: None, answers: None, ..config }, "boot")?;
     vm.serial.expect("nixvm login: ", vm.accelerator.time(60))?;
     let (_, files) =
         vm.shell.try_run(&format!("grep -rlF '{secret}' /var/log /boot /etc/nixos"))?;
@@ -67,15 +62,14 @@ fn secrets_stay_secret(bench: &Bench<'_>) -> Result<()> {
     vm.kill()
 }
 
-fn password_made_up(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.answers = Some(bench.folder.join("answers.toml"));
-    std::fs::write(bench.folder.join("answers.toml"), "countdown = 3\nfinish = 'wait'\n")?;
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "install")?;
-    finished(&mut vm)?;
+fn password_generated(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.answers = Some(fixture.folder.join("answers.toml"));
+    std::fs::write(fixture.folder.join("answers.toml"), "countdown = 3\nfinish = 'wait'\n")?;
+    let mut vm = fixture.start(&config, "install")?;
+    await_installed(&mut vm)?;
     let password = shown_password(&mut vm)?;
-    vm.screenshot(&bench.folder.join("screens/password.png"))?;
+    vm.screenshot(&fixture.folder.join("screens/password.png"))?;
     for (what, command) in [("journal and log", WRITTEN), ("serial console", "cat /dev/vcs2")] {
         let (_, count) = vm.shell.try_run(&format!("({command}) | grep -acF '{password}'"))?;
         ensure!(count == "0", "the password is in the {what}, {count} times");
@@ -84,9 +78,9 @@ fn password_made_up(bench: &Bench<'_>) -> Result<()> {
     ensure!(!vm.serial.text().contains(&password), "the password is on the serial console");
     vm.kill()?;
 
-    let mut vm = bench.start(&Config { cd: None, answers: None, ..config }, "boot")?;
+    let mut vm = fixture.start(&Config { cd: None, answers: None, ..config }, "boot")?;
     vm.serial.expect("nixvm login: ", vm.accelerator.time(60))?;
-    vm.serial.send("nixos\n")?;
+    vm.serial.send("ht\n")?;
     vm.serial.expect("Password: ", vm.accelerator.time(20))?;
     vm.serial.send(&format!("{password}\n"))?;
     let asked = ["required to change your password", "$ ", "incorrect"];
@@ -95,7 +89,7 @@ fn password_made_up(bench: &Bench<'_>) -> Result<()> {
     vm.kill()
 }
 
-/// Reads the made-up password off the screen: four groups of four letters.
+/// Reads the generated password off the screen: four groups of four letters.
 fn shown_password(vm: &mut Vm) -> Result<String> {
     let find = "grep -aoE '\\b[a-z]{4}-[a-z]{4}-[a-z]{4}-[a-z]{4}\\b' /dev/vcs1 | head -n 1";
     // The screen is drawn a moment after the event.

@@ -61,7 +61,7 @@ impl fmt::Display for Accelerator {
     }
 }
 
-/// The best accelerator for guests of `arch`: probed once and said on the terminal.
+/// The best accelerator for guests of `arch`: probed once and printed.
 ///
 /// # Errors
 /// QEMU can't be started at all, or says no version.
@@ -133,7 +133,7 @@ fn kvm_runs_firmware() -> Result<bool> {
             // OVMF's boot manager, when it has nothing to boot or offers its shell.
             let text = String::from_utf8_lossy(&text);
             if text.contains("BdsDxe") || text.contains("Shell>") {
-                let _nobody_waits = send.send(());
+                let _timed_out = send.send(());
             }
         }
     });

@@ -45,19 +45,19 @@ pub struct Disk {
     /// Bytes of a sector, where they are not 512.
     pub sector_bytes: Option<u32>,
     /// Where it can't be read or written.
-    pub fault: Option<Fault>,
+    pub fault: Option<IoFault>,
 }
 
 /// A place of a medium that answers with an I/O error, again and again.
 #[derive(Clone, Copy, Debug)]
-pub struct Fault {
+pub struct IoFault {
     /// Whether it can't be written or can't be read.
     pub write: bool,
     /// Byte offset.
     pub at: u64,
 }
 
-impl Fault {
+impl IoFault {
     /// The node that injects it, over `image`.
     pub(super) fn blockdev(self, name: &str, image: &str) -> String {
         format!(
@@ -85,12 +85,12 @@ pub struct Config {
     /// The CD in the drive.
     pub cd: Option<PathBuf>,
     /// Where that CD can't be read.
-    pub cd_fault: Option<Fault>,
+    pub cd_fault: Option<IoFault>,
     /// Disks from the start.
     pub disks: Vec<Disk>,
-    /// Whether the firmware is told to try the CD before the disks.
+    /// Whether the firmware's boot order has the CD before the disks.
     pub cd_first: bool,
-    /// Whether the firmware is told any order at all, or goes by its variables alone.
+    /// Whether QEMU hands the firmware a boot order; without one, its variables alone count.
     pub ordered: bool,
     /// A file that the guest sees as an answers file, by fw_cfg.
     pub answers: Option<PathBuf>,
@@ -126,6 +126,13 @@ impl Config {
             display: false,
             restart: false,
             extra: Vec::new(),
+        }
+    }
+
+    /// Gives the screen 80 columns and 25 lines instead of 160 and 50; on x86_64 only.
+    pub fn shrink_screen(&mut self) {
+        for setting in ["xres=640", "yres=400"] {
+            self.extra.extend(["-global".to_owned(), format!("VGA.{setting}")]);
         }
     }
 
@@ -178,7 +185,7 @@ impl Disk {
             "driver=raw,node-name={id}-node,discard=unmap,cache.no-flush=on,file.driver=file,\
              file.filename={image}"
         )];
-        let fault = |fault: Fault| fault.blockdev(&format!("{id}-fault"), &format!("{id}-node"));
+        let fault = |fault: IoFault| fault.blockdev(&format!("{id}-fault"), &format!("{id}-node"));
         nodes.extend(self.fault.map(fault));
         nodes
     }

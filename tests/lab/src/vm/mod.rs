@@ -2,12 +2,12 @@
 //! screen.
 
 pub mod accel;
+mod command_line;
 pub mod config;
+pub mod guest_shell;
 pub mod hardware;
-mod line;
 pub mod profile;
 pub mod qmp;
-pub mod shell;
 pub mod stream;
 
 use std::fs::File;
@@ -19,16 +19,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::words::event;
 use accel::Accelerator;
 use config::Config;
+use guest_shell::GuestShell;
 use qmp::Qmp;
-use shell::Shell;
 use stream::Stream;
 
 /// How long QEMU may take to open its sockets.
 const START: Duration = Duration::from_secs(30);
 
-/// How long a guest may take to tell about a failure.
+/// How long a guest may take for each log after a failure.
 const COLLECT: Duration = Duration::from_secs(60);
 
 /// A running virtual machine; it ends when this is dropped.
@@ -41,14 +42,14 @@ pub struct Vm {
     /// The agent's events.
     pub events: Stream,
     /// A root shell in the guest.
-    pub shell: Shell,
+    pub shell: GuestShell,
     /// How it is accelerated, which tells how long things take.
     pub accelerator: Accelerator,
     error_log: PathBuf,
     /// Where the logs are, and those of a failure.
     folder: PathBuf,
     name: String,
-    /// Whoever started the machine has ended it, or seen it end.
+    /// The machine was killed, or its end was awaited: no failure is left to collect logs for.
     settled: bool,
     _sockets: tempfile::TempDir,
 }
@@ -75,7 +76,7 @@ impl Vm {
         // A machine must not outlive a lab that was killed.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", config.program()])
-            .args(line::arguments(config, accelerator, sockets.path()))
+            .args(command_line::arguments(config, accelerator, sockets.path()))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -90,7 +91,7 @@ impl Vm {
             let serial = open("the serial console", "serial", &format!("serial-{name}.log"))?;
             let events = open("the event port", "events", "events.jsonl")?;
             let shell = open("the lab's shell", "shell", &format!("shell-{name}.log"))?;
-            Ok::<_, anyhow::Error>((qmp, serial, events, Shell::new(shell, accelerator)))
+            Ok::<_, anyhow::Error>((qmp, serial, events, GuestShell::new(shell, accelerator)))
         })();
         let (mut qmp, serial, events, shell) = connected.with_context(|| {
             let said = std::fs::read_to_string(&error_log).unwrap_or_default();
@@ -133,7 +134,7 @@ impl Vm {
                 if test(&event) {
                     return Some((end, Ok(event)));
                 }
-                if event["event"] == "attempt-ended" {
+                if event["event"] == event::ATTEMPT_ENDED {
                     return Some((end, Err(event)));
                 }
             }
@@ -149,7 +150,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::event`].
     pub fn state(&mut self, state: &str, seconds: u64) -> Result<Value> {
-        self.event(state, seconds, |event| event["event"] == "state" && event["to"] == state)
+        self.event(state, seconds, |event| event["event"] == event::STATE && event["to"] == state)
     }
 
     /// Waits for the verdict.
@@ -157,7 +158,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::event`].
     pub fn verdict(&mut self, seconds: u64) -> Result<Value> {
-        self.event("verdict", seconds, |event| event["event"] == "attempt-ended")
+        self.event("verdict", seconds, |event| event["event"] == event::ATTEMPT_ENDED)
     }
 
     /// The verdict, if it comes within `patience`.
@@ -170,7 +171,7 @@ impl Vm {
             for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
                 end += line.len();
                 let Ok(event) = serde_json::from_str::<Value>(line.trim()) else { continue };
-                if event["event"] == "attempt-ended" {
+                if event["event"] == event::ATTEMPT_ENDED {
                     return Some((end, event));
                 }
             }
@@ -178,11 +179,11 @@ impl Vm {
         })
     }
 
-    /// Calls a method of the agent's interface as root, by busctl's words for it and its arguments.
+    /// Calls a method of the agent's interface as root, given as busctl takes it: name, signature, arguments.
     ///
     /// # Errors
     /// The guest does not answer; what the agent answers is returned, with busctl's exit status.
-    pub fn steer(&mut self, call: &str) -> Result<(i32, String)> {
+    pub fn call(&mut self, call: &str) -> Result<(i32, String)> {
         const NAME: &str = "org.nixvm.Installer1";
         // A request may wait until all disks were looked at.
         self.shell.try_run(&format!(
@@ -190,8 +191,8 @@ impl Vm {
         ))
     }
 
-    /// Confirms the plan that the agent shows now, as somebody at a shell would: who is told that it
-    /// has changed looks again.
+    /// Confirms the plan that the agent shows now, by the command line; again if
+    /// it has changed meanwhile.
     ///
     /// # Errors
     /// It is refused, or the guest does not answer.
@@ -221,13 +222,21 @@ impl Vm {
         Ok(())
     }
 
-    /// Waits until the live system's screen shows `text`, and writes what it shows to a PNG file.
-    ///
-    /// An event is published a moment before the screen is drawn.
+    /// Waits until tty1 shows `text`, and writes what the screen shows to a PNG file.
     ///
     /// # Errors
-    /// It never shows that, or can't be had.
+    /// As [`Vm::await_screen`] and [`Vm::screenshot`].
     pub fn screen(&mut self, text: &str, file: &Path) -> Result<()> {
+        self.await_screen(text)?;
+        self.screenshot(file)
+    }
+
+    /// Waits until tty1 shows `text`, up to half a minute: an event is published a moment before the
+    /// screen is drawn.
+    ///
+    /// # Errors
+    /// The text does not appear, or the guest's shell does not answer.
+    pub fn await_screen(&mut self, text: &str) -> Result<()> {
         let find = format!("grep -qaF '{}' /dev/vcs1", text.replace('\'', r"'\''"));
         self.shell
             .run(&format!(
@@ -235,7 +244,7 @@ impl Vm {
                  {find} || {{ cat /dev/vcs1; false; }}"
             ))
             .with_context(|| format!("the screen does not show {text:?}"))?;
-        self.screenshot(file)
+        Ok(())
     }
 
     /// Waits until the machine has switched itself off or asked for a restart.
@@ -255,10 +264,10 @@ impl Vm {
     /// QEMU refuses.
     pub fn plug(&mut self, disk: &config::Disk, port: u32) -> Result<()> {
         for node in disk.blockdevs() {
-            self.qmp.execute("blockdev-add", line::as_json(&node))?;
+            self.qmp.execute("blockdev-add", command_line::as_json(&node))?;
         }
-        let description = line::device(disk, Some(&format!("port{port}")), port as usize);
-        let mut device = line::as_json(&description);
+        let description = command_line::device(disk, Some(&format!("port{port}")), port as usize);
+        let mut device = command_line::as_json(&description);
         // `-device` names its driver without a key.
         if let Some((driver, _)) = description.split_once(',') {
             device["driver"] = driver.into();
@@ -273,7 +282,7 @@ impl Vm {
     /// QEMU refuses.
     pub fn replug(&mut self, disk: &config::Disk, port: u32) -> Result<()> {
         for node in disk.blockdevs().iter().rev() {
-            let node = line::as_json(node);
+            let node = command_line::as_json(node);
             self.qmp.execute("blockdev-del", json!({ "node-name": node["node-name"] }))?;
         }
         self.plug(disk, port)
@@ -299,18 +308,18 @@ impl Vm {
         Ok(())
     }
 
-    /// What QEMU itself said.
+    /// The output of QEMU itself.
     pub fn qemu_log(&self) -> String {
         std::fs::read_to_string(&self.error_log).unwrap_or_default()
     }
 }
 
 impl Vm {
-    /// Keeps what the guest can tell about a failure; nothing of it must hide the failure itself.
+    /// Saves screen and logs after a failure. Its own errors are dropped, so that they do not hide it.
     fn collect(&mut self) {
         let name = self.name.clone();
         let _no_screen = self.screenshot(&self.folder.join(format!("failed-{name}.png")));
-        self.shell.patience = COLLECT;
+        self.shell.timeout = COLLECT;
         for (file, command) in [
             ("install", "cat /run/nixvm/install.log"),
             ("journal", "journalctl --boot --no-pager --lines 400"),

@@ -14,7 +14,7 @@ const ENOUGH_MIB: u32 = 2048;
 
 /// The order in which firmware looks for something to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum BootOrder {
     /// By its variables alone: what is not in them comes in the order of discovery.
     Variables,
     /// The CD at every start.
@@ -33,24 +33,24 @@ pub struct Profile {
     /// The memory of a new machine, in MiB.
     pub memory_mib: u32,
     /// The boot order.
-    pub order: Order,
+    pub order: BootOrder,
     /// What the disk is plugged into.
     pub disk: Bus,
     /// The disk's serial number.
     pub serial: Option<&'static str>,
     /// What the disk calls itself.
     pub model: Option<&'static str>,
-    /// What the agent has to detect, by its name in the events; `qemu` stands for `kvm` as well.
+    /// The hypervisor that the agent should detect, by its name in the events; `qemu` stands for `kvm` as well.
     pub hypervisor: &'static str,
     /// The line of the hardware file that turns guest tools on.
     pub tools: Option<&'static str>,
-    /// What the refusal of a BIOS has to name, where the product has a BIOS.
+    /// The setting that the refusal of a BIOS should name, where the product has a BIOS.
     pub uefi_setting: Option<&'static str>,
     chipset: &'static str,
     adapter: &'static str,
     cd: Medium,
     smbios: &'static [&'static str],
-    /// Whether CPUID has to say nothing, for it would say QEMU.
+    /// Whether CPUID's hypervisor bit is off: its leaf would name QEMU.
     hidden: bool,
 }
 
@@ -61,7 +61,7 @@ const QEMU: Profile = Profile {
     name: "qemu",
     arch: Arch::X86_64,
     memory_mib: 2048,
-    order: Order::Variables,
+    order: BootOrder::Variables,
     disk: Bus::Virtio,
     serial: None,
     model: None,
@@ -90,14 +90,14 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "virt-manager",
         memory_mib: 1024,
-        order: Order::DiskFirst,
+        order: BootOrder::DiskFirst,
         uefi_setting: Some("virt-manager: Overview > Firmware > UEFI"),
         ..QEMU
     },
-    Profile { name: "virt-manager", memory_mib: 1024, order: Order::DiskFirst, ..QEMU_ARM },
+    Profile { name: "virt-manager", memory_mib: 1024, order: BootOrder::DiskFirst, ..QEMU_ARM },
     Profile {
         name: "proxmox",
-        order: Order::DiskFirst,
+        order: BootOrder::DiskFirst,
         disk: Bus::Scsi,
         chipset: "pc",
         uefi_setting: Some("Proxmox: Hardware > BIOS > OVMF"),
@@ -106,7 +106,7 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "utm",
         memory_mib: 4096,
-        order: Order::CdFirst,
+        order: BootOrder::CdFirst,
         disk: Bus::Ide,
         adapter: "e1000",
         uefi_setting: Some("UTM: Settings > QEMU > UEFI Boot"),
@@ -115,14 +115,14 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "utm",
         memory_mib: 4096,
-        order: Order::CdFirst,
+        order: BootOrder::CdFirst,
         serial: Some("4F2B7E5D9A1C4E3F8B6D"),
         cd: Medium::Cd(Bus::Usb),
         ..QEMU_ARM
     },
     Profile {
         name: "parallels",
-        order: Order::DiskFirst,
+        order: BootOrder::DiskFirst,
         disk: Bus::Ide,
         adapter: "e1000",
         smbios: &[
@@ -135,7 +135,7 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "parallels",
-        order: Order::DiskFirst,
+        order: BootOrder::DiskFirst,
         disk: Bus::Sata,
         cd: Medium::Cd(Bus::Sata),
         adapter: "e1000",
@@ -149,7 +149,7 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "virtualbox",
         memory_mib: 512,
-        order: Order::CdFirst,
+        order: BootOrder::CdFirst,
         disk: Bus::Ide,
         serial: Some("VB1c2d3e4f-5a6b7c8d"),
         model: Some("VBOX HARDDISK"),
@@ -181,7 +181,7 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "vmware",
-        order: Order::DiskFirst,
+        order: BootOrder::DiskFirst,
         disk: Bus::Nvme,
         serial: Some("VMware_NVME_0000"),
         cd: Medium::Cd(Bus::Sata),
@@ -194,7 +194,7 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "apple-virtualization",
         memory_mib: 4096,
-        order: Order::CdFirst,
+        order: BootOrder::CdFirst,
         cd: Medium::Stick,
         smbios: &[
             "type=1,manufacturer=Apple Inc.,product=Apple Virtualization Generic Platform,version=1",
@@ -207,7 +207,7 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "hyper-v",
         memory_mib: 1024,
-        order: Order::CdFirst,
+        order: BootOrder::CdFirst,
         disk: Bus::Scsi,
         cd: Medium::Cd(Bus::Scsi),
         adapter: "e1000",
@@ -250,8 +250,8 @@ impl Profile {
             smbios: self.smbios,
         };
         config.memory_mib = self.memory_mib.max(if self.is_small() { ENOUGH_MIB } else { 0 });
-        config.ordered = self.order != Order::Variables;
-        config.cd_first = self.order == Order::CdFirst;
+        config.ordered = self.order != BootOrder::Variables;
+        config.cd_first = self.order == BootOrder::CdFirst;
         for disk in &mut config.disks {
             self.attach(disk);
         }
@@ -270,7 +270,7 @@ impl Profile {
         }
     }
 
-    /// What the agent has to say of who emulates this machine.
+    /// The hypervisor that the agent should detect.
     pub fn detected(&self, accelerator: Accelerator) -> &'static str {
         match (self.hypervisor, accelerator) {
             ("qemu", Accelerator::Kvm) => "kvm",

@@ -18,10 +18,10 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Takes up the protocol on `socket`, where QEMU listens.
+    /// Takes up the protocol on `socket`, on which QEMU listens.
     ///
     /// # Errors
-    /// Nobody answers.
+    /// There is no answer.
     pub fn connect(socket: &Path) -> Result<Self> {
         let stream = super::connect(socket)?;
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;

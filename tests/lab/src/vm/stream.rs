@@ -36,7 +36,7 @@ impl Stream {
     /// Reads from `socket`, where QEMU listens, to the end of `log`.
     ///
     /// # Errors
-    /// Nobody listens, or the log can't be written.
+    /// The socket can't be reached, or the log can't be written.
     pub fn open(name: &'static str, socket: &Path, log: &Path) -> Result<Self> {
         let stream = super::connect(socket)?;
         let writer = stream.try_clone()?;

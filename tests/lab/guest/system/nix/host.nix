@@ -1,5 +1,5 @@
 {
   hostname = "nixvm";
-  username = "nixos";
+  username = "ht";
   fullName = "";
 }

@@ -1,7 +1,7 @@
-//! Program and arguments → its output, with everything that it said kept in a log.
+//! Program and arguments → its output, with everything that it printed kept in a log.
 //!
 //! For the lab's own build steps. The log is `target/lab/commands.log`; an error carries the end of
-//! what the failed command said.
+//! the failed command's output.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -16,11 +16,11 @@ const TAIL: usize = 15;
 
 /// Starts commands and keeps their output.
 #[derive(Clone)]
-pub struct Shell {
+pub struct CommandLog {
     log: PathBuf,
 }
 
-impl Shell {
+impl CommandLog {
     /// Appends to the log file `log`, whose folder is made.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Shell {
     /// Runs a command that the caller has set up.
     ///
     /// # Errors
-    /// As [`Shell::run`].
+    /// As [`CommandLog::run`].
     pub fn run_command(&self, command: &mut Command) -> Result<()> {
         let line = describe(command);
         let mut log = self.open()?;
@@ -69,7 +69,7 @@ impl Shell {
     /// Runs a command and returns its standard output; its standard error goes to the log.
     ///
     /// # Errors
-    /// As [`Shell::run`], or its output is not UTF-8.
+    /// As [`CommandLog::run`], or its output is not UTF-8.
     pub fn output(&self, command: &mut Command) -> Result<String> {
         let line = describe(command);
         let mut log = self.open()?;
@@ -119,7 +119,7 @@ pub struct Chroot {
     binds: Vec<Bind>,
 }
 
-/// A folder of the host that is seen inside.
+/// A folder of the host that is mounted below the root folder.
 struct Bind {
     folder: PathBuf,
     at: String,

@@ -1,4 +1,4 @@
-//! A scenario → a folder of its own, with the machines and disks that it is tried with.
+//! A scenario → a folder of its own, with its machines and disks.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -10,15 +10,15 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::build::{Arch, Lab};
-use crate::inside::PASSWORD_HASH;
+use crate::guest_checks::PASSWORD_HASH;
 use crate::vm::Vm;
 use crate::vm::config::{self, Config, Disk, Firmware};
 
 /// A disk that the stand-in system fits on with room to spare.
 pub const DISK: u64 = 2 << 30;
 
-/// Where one scenario is tried.
-pub struct Bench<'a> {
+/// The folder, ISO and machines of one scenario.
+pub struct Fixture<'a> {
     /// The lab.
     pub lab: &'a Lab,
     /// The machines' architecture.
@@ -29,7 +29,7 @@ pub struct Bench<'a> {
     pub folder: PathBuf,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Fixture<'a> {
     /// Makes `folder` anew.
     ///
     /// # Errors
@@ -40,8 +40,8 @@ impl<'a> Bench<'a> {
         Ok(Self { lab, arch, iso: iso.to_owned(), folder })
     }
 
-    /// A machine with empty firmware variables, the ISO in its drive, no disk, and answers that say
-    /// no more than that nobody wants to wait.
+    /// A machine with empty firmware variables, the ISO in its drive, no disk, and answers with
+    /// the lab's password and a short countdown.
     ///
     /// # Errors
     /// The variables or the answers can't be written.
@@ -52,7 +52,15 @@ impl<'a> Bench<'a> {
         Ok(config)
     }
 
-    /// UEFI with empty variables, in a file of this name.
+    /// [`Fixture::machine`] with one blank disk, `target`.
+    ///
+    /// # Errors
+    /// As [`Fixture::machine`] and [`Fixture::disk`].
+    pub fn machine_with_disk(&self) -> Result<Config> {
+        Ok(Config { disks: vec![self.disk("target")?], ..self.machine()? })
+    }
+
+    /// UEFI with empty variables, in `NAME.fd`.
     ///
     /// # Errors
     /// The variables can't be written.
@@ -81,7 +89,7 @@ impl<'a> Bench<'a> {
         self.disk_of(id, DISK)
     }
 
-    /// A blank virtio disk of so many bytes.
+    /// A blank virtio disk of `bytes` bytes.
     ///
     /// # Errors
     /// Its image can't be made.
@@ -99,7 +107,7 @@ impl<'a> Bench<'a> {
         Vm::start(config, name, &self.folder)
     }
 
-    /// Removes the disks' images: a scenario that ended well needs them no more.
+    /// Removes disk images and firmware variables, which are only of use after a failure.
     ///
     /// # Errors
     /// One can't be removed.
@@ -129,7 +137,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Insists that not a byte of a disk image differs from what it was at `before`.
+/// Fails unless a disk image has the digest `before`.
 ///
 /// # Errors
 /// It does, or the image can't be read.

@@ -1,38 +1,36 @@
-//! Programs that watch and steer an install: over D-Bus and by the command line.
+//! Programs that watch and control an install: over D-Bus and by the command line.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::install::{boots, finished};
-use super::{BOTH, Scenario, X86_64};
-use crate::bench::Bench;
+use super::Scenario;
+use super::steps::{await_copy, await_countdown, await_installed, boots};
+use crate::build::Arch;
+use crate::fixture::Fixture;
 use crate::setup;
 use crate::vm::Vm;
+use crate::words::{event, key, outcome, state};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "steered-by-programs",
-        fault: "a second disk comes and goes; others than root call methods; a wrong token; the \
+    Scenario::new("steered-by-programs")
+        .fault(
+            "a second disk comes and goes; others than root call methods; a wrong token; the \
                 countdown, then the copy is cancelled; a retry: all by D-Bus and the command line",
-        expected: "each is followed or refused, every state is seen in order, and it installs",
-        archs: BOTH,
-        daily: true,
-        run: steered_by_programs,
-    },
-    Scenario {
-        name: "bus-load",
-        fault: "10,000 property reads, and 200 clients that connect and vanish, during the copy",
-        expected: "the copy takes no more than a tenth longer, and the journal has every event",
-        archs: X86_64,
-        daily: false,
-        run: bus_load,
-    },
+        )
+        .expected("each is followed or refused, every state is seen in order, and it installs")
+        .daily()
+        .run(steered_by_programs),
+    Scenario::new("bus-load")
+        .fault("10,000 property reads, and 200 clients that connect and vanish, during the copy")
+        .expected("the copy takes no more than a tenth longer, and the journal has every event")
+        .only_on(Arch::X86_64)
+        .run(bus_load),
 ];
 
-/// Runs what follows as somebody else than root.
-const NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+/// Runs what follows as a user other than root.
+const AS_NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
 
 /// The installer's object, for busctl.
 const OBJECT: &str = "org.nixvm.Installer1 /org/nixvm/Installer1";
@@ -47,12 +45,11 @@ const METHODS: [&str; 6] = [
     "Finish sa{sv} reboot 0",
 ];
 
-fn steered_by_programs(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.answers = Some(bench.answers("countdown = 3600\nfinish = 'wait'")?);
-    config.disks = vec![bench.disk("target")?];
-    let mut vm = bench.start(&config, "install")?;
-    vm.event("countdown", 90, |event| event["event"] == "countdown")?;
+fn steered_by_programs(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.answers = Some(fixture.answers("countdown = 3600\nfinish = 'wait'")?);
+    let mut vm = fixture.start(&config, "install")?;
+    await_countdown(&mut vm)?;
     let shell = &mut vm.shell;
     // The events' port does not wait for the bus.
     shell.run("until busctl --quiet status org.nixvm.Installer1; do sleep 0.2; done")?;
@@ -70,47 +67,47 @@ fn steered_by_programs(bench: &Bench<'_>) -> Result<()> {
          until [ -s /root/changes ]; do sleep 0.1; done",
     )?;
 
-    let second = bench.disk("second")?;
+    let second = fixture.disk("second")?;
     vm.plug(&second, 1)?;
-    vm.state("choosing", 60)?;
+    vm.state(state::CHOOSING_DISK, 60)?;
     let disks = vm.shell.run("nixvm-agent disks --json | jq -r '.[].name' | xargs")?;
     ensure!(disks.contains("vda") && disks.contains("vdb"), "the disks are {disks}");
     vm.shell.run("nixvm-agent select vda")?;
-    vm.state("consent", 60)?;
+    vm.state(state::COUNTDOWN, 60)?;
     vm.unplug("second")?;
     vm.event("the second disk's end", 60, |event| {
-        event["event"] == "disks" && !event.to_string().contains("\"vdb\"")
+        event["event"] == event::DISKS && !event.to_string().contains("\"vdb\"")
     })?;
     vm.shell.run("nixvm-agent cancel")?;
     vm.event("the countdown's stop", 60, |event| {
-        event["event"] == "state" && event["message"] == "The countdown was stopped."
+        event["event"] == event::STATE && event["message"] == "The countdown was stopped."
     })?;
 
     let watch = "( nixvm-agent watch --json > /root/watch; echo $? > /root/code ) &";
     vm.shell.run(watch)?;
     vm.confirm()?;
-    vm.event("copying", 90, |event| event["event"] == "step-started" && event["step"] == "system")?;
+    await_copy(&mut vm)?;
     vm.shell.run("nixvm-agent cancel")?;
     let verdict = vm.verdict(60)?;
-    ensure!(verdict["outcome"] == "cancelled", "it was not cancelled: {verdict}");
+    ensure!(verdict["outcome"] == outcome::CANCELLED, "it was not cancelled: {verdict}");
     let shell = &mut vm.shell;
     shell.run("until [ -s /root/code ]; do sleep 0.1; done")?;
     let code = shell.run("cat /root/code")?;
     ensure!(code == "4", "watch ended with {code}");
     let last = shell.run("tail -n 1 /root/watch | jq -r .outcome")?;
-    ensure!(last == "cancelled", "the last line that was watched is of {last}");
+    ensure!(last == "cancelled", "the last line of watch is of {last}");
 
     shell.run("nixvm-agent retry")?;
-    vm.state("consent", 60)?;
+    vm.state(state::COUNTDOWN, 60)?;
     vm.confirm()?;
-    finished(&mut vm)?;
+    await_installed(&mut vm)?;
     states_in_order(&mut vm)?;
     journal_is_complete(&mut vm)?;
     serial_console_is_plain(&vm)?;
     progress_is_honest(&vm)?;
     vm.shell.run("nixvm-agent finish poweroff")?;
     vm.wait_off(60)?;
-    boots(bench, &config)
+    boots(fixture, &config)
 }
 
 fn exits((code, said): (i32, String), expected: i32, what: &str) -> Result<()> {
@@ -118,27 +115,28 @@ fn exits((code, said): (i32, String), expected: i32, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Everybody reads, nobody but root calls methods.
+/// Every user can read, only root can call methods.
 fn others_only_read(vm: &mut Vm) -> Result<()> {
     for method in METHODS {
-        let call = format!("{NOBODY} busctl call {OBJECT} org.nixvm.Installer1 {method}");
+        let call = format!("{AS_NOBODY} busctl call {OBJECT} org.nixvm.Installer1 {method}");
         let (code, said) = vm.shell.try_run(&call)?;
         let denied = code != 0 && said.to_lowercase().contains("access denied");
         ensure!(denied, "{method} by another user ended with {code}: {said}");
     }
-    let read = format!("{NOBODY} busctl get-property {OBJECT} org.nixvm.Installer1 State");
+    let read = format!("{AS_NOBODY} busctl get-property {OBJECT} org.nixvm.Installer1 State");
     let state = vm.shell.run(&read)?;
-    ensure!(state == "s \"consent\"", "another user reads the state {state}");
-    vm.shell.run(&format!("{NOBODY} nixvm-agent status"))?;
-    exits(vm.shell.try_run(&format!("{NOBODY} nixvm-agent cancel"))?, 8, "another user's cancel")
+    ensure!(state == "s \"countdown\"", "another user reads the state {state}");
+    vm.shell.run(&format!("{AS_NOBODY} nixvm-agent status"))?;
+    exits(vm.shell.try_run(&format!("{AS_NOBODY} nixvm-agent cancel"))?, 8, "another user's cancel")
 }
 
-/// Every value that the state had, as somebody saw it who watched the property.
+/// Every value of the state, as seen by a client that watches the property.
 fn states_in_order(vm: &mut Vm) -> Result<()> {
     let seen =
         vm.shell.run("jq -r '.payload.data[1].State.data // empty' /root/changes | xargs")?;
-    let expected = "choosing consent installing cancelled consent installing finished";
-    ensure!(seen == expected, "the states that were seen: {seen}");
+    let expected = "choosing-disk countdown awaiting-confirmation installing cancelled countdown \
+                    installing installed";
+    ensure!(seen == expected, "the states were: {seen}");
     Ok(())
 }
 
@@ -153,7 +151,7 @@ fn journal_is_complete(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// The serial console had a whole line for each step, beside whatever its shell said.
+/// The serial console has a whole line for each step, among the output of its shell.
 fn serial_console_is_plain(vm: &Vm) -> Result<()> {
     let text = vm.serial.text();
     for step in 1..=7 {
@@ -168,41 +166,42 @@ fn serial_console_is_plain(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of each attempt never go back, are of one total, and reach it once where it ended well.
+/// The bytes of each attempt never decrease, have one total, and reach it once if it succeeds.
 fn progress_is_honest(vm: &Vm) -> Result<()> {
     let text = vm.events.text();
     let records: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).with_context(|| format!("no record: {line}")))
         .collect::<Result<_>>()?;
-    for attempt in records.split(|record| record["event"] == "attempt-started").skip(1) {
+    for attempt in records.split(|record| record["event"] == event::ATTEMPT_STARTED).skip(1) {
         let progress: Vec<(u64, u64)> = attempt
             .iter()
-            .filter(|record| record["event"] == "progress")
-            .filter_map(|one| Some((one["bytes_done"].as_u64()?, one["bytes_total"].as_u64()?)))
+            .filter(|record| record["event"] == event::PROGRESS)
+            .filter_map(|one| {
+                Some((one[key::BYTES_DONE].as_u64()?, one[key::BYTES_TOTAL].as_u64()?))
+            })
             .collect();
         ensure!(progress.is_sorted(), "the bytes go back: {progress:?}");
         let same = progress.windows(2).all(|pair| pair[0].1 == pair[1].1);
         ensure!(same, "the total changes: {progress:?}");
         let whole = progress.iter().filter(|(done, total)| done == total).count();
-        let verdict = attempt.iter().find(|record| record["event"] == "attempt-ended");
-        if verdict.is_some_and(|verdict| verdict["outcome"] == "finished") {
+        let verdict = attempt.iter().find(|record| record["event"] == event::ATTEMPT_ENDED);
+        if verdict.is_some_and(|verdict| verdict["outcome"] == outcome::INSTALLED) {
             ensure!(whole == 1, "the total is reached {whole} times: {progress:?}");
         }
     }
     Ok(())
 }
 
-fn bus_load(bench: &Bench<'_>) -> Result<()> {
-    let mut config = bench.machine()?;
-    config.answers = Some(bench.answers("countdown = 3\nfinish = 'wait'")?);
-    config.disks = vec![bench.disk("target")?];
-    let load = load_generator(bench)?;
+fn bus_load(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.answers = Some(fixture.answers("countdown = 3\nfinish = 'wait'")?);
+    let load = load_generator(fixture)?;
     config.extra.push("-fw_cfg".to_owned());
     config.extra.push(format!("name=opt/org.nixvm.lab/bus-load,file={}", load.display()));
-    let mut vm = bench.start(&config, "install")?;
+    let mut vm = fixture.start(&config, "install")?;
     // The first copy fills the caches; what follows is alike but for the load.
-    finished(&mut vm)?;
+    await_installed(&mut vm)?;
     vm.shell.run(
         "cp /sys/firmware/qemu_fw_cfg/by_name/opt/org.nixvm.lab/bus-load/raw /root/bus-load && \
          chmod +x /root/bus-load",
@@ -217,7 +216,7 @@ fn bus_load(bench: &Bench<'_>) -> Result<()> {
         "copy {quiet:.1} s and {quiet_again:.1} s when quiet, {loaded:.1} s under load: {ratio:.2} \
          ({load})"
     );
-    std::fs::write(bench.folder.join("load.txt"), &said)?;
+    std::fs::write(fixture.folder.join("load.txt"), &said)?;
     let done: Value = serde_json::from_str(&load).with_context(|| load.clone())?;
     ensure!(done["reads"] == 10_000 && done["clients"] == 200, "the load was {load}");
     journal_is_complete(&mut vm)?;
@@ -228,25 +227,25 @@ fn bus_load(bench: &Bench<'_>) -> Result<()> {
 /// Installs once more on the same disk; returns the seconds that the copy took.
 fn copy_again(vm: &mut Vm, meanwhile: Option<&str>) -> Result<f64> {
     vm.shell.run("nixvm-agent select vda")?;
-    vm.event("the plan", 60, |event| event["event"] == "plan")?;
+    vm.event("the plan", 60, |event| event["event"] == event::PLAN)?;
     vm.confirm()?;
-    vm.event("copying", 90, |event| event["event"] == "step-started" && event["step"] == "system")?;
+    await_copy(vm)?;
     if let Some(command) = meanwhile {
         vm.shell.run(command)?;
     }
     let end = vm.event("the copy's end", 180, |event| {
-        event["event"] == "step-finished" && event["step"] == "system"
+        event["event"] == event::STEP_FINISHED && event["step"] == "system"
     })?;
-    finished(vm)?;
-    end["duration_seconds"].as_f64().context("the copy took no time")
+    await_installed(vm)?;
+    end[key::DURATION_SECONDS].as_f64().context("the copy took no time")
 }
 
 /// Compiles the program that makes the load.
-fn load_generator(bench: &Bench<'_>) -> Result<PathBuf> {
+fn load_generator(fixture: &Fixture<'_>) -> Result<PathBuf> {
     let mut cargo = setup::cargo();
-    cargo.current_dir(&bench.lab.project);
+    cargo.current_dir(&fixture.lab.project);
     cargo.args(["build", "--release", "--quiet", "--package", "nixvm-agent"]);
     cargo.args(["--example", "bus-load"]);
-    bench.lab.shell.run_command(&mut cargo)?;
-    Ok(bench.lab.project.join("target/release/examples/bus-load"))
+    fixture.lab.commands.run_command(&mut cargo)?;
+    Ok(fixture.lab.project.join("target/release/examples/bus-load"))
 }

@@ -7,20 +7,20 @@ use anyhow::{Context, Result, bail};
 use super::accel::Accelerator;
 use super::stream::Stream;
 
-/// Seconds that a command may take on a real machine.
-const PATIENCE: u64 = 60;
+/// Seconds that a command may take on a real machine, before scaling for emulation.
+const COMMAND_SECONDS: u64 = 60;
 
 /// A root shell in the guest.
-pub struct Shell {
+pub struct GuestShell {
     stream: Stream,
     /// How long a command may take.
-    pub patience: Duration,
+    pub timeout: Duration,
     count: u64,
 }
 
-impl Shell {
+impl GuestShell {
     pub(super) fn new(stream: Stream, accelerator: Accelerator) -> Self {
-        Self { stream, patience: accelerator.time(PATIENCE), count: 0 }
+        Self { stream, timeout: accelerator.time(COMMAND_SECONDS), count: 0 }
     }
 
     /// Runs a command in the guest; returns what it printed, trimmed.
@@ -50,7 +50,7 @@ impl Shell {
             self.count
         ))?;
         self.stream
-            .wait(&format!("`{command}`"), self.patience, |text| {
+            .wait(&format!("`{command}`"), self.timeout, |text| {
                 let start = text.find(&begin)? + begin.len();
                 let stop = start + text[start..].find(&end)?;
                 let after = stop + end.len();

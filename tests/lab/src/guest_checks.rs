@@ -1,13 +1,12 @@
-//! A machine that booted from its own disk → whether it is the one that was asked for.
+//! A machine that booted from its own disk → whether it matches the answers.
 //!
-//! Looks from two sides: through the serial console as somebody who logs in, and from inside as
-//! root.
+//! It is checked from two sides: by a login on the serial console, and from inside as root.
 
 use anyhow::{Context, Result, ensure};
 
 use crate::vm::Vm;
 
-/// What an installed machine has to be.
+/// Identity and password that an installed machine should have.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// Its host name.
@@ -30,7 +29,7 @@ impl Default for Expected {
     fn default() -> Self {
         Self {
             hostname: "nixvm".to_owned(),
-            username: "nixos".to_owned(),
+            username: "ht".to_owned(),
             password: PASSWORD.to_owned(),
             keys: Vec::new(),
         }
@@ -41,7 +40,7 @@ impl Expected {
     /// Logs in on the serial console.
     ///
     /// # Errors
-    /// There is no prompt, or the password is not taken.
+    /// There is no prompt, or the password is not accepted.
     pub fn log_in(&self, vm: &mut Vm) -> Result<()> {
         let Self { hostname, username, password, .. } = self;
         let prompt = format!("{hostname} login: ");
@@ -51,16 +50,16 @@ impl Expected {
         vm.serial.send(&format!("{password}\n"))?;
         // login(1) throws away what is typed before the shell's prompt.
         let shell = vm.serial.expect_any(&["$ ", "incorrect"], vm.accelerator.time(20))?;
-        ensure!(shell == 0, "the account's password is not taken");
+        ensure!(shell == 0, "the account's password is not accepted");
         vm.serial.send("echo logged-in-as-$USER\n")?;
         vm.serial.expect(&format!("logged-in-as-{username}"), vm.accelerator.time(20))?;
         Ok(())
     }
 
-    /// Looks at everything that an install has to leave behind.
+    /// Checks everything that an install leaves behind.
     ///
     /// # Errors
-    /// Something is not as it has to be.
+    /// Something differs; the error says what, and both values.
     pub fn check(&self, vm: &mut Vm) -> Result<()> {
         let shell = &mut vm.shell;
         same("the host name", &shell.run("hostname")?, &self.hostname)?;

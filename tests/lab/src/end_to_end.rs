@@ -1,5 +1,7 @@
-//! An ISO → a machine that was installed from it, booted from its own disk, logged in to and looked
-//! at from inside. What `cargo xtask vm` does.
+//! An ISO → a machine installed from it, booted from its own disk, logged in to and checked from
+//! inside: `cargo xtask vm`.
+//!
+//! Pictures are taken at events, once the screen shows them, never after a fixed time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +12,14 @@ use anyhow::{Context, Result, anyhow, ensure};
 use nixvm_answers::document;
 use serde_json::{Map, Value, json};
 
-use crate::bench::Bench;
 use crate::build::{Arch, Lab};
-use crate::inside::{Expected, PASSWORD_HASH};
+use crate::fixture::Fixture;
+use crate::guest_checks::{Expected, PASSWORD_HASH};
 use crate::say;
 use crate::vm::Vm;
 use crate::vm::config::{Config, Firmware};
 use crate::vm::profile::Profile;
+use crate::words::{event, key, outcome, state};
 
 /// What to install, and on what.
 pub struct Options {
@@ -51,31 +54,31 @@ pub fn run(lab: &Lab, options: &Options, folder: &Path) -> Result<()> {
         }
         None => lab.iso(options.arch)?,
     };
-    let bench = Bench::new(lab, options.arch, &iso, folder.to_owned())?;
+    let fixture = Fixture::new(lab, options.arch, &iso, folder.to_owned())?;
     let mut summary = Summary::new(folder);
-    let result = travel(&bench, options, &mut summary);
+    let result = install_and_boot(&fixture, options, &mut summary);
     let verdict = match &result {
         Ok(()) => "logged in".to_owned(),
         Err(error) => format!("failed: {error:#}"),
     };
     summary.set("verdict", json!(verdict))?;
     if !options.keep && result.is_ok() {
-        bench.tidy()?;
+        fixture.tidy()?;
     }
     say!("{} See {}", if result.is_ok() { "Done." } else { "Failed." }, folder.display());
     result
 }
 
-fn travel(bench: &Bench<'_>, options: &Options, summary: &mut Summary) -> Result<()> {
-    crate::build::link(&bench.iso, &bench.folder.join("installer.iso"))?;
-    // Another ISO does not have the lab's shell inside.
+fn install_and_boot(fixture: &Fixture<'_>, options: &Options, summary: &mut Summary) -> Result<()> {
+    crate::build::link(&fixture.iso, &fixture.folder.join("installer.iso"))?;
+    // Another ISO has no shell for the lab.
     let stand_in = options.iso.is_none();
-    let config = machine(bench, options)?;
+    let config = machine(fixture, options)?;
     summary.set("versions", versions(&config))?;
 
     let mut phase = Phase::start(summary);
-    let mut vm = bench.start(&config, "install")?;
-    install(&mut vm, stand_in, &mut phase, &bench.folder)?;
+    let mut vm = fixture.start(&config, "install")?;
+    install(&mut vm, stand_in, &mut phase, &fixture.folder)?;
     vm.wait_off(60)?;
     phase.lap("shutdown")?;
 
@@ -83,54 +86,75 @@ fn travel(bench: &Bench<'_>, options: &Options, summary: &mut Summary) -> Result
     if let Some(profile) = options.profile {
         profile.make_bootable(&mut installed);
     }
-    let mut vm = bench.start(&installed, "boot")?;
+    let mut vm = fixture.start(&installed, "boot")?;
     let expected = expected(options)?;
     expected.log_in(&mut vm)?;
-    vm.screenshot(&bench.folder.join("screens/4-login.png"))?;
     phase.lap("boot to login")?;
     say!("logged in as {}", expected.username);
+    if stand_in && options.password.is_none() {
+        log_in_on_screen(&mut vm, &expected).context("cannot log in on tty1")?;
+    }
+    vm.screenshot(&fixture.folder.join("screens/4-login.png"))?;
     if stand_in {
         expected.check(&mut vm)?;
         phase.lap("checks from inside")?;
     } else {
-        say!("this is not the lab's own ISO: the system is not looked at from inside");
+        say!("this is not the lab's own ISO: the system is not checked from inside");
     }
     vm.kill()
 }
 
-/// Follows an install to its good end, with pictures.
+/// Follows an install to its successful end, with pictures.
 fn install(vm: &mut Vm, stand_in: bool, phase: &mut Phase<'_>, folder: &Path) -> Result<()> {
     phase.summary.set("accelerator", json!(vm.accelerator.to_string()))?;
     let screens = folder.join("screens");
-    let ready = vm.event("first screen", 60, |event| event["event"] == "screen-ready")?;
-    phase.summary.set("first-screen-seconds", ready["duration_seconds"].clone())?;
+    // Another ISO has no shell through which the lab could read the screen.
+    let picture = |vm: &mut Vm, shows: &str, name: &str| match stand_in {
+        true => vm.screen(shows, &screens.join(name)),
+        false => vm.screenshot(&screens.join(name)),
+    };
+    let ready = vm.event("first screen", 60, |event| event["event"] == event::SCREEN_READY)?;
+    phase.summary.set("first-screen-seconds", ready[key::DURATION_SECONDS].clone())?;
     phase.lap("power-on to first screen")?;
-    vm.event("countdown", 60, |event| event["event"] == "countdown")?;
-    if stand_in {
-        vm.screen("The install begins", &screens.join("1-countdown.png"))?;
-    } else {
-        vm.screenshot(&screens.join("1-countdown.png"))?;
-    }
-    vm.state("installing", 60)?;
+    vm.event("countdown", 60, |event| event["event"] == event::COUNTDOWN)?;
+    picture(vm, "The install begins", "1-countdown.png")?;
+    vm.state(state::INSTALLING, 60)?;
     phase.lap("countdown")?;
-    vm.event("copying", 60, |event| event["event"] == "step-started" && event["step"] == "system")?;
-    vm.screenshot(&screens.join("2-copying.png"))?;
+    // A third of the bytes: the bar, the rate and the time left are on the screen by then.
+    vm.event("a third of the copy", 120, |event| {
+        let bytes = |key| event[key].as_u64().unwrap_or_default();
+        event["event"] == event::PROGRESS
+            && bytes(key::BYTES_DONE) > 0
+            && 3 * bytes(key::BYTES_DONE) >= bytes(key::BYTES_TOTAL)
+    })?;
+    picture(vm, " copied", "2-copying.png")?;
     let verdict = vm.verdict(120)?;
-    vm.screenshot(&screens.join("3-finished.png"))?;
-    phase.summary.set("peak-resident-bytes", verdict["peak_resident_bytes"].clone())?;
-    ensure!(verdict["outcome"] == "finished", "the install ended so: {verdict}");
+    phase.summary.set("peak-resident-bytes", verdict[key::PEAK_RESIDENT_BYTES].clone())?;
+    ensure!(verdict["outcome"] == outcome::INSTALLED, "the install did not succeed: {verdict}");
+    picture(vm, "is installed", "3-installed.png")?;
     phase.lap("install")?;
     say!("installed; restarting");
     Ok(())
 }
 
-fn machine(bench: &Bench<'_>, options: &Options) -> Result<Config> {
-    let mut config = bench.machine()?;
+/// Logs in on tty1 as a user does at the keyboard, and runs a command.
+fn log_in_on_screen(vm: &mut Vm, expected: &Expected) -> Result<()> {
+    vm.await_screen(&format!("{} login:", expected.hostname))?;
+    vm.qmp.type_text(&format!("{}\n", expected.username))?;
+    vm.await_screen("Password:")?;
+    vm.qmp.type_text(&format!("{}\n", expected.password))?;
+    vm.await_screen("$")?;
+    vm.qmp.type_text("id\n")?;
+    vm.await_screen("uid=1000")
+}
+
+fn machine(fixture: &Fixture<'_>, options: &Options) -> Result<Config> {
+    let mut config = fixture.machine()?;
     if options.bios {
         config.firmware = Firmware::Bios;
     }
     for (position, size) in options.disks.iter().enumerate() {
-        config.disks.push(bench.disk_of(&format!("disk{position}"), *size)?);
+        config.disks.push(fixture.disk_of(&format!("disk{position}"), *size)?);
     }
     if let Some(profile) = options.profile {
         profile.apply(&mut config);
@@ -147,7 +171,7 @@ fn machine(bench: &Bench<'_>, options: &Options) -> Result<Config> {
         // Before any table of the file's own.
         text.insert_str(0, &format!("password-hash = '{PASSWORD_HASH}'\n"));
     }
-    let file = bench.folder.join("answers.toml");
+    let file = fixture.folder.join("answers.toml");
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     config.answers = Some(file);
     config.display = options.display;
@@ -168,7 +192,7 @@ fn expected(options: &Options) -> Result<Expected> {
     Ok(expected)
 }
 
-/// What the run was made with, as far as it can be told.
+/// Versions of the programs that took part, where they can be found out.
 fn versions(config: &Config) -> Value {
     let first_line = |program: &str, arguments: &[&str]| -> Option<String> {
         let output = Command::new(program).args(arguments).output().ok()?;
@@ -200,7 +224,7 @@ impl Summary {
     }
 }
 
-/// Times the phases of a journey.
+/// Times the phases of the run.
 struct Phase<'a> {
     summary: &'a mut Summary,
     seconds: Map<String, Value>,
