@@ -26,15 +26,15 @@ pub(crate) fn session() -> (Session, InstallerHandle) {
     let context = SessionContext {
         manifest,
         machine: machine(),
-        found: Vec::new(),
+        source_answers: Vec::new(),
         attached: watch::Sender::new(Attached::default()).subscribe(),
         rescan: None,
         requests,
         publisher: Publisher::new(Vec::new()),
         log: Arc::new(Log::open(log.path()).expect("the log can be opened")),
         account: watch::Sender::new(Account::default()),
-        screen: true,
-        checkpoint: log.path().with_extension("checkpoint"),
+        has_screen: true,
+        checkpoint_path: log.path().with_extension("checkpoint"),
         install: |_| Box::pin(std::future::pending()),
     };
     (Session::new(context), handle)

@@ -37,7 +37,7 @@ async fn others_read_and_root_steers() {
         assert!(!output.status.success(), "{method:?}");
         assert!(text(&output.stderr).to_lowercase().contains("access error"), "{output:?}");
     }
-    let set = daemon.busctl_as_nobody("set-property", &[INTERFACE, "State", "s", "finished"]);
+    let set = daemon.busctl_as_nobody("set-property", &[INTERFACE, "State", "s", "installed"]);
     assert!(!set.status.success());
     for command in ["select", "confirm", "answers", "finish"] {
         assert!(agent.asked.try_recv().is_err(), "{command}");

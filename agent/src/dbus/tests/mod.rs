@@ -160,7 +160,7 @@ async fn a_whole_install_is_told_in_order() {
         let texts = values[name].iter().map(|v| String::try_from(v.try_clone().unwrap()).unwrap());
         texts.collect::<Vec<_>>()
     };
-    assert_eq!(texts("State"), ["consent", "installing", "finished"]);
+    assert_eq!(texts("State"), ["countdown", "installing", "installed"]);
     assert_eq!(texts("Step"), Step::ALL.map(|step| step.name().to_owned()));
     assert_eq!(texts("Target"), ["/dev/vda"]);
     assert_eq!(texts("ConsentToken"), [testing::plan("vda").token(), String::new()]);

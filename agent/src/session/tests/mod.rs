@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::command::Cancelled;
+use crate::disk::Disk;
 use crate::disk::watch::Attached;
-use crate::event::Record;
-use crate::event::Step;
+use crate::event::{Record, State, Step};
 use crate::install::TargetState;
 use crate::machine::Firmware;
 use crate::request::{InstallerHandle, Request, RequestError};
@@ -38,14 +38,14 @@ impl Fixture {
         let devices = disks.iter().map(|disk| disk.device.clone()).collect();
         let attached = watch::Sender::new(Attached { devices, ..Attached::default() });
         session.context.attached = attached.subscribe();
-        session.disks = disks;
-        session.requested = Some(document::parse(answers.as_bytes(), Source::Request));
+        session.inventory.disks = disks;
+        session.user.answers = Some(document::parse(answers.as_bytes(), Source::Request));
         change(&mut session);
         let records = session.context.publisher.records();
         let work = tokio::spawn(async move {
             loop {
-                if let Some(leave) = session.act().await? {
-                    return Ok(leave);
+                if let Some(exit) = session.step().await? {
+                    return Ok(exit);
                 }
             }
         });
@@ -81,7 +81,7 @@ impl Fixture {
 
 /// What comes before the first step of an install that begins by itself.
 const BEGINNING: [&str; 6] =
-    ["state consent", "plan", "countdown", "state installing", "installing", "password"];
+    ["state countdown", "plan", "countdown", "state installing", "installing", "password"];
 
 fn after_beginning(rest: &[&str]) -> Vec<String> {
     BEGINNING.iter().chain(rest).map(|kind| (*kind).to_owned()).collect()
@@ -110,7 +110,8 @@ async fn finished() {
     for step in Step::ALL {
         expected.extend([format!("begun {step}"), format!("done {step}")]);
     }
-    expected.extend(["state finished", "finish-scheduled", "verdict finished"].map(str::to_owned));
+    expected
+        .extend(["state installed", "finish-scheduled", "verdict installed"].map(str::to_owned));
     assert_eq!(fixture.told().await, expected);
 }
 
@@ -179,7 +180,7 @@ async fn installed_already() {
     let mut disk = testing::disk("vda");
     disk.content.receipt = Some(Receipt::default());
     let fixture = Fixture::start(vec![disk], "", |_| {});
-    let expected = ["state installed-already", "finish-scheduled", "verdict installed-already"];
+    let expected = ["state already-installed", "finish-scheduled", "verdict already-installed"];
     assert_eq!(fixture.told().await, expected);
 }
 
@@ -190,10 +191,10 @@ async fn nothing_ends_while_somebody_is_awaited() {
     assert_eq!(fixture.kinds, ["state waiting-for-disk"]);
     let mut fixture = Fixture::start(vec![testing::disk("vda"), testing::disk("vdb")], "", |_| {});
     fixture.until(|event| matches!(event, Event::State { .. })).await;
-    assert_eq!(fixture.kinds, ["state choosing"]);
+    assert_eq!(fixture.kinds, ["state choosing-disk"]);
     let mut fixture = Fixture::start(vec![testing::disk("vda")], "erase = 'confirm'", |_| {});
     fixture.until(|event| matches!(event, Event::Plan { .. })).await;
-    assert_eq!(fixture.kinds, ["state consent", "plan"]);
+    assert_eq!(fixture.kinds, ["state awaiting-confirmation", "plan"]);
     assert!(fixture.records.is_empty() && !fixture.work.is_finished());
 }
 
@@ -202,15 +203,15 @@ fn asking(answers: &str) -> (Session, (watch::Sender<Attached>, InstallerHandle)
     let (mut session, handle) = testing::session();
     let attached = watch::Sender::new(Attached::default());
     session.context.attached = attached.subscribe();
-    session.disks = vec![testing::disk("vda")];
-    session.requested = Some(document::parse(answers.as_bytes(), Source::Request));
+    session.inventory.disks = vec![testing::disk("vda")];
+    session.user.answers = Some(document::parse(answers.as_bytes(), Source::Request));
     (session, (attached, handle))
 }
 
 /// Asks for something, and returns where the answer arrives.
 fn take(session: &mut Session, request: Request) -> oneshot::Receiver<Result<(), RequestError>> {
     let (reply, answer) = oneshot::channel();
-    session.take(Message { request, reply });
+    session.handle_request(Message { request, reply });
     answer
 }
 
@@ -218,25 +219,29 @@ fn take(session: &mut Session, request: Request) -> oneshot::Receiver<Result<(),
 async fn a_confirmation_of_what_has_changed_counts_for_nothing_later() {
     let (mut session, _others) = asking("erase = 'confirm'");
     let status = session.context.publisher.status();
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     let token = status.borrow().token.clone();
     let mut answer = take(&mut session, Request::Confirm { token: token.clone() });
     assert!(answer.try_recv().is_err(), "it was answered before the disks were looked at");
-    let digest = std::mem::replace(&mut session.disks[0].content.digest, "other".to_owned());
-    assert!(session.act().now_or_never().is_none());
+    let digest =
+        std::mem::replace(&mut session.inventory.disks[0].content.digest, "other".to_owned());
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(answer.try_recv(), Ok(Err(RequestError::WrongToken)));
-    session.disks[0].content.digest = digest;
-    assert!(session.act().now_or_never().is_none());
-    assert_eq!((status.borrow().state, &status.borrow().token), (State::Consent, &token));
+    session.inventory.disks[0].content.digest = digest;
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(
+        (status.borrow().state, &status.borrow().token),
+        (State::AwaitingConfirmation, &token)
+    );
 }
 
 #[tokio::test]
 async fn whoever_chose_a_disk_that_is_gone_is_told_so() {
     let (mut session, _others) = asking("");
-    session.disks.push(testing::disk("vdb"));
+    session.inventory.disks.push(testing::disk("vdb"));
     let mut answer = take(&mut session, Request::Select { disk: "vdb".to_owned() });
-    session.disks.pop();
-    assert!(session.act().now_or_never().is_none());
+    session.inventory.disks.pop();
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(
         answer.try_recv(),
         Ok(Err(RequestError::NoSuchDisk { disk: "/dev/vdb".to_owned() }))
@@ -247,19 +252,20 @@ async fn whoever_chose_a_disk_that_is_gone_is_told_so() {
 async fn a_countdown_that_nobody_could_see_begins_anew() {
     let (mut session, _others) = asking("countdown = 600");
     let status = session.context.publisher.status();
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(600));
     let elapsed = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
     // The disks were looked at for longer than it was.
-    session.countdown.as_mut().unwrap().end = elapsed;
-    assert!(session.act().now_or_never().is_none());
+    let Phase::Countdown(countdown) = &mut session.phase else { panic!("it counts down") };
+    countdown.end = elapsed;
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(3));
     // Somebody plugged in another disk, and took it away again.
-    session.disks.push(testing::disk("vdb"));
-    assert!(session.act().now_or_never().is_none());
-    assert_eq!(status.borrow().state, State::Choosing);
-    session.disks.pop();
-    assert!(session.act().now_or_never().is_none());
+    session.inventory.disks.push(testing::disk("vdb"));
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::ChoosingDisk);
+    session.inventory.disks.pop();
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(600));
 }
 
@@ -269,13 +275,13 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
     session.context.install =
         |_| Box::pin(async { fails(Step::Configure, anyhow::anyhow!("no space left")) });
     let status = session.context.publisher.status();
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     let token = status.borrow().token.clone();
     take(&mut session, Request::Confirm { token });
-    assert!(session.act().await.unwrap().is_none());
+    assert!(session.step().await.unwrap().is_none());
     take(&mut session, Request::Retry);
     let mut records = session.context.publisher.records();
-    assert!(session.act().await.unwrap().is_none());
+    assert!(session.step().await.unwrap().is_none());
     let kinds: Vec<_> = std::iter::from_fn(|| records.try_recv().ok())
         .map(|record| record.event.name().to_owned())
         .collect();
@@ -283,11 +289,11 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
 
     // What was meant as another try is forgotten once there is a choice.
     take(&mut session, Request::Retry);
-    session.disks.push(testing::disk("vdb"));
-    assert!(session.act().now_or_never().is_none());
+    session.inventory.disks.push(testing::disk("vdb"));
+    assert!(session.step().now_or_never().is_none());
     for disk in ["vdb", "vda"] {
         take(&mut session, Request::Select { disk: disk.to_owned() });
-        assert!(session.act().now_or_never().is_none());
+        assert!(session.step().now_or_never().is_none());
         assert_eq!(status.borrow().countdown, Some(600), "{disk}");
         assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, disk);
     }
@@ -296,19 +302,53 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
 #[tokio::test]
 async fn who_is_answered_sees_what_came_of_it() {
     let (mut session, _others) = asking("erase = 'confirm'");
-    session.disks.push(testing::disk("vdb"));
+    session.inventory.disks.push(testing::disk("vdb"));
     let status = session.context.publisher.status();
-    assert!(session.act().now_or_never().is_none());
-    assert_eq!(status.borrow().state, State::Choosing);
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::ChoosingDisk);
     let mut answer = take(&mut session, Request::Select { disk: "vdb".to_owned() });
     assert!(answer.try_recv().is_err(), "there is no plan yet");
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(answer.try_recv(), Ok(Ok(())));
     assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, "vdb");
     let token = status.borrow().token.clone();
     let mut answer = take(&mut session, Request::Confirm { token });
     assert!(answer.try_recv().is_err(), "it has not begun yet");
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(answer.try_recv(), Ok(Ok(())));
+    assert_eq!(status.borrow().state, State::Installing);
+}
+
+#[tokio::test]
+async fn a_refusal_shows_no_earlier_plan_and_takes_no_token_of_it() {
+    let (mut session, _others) = asking("erase = 'confirm'");
+    let status = session.context.publisher.status();
+    assert!(session.step().now_or_never().is_none());
+    let token = status.borrow().token.clone();
+    assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, "vda");
+    // The answers that the plan came of are gone, and those that are left have a mistake.
+    session.user.answers = Some(document::parse(b"countdown = 'x'", Source::Request));
+    assert!(session.step().now_or_never().is_none());
+    let now = status.borrow().clone();
+    assert_eq!((now.state, now.plan, &*now.token), (State::Refused, None, ""));
+    let mut answer = take(&mut session, Request::Confirm { token });
+    assert_eq!(answer.try_recv(), Ok(Err(RequestError::WrongState { state: "refused" })));
+}
+
+#[tokio::test]
+async fn a_countdown_that_is_stopped_awaits_confirmation_of_the_same_plan() {
+    let (mut session, _others) = asking("countdown = 600");
+    let status = session.context.publisher.status();
+    assert!(session.step().now_or_never().is_none());
+    let before = status.borrow().clone();
+    assert_eq!((before.state, before.countdown), (State::Countdown, Some(600)));
+    let mut answer = take(&mut session, Request::Cancel);
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(answer.try_recv(), Ok(Ok(())));
+    let after = status.borrow().clone();
+    assert_eq!((after.state, after.countdown), (State::AwaitingConfirmation, None));
+    assert_eq!((after.plan, &after.token), (before.plan, &before.token));
+    take(&mut session, Request::Confirm { token: after.token });
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().state, State::Installing);
 }
