@@ -118,7 +118,7 @@ fn install(vm: &mut Vm, stand_in: bool, phase: &mut Phase<'_>, folder: &Path) ->
     let verdict = vm.verdict(120)?;
     vm.screenshot(&screens.join("3-finished.png"))?;
     phase.summary.set("peak-resident-bytes", verdict["peak-resident-bytes"].clone())?;
-    ensure!(verdict["outcome"] == "finished", "the install ended so: {verdict}");
+    ensure!(verdict["outcome"] == "installed", "the install ended so: {verdict}");
     phase.lap("install")?;
     say!("installed; restarting");
     Ok(())

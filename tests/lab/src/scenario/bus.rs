@@ -73,11 +73,11 @@ fn steered_by_programs(bench: &Bench<'_>) -> Result<()> {
 
     let second = bench.disk("second")?;
     vm.plug(&second, 1)?;
-    vm.state("choosing", 60)?;
+    vm.state("choosing-disk", 60)?;
     let disks = vm.shell.run("nixvm-agent disks --json | jq -r '.[].name' | xargs")?;
     ensure!(disks.contains("vda") && disks.contains("vdb"), "the disks are {disks}");
     vm.shell.run("nixvm-agent select vda")?;
-    vm.state("consent", 60)?;
+    vm.state("countdown", 60)?;
     vm.unplug("second")?;
     vm.event("the second disk's end", 60, |event| {
         event["event"] == "disks" && !event.to_string().contains("\"vdb\"")
@@ -102,7 +102,7 @@ fn steered_by_programs(bench: &Bench<'_>) -> Result<()> {
     ensure!(last == "cancelled", "the last line that was watched is of {last}");
 
     shell.run("nixvm-agent retry")?;
-    vm.state("consent", 60)?;
+    vm.state("countdown", 60)?;
     vm.confirm()?;
     finished(&mut vm)?;
     states_in_order(&mut vm)?;
@@ -129,7 +129,7 @@ fn others_only_read(vm: &mut Vm) -> Result<()> {
     }
     let read = format!("{NOBODY} busctl get-property {OBJECT} org.nixvm.Installer1 State");
     let state = vm.shell.run(&read)?;
-    ensure!(state == "s \"consent\"", "another user reads the state {state}");
+    ensure!(state == "s \"countdown\"", "another user reads the state {state}");
     vm.shell.run(&format!("{NOBODY} nixvm-agent status"))?;
     exits(vm.shell.try_run(&format!("{NOBODY} nixvm-agent cancel"))?, 7, "another user's cancel")
 }
@@ -138,7 +138,8 @@ fn others_only_read(vm: &mut Vm) -> Result<()> {
 fn states_in_order(vm: &mut Vm) -> Result<()> {
     let seen =
         vm.shell.run("jq -r '.payload.data[1].State.data // empty' /root/changes | xargs")?;
-    let expected = "choosing consent installing cancelled consent installing finished";
+    let expected = "choosing-disk countdown awaiting-confirmation installing cancelled countdown \
+                    installing installed";
     ensure!(seen == expected, "the states that were seen: {seen}");
     Ok(())
 }
@@ -187,7 +188,7 @@ fn progress_is_honest(vm: &Vm) -> Result<()> {
         ensure!(same, "the total changes: {progress:?}");
         let whole = progress.iter().filter(|(done, total)| done == total).count();
         let verdict = attempt.iter().find(|record| record["event"] == "verdict");
-        if verdict.is_some_and(|verdict| verdict["outcome"] == "finished") {
+        if verdict.is_some_and(|verdict| verdict["outcome"] == "installed") {
             ensure!(whole == 1, "the total is reached {whole} times: {progress:?}");
         }
     }

@@ -76,7 +76,7 @@ fn disk_with_data(bench: &Bench<'_>) -> Result<()> {
     let before = digest(&config.disks[0].image)?;
     let erases = event["plan"]["target"]["erases"].to_string();
     ensure!(erases.contains("photos"), "what is on the disk is not named: {erases}");
-    vm.screen("photos", &bench.folder.join("screens/consent.png"))?;
+    vm.screen("photos", &bench.folder.join("screens/confirmation.png"))?;
     // Time is what this is about: nobody is there to say anything.
     vm.shell.run("sleep 15")?;
     unchanged(&config.disks[0], &before)?;

@@ -197,7 +197,7 @@ fn medium_fails(
         Err(error) => return Err(error),
     };
     vm.screenshot(&bench.folder.join("screens/verdict.png"))?;
-    if verdict["outcome"] == "finished" {
+    if verdict["outcome"] == "installed" {
         vm.wait_off(60)?;
         return boots(bench, &config);
     }
@@ -267,7 +267,7 @@ fn iso_ejected(bench: &Bench<'_>) -> Result<()> {
     copying(&mut vm)?;
     vm.qmp.execute("eject", serde_json::json!({ "id": "cdrom", "force": true }))?;
     match next(&mut vm, 180) {
-        Ok(Next::Verdict(verdict)) if verdict["outcome"] == "finished" => {
+        Ok(Next::Verdict(verdict)) if verdict["outcome"] == "installed" => {
             vm.kill()?;
             boots(bench, &config)
         }
@@ -391,7 +391,7 @@ fn bus_restarted(bench: &Bench<'_>) -> Result<()> {
     vm.shell.run(
         "for try in $(seq 100); do \
          busctl get-property org.nixvm.Installer1 /org/nixvm/Installer1 org.nixvm.Installer1 State \
-         | grep -q finished && exit 0; sleep 0.2; done; exit 1",
+         | grep -q '\"installed\"' && exit 0; sleep 0.2; done; exit 1",
     )?;
     super::handover::steer(&mut vm, "Finish s poweroff")?;
     vm.wait_off(60)?;

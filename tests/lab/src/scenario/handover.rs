@@ -120,8 +120,8 @@ fn installed_is_booted(bench: &Bench<'_>) -> Result<()> {
     let mut vm = bench.start(&config, "again")?;
     choose_install(&mut vm)?;
     let verdict = vm.verdict(90)?;
-    ensure!(verdict["outcome"] == "installed-already", "it ended so: {verdict}");
-    vm.screen("/dev/vda", &bench.folder.join("screens/installed-already.png"))?;
+    ensure!(verdict["outcome"] == "already-installed", "it ended so: {verdict}");
+    vm.screen("/dev/vda", &bench.folder.join("screens/already-installed.png"))?;
     vm.wait_off(60)?;
     // BootNext, although the firmware is told to try the CD first.
     let mut vm = bench.start(&config, "booted")?;
@@ -155,7 +155,7 @@ fn finish_wait(bench: &Bench<'_>) -> Result<()> {
     let mut vm = bench.start(&config, "install")?;
     finished(&mut vm)?;
     vm.shell.run("sleep 10")?;
-    vm.screen("installed", &bench.folder.join("screens/finished.png"))?;
+    vm.screen("installed", &bench.folder.join("screens/installed.png"))?;
     steer(&mut vm, "Finish s poweroff")?;
     vm.wait_off(60)?;
     boots(bench, &config)

@@ -98,7 +98,7 @@ fn key_stops_countdown(bench: &Bench<'_>) -> Result<()> {
     vm.qmp.press(&["spc"])?;
     vm.event("the countdown's stop", 30, |event| {
         event["event"] == "state"
-            && event["to"] == "consent"
+            && event["to"] == "awaiting-confirmation"
             && event["message"] == "The countdown was stopped."
     })?;
     // Time is what this is about: longer than the countdown was.
@@ -142,7 +142,7 @@ pub(super) fn fill_target(vm: &mut Vm) -> Result<()> {
 /// Waits for the good end of an install.
 pub(super) fn finished(vm: &mut Vm) -> Result<()> {
     let verdict = vm.verdict(180)?;
-    ensure!(verdict["outcome"] == "finished", "the install ended so: {verdict}");
+    ensure!(verdict["outcome"] == "installed", "the install ended so: {verdict}");
     Ok(())
 }
 

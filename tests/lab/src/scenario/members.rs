@@ -80,7 +80,7 @@ fn volume_group_over_two_disks(bench: &Bench<'_>) -> Result<()> {
     let other = bench.disk("other")?;
     config.disks = vec![target.clone(), other.clone()];
     let mut vm = bench.start(&config, "install")?;
-    vm.state("choosing", 90)?;
+    vm.state("choosing-disk", 90)?;
     vm.shell.run(
         "vgcreate -q tank /dev/vda /dev/vdb && \
          lvcreate -q -y -n gone -L 500M tank /dev/vda && \

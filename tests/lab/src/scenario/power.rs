@@ -46,8 +46,8 @@ fn power_cut(bench: &Bench<'_>, step: &str) -> Result<()> {
         Next::Installed => vm.kill()?,
         Next::Verdict(verdict) => {
             // The power may have gone between the receipt and the loader.
-            let whole = step == "handover" && verdict["outcome"] == "installed-already";
-            ensure!(whole || verdict["outcome"] == "finished", "it ended so: {verdict}");
+            let whole = step == "handover" && verdict["outcome"] == "already-installed";
+            ensure!(whole || verdict["outcome"] == "installed", "it ended so: {verdict}");
             vm.wait_off(60)?;
         }
     }

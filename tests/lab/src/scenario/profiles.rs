@@ -68,7 +68,7 @@ fn run(bench: &Bench<'_>, name: &str) -> Result<()> {
     ensure!(event["hypervisor"] == wanted, "the hypervisor is not {wanted}: {event}");
     ensure!(event["firmware"] == "uefi", "the firmware is not UEFI: {event}");
     finished(&mut vm)?;
-    vm.screenshot(&bench.folder.join("screens/finished.png"))?;
+    vm.screenshot(&bench.folder.join("screens/installed.png"))?;
     vm.wait_off(60)?;
     boots_and_has_tools(bench, config, profile)
 }

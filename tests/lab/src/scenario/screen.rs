@@ -78,7 +78,7 @@ fn keyboard_install(bench: &Bench<'_>, small: bool) -> Result<()> {
     ];
     config.disks = disks.to_vec();
     let mut vm = bench.start(&config, "install")?;
-    vm.state("choosing", 90)?;
+    vm.state("choosing-disk", 90)?;
     vm.shell.run(
         "sgdisk -n 1:0:+100M -t 1:ef00 -c 1:EFI -n 2:0:0 -c 2:'home of Ada' /dev/vdb && \
          udevadm settle && mkfs.vfat -n SYSTEM /dev/vdb1 && mkfs.ext4 -q -L photos /dev/vdb2 && sync",
@@ -93,11 +93,11 @@ fn keyboard_install(bench: &Bench<'_>, small: bool) -> Result<()> {
     let others = [0, 2, 3].map(|place| disks[place].clone());
     let before = others.iter().map(|disk| digest(&disk.image)).collect::<Result<Vec<_>>>()?;
     let screen = &mut Screen { vm: &mut vm, bench };
-    screen.shows("ext4 \"photos\"", "01-choosing")?;
+    screen.shows("ext4 \"photos\"", "01-choosing-disk")?;
     screen.press(&["down"])?;
     screen.shows("\\x10 2 /dev/vdb", "02-second")?;
     screen.press(&["ret"])?;
-    screen.shows("This disk is not blank", "03-consent")?;
+    screen.shows("This disk is not blank", "03-confirmation")?;
     screen.looks_at_it()?;
     screen.press(&["i"])?;
     screen.shows("Type vdb and press Enter", "04-erase")?;
@@ -125,10 +125,10 @@ fn keyboard_install(bench: &Bench<'_>, small: bool) -> Result<()> {
     screen.shows("Cancel the install\\?", "11-cancel")?;
     screen.press(&["esc"])?;
     screen.vm.shell.run("touch /run/go")?;
-    screen.vm.state("finished", 180)?;
+    screen.vm.state("installed", 180)?;
     screen.looks_at_it()?;
     screen.press(&["x"])?;
-    screen.shows("Press Enter to restart", "12-finished")?;
+    screen.shows("Press Enter to restart", "12-installed")?;
     screen.press(&["l"])?;
     screen.shows("install.log, lines", "13-log")?;
     screen.press(&["esc"])?;
@@ -190,7 +190,7 @@ fn after_failure(bench: &Bench<'_>, small: bool) -> Result<()> {
     screen.vm.state("installing", 60)?;
     screen.shows("Partition and format", "10-retry")?;
     vm.event("the good end", 180, |event| {
-        event["event"] == "verdict" && event["outcome"] == "finished"
+        event["event"] == "verdict" && event["outcome"] == "installed"
     })?;
     vm.wait_off(60)?;
     boots(bench, &config)
@@ -203,7 +203,7 @@ fn installed_machine(bench: &Bench<'_>) -> Result<()> {
     config.answers = Some(answers.clone());
     config.disks = vec![bench.disk("target")?];
     let mut vm = bench.start(&config, "install")?;
-    vm.state("finished", 240)?;
+    vm.state("installed", 240)?;
     let screen = &mut Screen { vm: &mut vm, bench };
     screen.shows("made up for you", "1-made-up")?;
     // Time is what this is about: longer than any countdown of an unattended install.
@@ -219,13 +219,13 @@ fn installed_machine(bench: &Bench<'_>) -> Result<()> {
     let before = digest(&config.disks[0].image)?;
     let mut vm = bench.start(&config, "again")?;
     choose_install(&mut vm)?;
-    vm.state("installed-already", 90)?;
+    vm.state("already-installed", 90)?;
     let screen = &mut Screen { vm: &mut vm, bench };
-    screen.shows("This machine is installed already", "3-installed-already")?;
+    screen.shows("This machine is installed already", "3-already-installed")?;
     screen.press(&["i"])?;
     screen.shows("Install anew", "4-which-disk")?;
     screen.press(&["ret"])?;
-    screen.shows("This disk is not blank", "5-consent")?;
+    screen.shows("This disk is not blank", "5-confirmation")?;
     screen.looks_at_it()?;
     screen.press(&["i"])?;
     screen.shows("Type vda and press Enter", "6-erase")?;
