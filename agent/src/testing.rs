@@ -1,44 +1,12 @@
 //! Examples for unit tests.
 
-use std::sync::Arc;
-
 use nixvm_answers::answers::{Finish, Network};
-use tokio::sync::watch;
 
-use crate::account::Account;
 use crate::disk::identity::Identity;
-use crate::disk::watch::Attached;
 use crate::disk::{Condition, Content, Device, Disk, Kind};
-use crate::event::publisher::Publisher;
-use crate::log::Log;
 use crate::machine::{Firmware, Hypervisor, Machine};
 use crate::plan::Configuration;
 use crate::plan::{ChosenBy, Plan, System, Target};
-use crate::request::InstallerHandle;
-use crate::session::{Session, SessionContext};
-
-/// An installer with nothing attached, on a virtual machine, and the handle in front of it.
-pub(crate) fn session() -> (Session, InstallerHandle) {
-    let manifest = nixvm_manifest::parse(include_str!("../manifest/fixtures/manifest.json"))
-        .expect("the example is a manifest");
-    let log = tempfile::NamedTempFile::new().expect("a file can be made");
-    let (handle, requests) = InstallerHandle::new();
-    let context = SessionContext {
-        manifest,
-        machine: machine(),
-        source_answers: Vec::new(),
-        attached: watch::Sender::new(Attached::default()).subscribe(),
-        rescan: None,
-        requests,
-        publisher: Publisher::new(Vec::new()),
-        log: Arc::new(Log::open(log.path()).expect("the log can be opened")),
-        account: watch::Sender::new(Account::default()),
-        has_screen: true,
-        checkpoint_path: log.path().with_extension("checkpoint"),
-        install: |_| Box::pin(std::future::pending()),
-    };
-    (Session::new(context), handle)
-}
 
 /// A virtual machine that can be installed.
 pub(crate) fn machine() -> Machine {

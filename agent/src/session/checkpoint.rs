@@ -168,6 +168,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::session;
     use super::*;
     use crate::event::State;
     use crate::event::examples::problem;
@@ -181,7 +182,7 @@ mod tests {
 
     /// A session after a crash that left this checkpoint.
     fn successor(path: PathBuf) -> Session {
-        let (mut session, _handle) = testing::session();
+        let (mut session, _handle) = session();
         session.checkpoint = Checkpoint::open(path);
         session.resume();
         session

@@ -136,10 +136,10 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::session;
     use super::*;
     use crate::account::Account;
     use crate::request::{Request, RequestError};
-    use crate::testing;
 
     /// A session that has installed, and what it schedules.
     fn enter_installed(session: &mut Session, shutdown: PendingShutdown) {
@@ -164,7 +164,7 @@ mod tests {
             (generated, false, Finish::Reboot, Some(UNATTENDED)),
             (with_key, true, Finish::Reboot, Some(PASSWORD_SHOWN)),
         ] {
-            let (mut session, _handle) = testing::session();
+            let (mut session, _handle) = session();
             session.context.has_screen = screen;
             session.context.account.send_replace(account.clone());
             let shutdown = session.shutdown_after_install(finish);
@@ -174,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn somebody_who_is_there_has_more_time_and_can_stop_it() {
-        let (mut session, handle) = testing::session();
+        let (mut session, handle) = session();
         session.user.attended = true;
         let shutdown = session.shutdown_after_install(Finish::Reboot);
         assert_eq!(seconds(shutdown), Some(ATTENDED));
@@ -191,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_leaves_when_the_time_has_come() {
-        let (mut session, _handle) = testing::session();
+        let (mut session, _handle) = session();
         enter_installed(&mut session, PendingShutdown::new(Finish::Reboot, Some(0)));
         assert_eq!(session.wait_for_shutdown().await.unwrap(), Some(ExitAction::Reboot));
     }

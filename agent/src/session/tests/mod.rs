@@ -1,4 +1,4 @@
-//! What is told of each outcome, and in which order.
+//! The events of each outcome, in order.
 
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,33 @@ use crate::machine::Firmware;
 use crate::request::{InstallerHandle, Request, RequestError};
 use crate::testing;
 
+/// A session with no disk, on a virtual machine, and the handle that sends it requests.
+pub(super) fn session() -> (Session, InstallerHandle) {
+    let manifest =
+        nixvm_manifest::parse(include_str!("../../../manifest/fixtures/manifest.json")).unwrap();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let (handle, requests) = InstallerHandle::new();
+    let context = SessionContext {
+        manifest,
+        machine: testing::machine(),
+        source_answers: Vec::new(),
+        attached: watch::Sender::new(Attached::default()).subscribe(),
+        rescan: None,
+        requests,
+        publisher: Publisher::new(Vec::new()),
+        log: Arc::new(Log::open(log.path()).unwrap()),
+        account: watch::Sender::new(Account::default()),
+        has_screen: true,
+        checkpoint_path: log.path().with_extension("checkpoint"),
+        install: |_| Box::pin(std::future::pending()),
+    };
+    (Session::new(context), handle)
+}
+
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An installer at work, and everything that it tells.
+/// A session that runs, and the events that it publishes.
 struct Fixture {
     handle: InstallerHandle,
     attached: watch::Sender<Attached>,
@@ -32,9 +55,9 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Lets an installer act, with these disks and answers; it looks at neither again.
+    /// Runs a session with these disks and answers; it reads neither again.
     fn start(disks: Vec<Disk>, answers: &str, change: impl FnOnce(&mut Session)) -> Self {
-        let (mut session, handle) = testing::session();
+        let (mut session, handle) = session();
         let devices = disks.iter().map(|disk| disk.device.clone()).collect();
         let attached = watch::Sender::new(Attached { devices, ..Attached::default() });
         session.context.attached = attached.subscribe();
@@ -70,8 +93,8 @@ impl Fixture {
         }
     }
 
-    /// The kinds of all that is told until the verdict, which is the last.
-    async fn told(mut self) -> Vec<String> {
+    /// The kinds of all events until the verdict, which is the last.
+    async fn published(mut self) -> Vec<String> {
         self.until(|event| matches!(event, Event::Verdict { .. })).await;
         assert!(self.records.is_empty(), "something follows the verdict");
         self.work.abort();
@@ -112,7 +135,7 @@ async fn finished() {
     }
     expected
         .extend(["state installed", "finish-scheduled", "verdict installed"].map(str::to_owned));
-    assert_eq!(fixture.told().await, expected);
+    assert_eq!(fixture.published().await, expected);
 }
 
 #[tokio::test]
@@ -128,7 +151,7 @@ async fn failed() {
     });
     let rest = ["begun partition", "done partition", "begun configure"];
     let ends = ["state failed", "verdict failed"];
-    assert_eq!(fixture.told().await, after_beginning(&[&rest[..], &ends[..]].concat()));
+    assert_eq!(fixture.published().await, after_beginning(&[&rest[..], &ends[..]].concat()));
 }
 
 /// Fails when it is stopped, as what runs commands does.
@@ -150,7 +173,7 @@ async fn cancelled() {
     fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
     fixture.handle.ask(Request::Cancel).await.unwrap();
     let ends = ["begun partition", "state cancelled", "verdict cancelled"];
-    assert_eq!(fixture.told().await, after_beginning(&ends));
+    assert_eq!(fixture.published().await, after_beginning(&ends));
 }
 
 #[tokio::test]
@@ -172,7 +195,7 @@ async fn refused() {
     let fixture = Fixture::start(vec![testing::disk("vda")], "", |session| {
         session.context.machine.firmware = Firmware::Bios;
     });
-    assert_eq!(fixture.told().await, ["state refused", "verdict refused"]);
+    assert_eq!(fixture.published().await, ["state refused", "verdict refused"]);
 }
 
 #[tokio::test]
@@ -181,7 +204,7 @@ async fn installed_already() {
     disk.content.receipt = Some(Receipt::default());
     let fixture = Fixture::start(vec![disk], "", |_| {});
     let expected = ["state already-installed", "finish-scheduled", "verdict already-installed"];
-    assert_eq!(fixture.told().await, expected);
+    assert_eq!(fixture.published().await, expected);
 }
 
 #[tokio::test]
@@ -200,7 +223,7 @@ async fn nothing_ends_while_somebody_is_awaited() {
 
 /// An installer that has a blank disk and these answers, and does nothing yet.
 fn asking(answers: &str) -> (Session, (watch::Sender<Attached>, InstallerHandle)) {
-    let (mut session, handle) = testing::session();
+    let (mut session, handle) = session();
     let attached = watch::Sender::new(Attached::default());
     session.context.attached = attached.subscribe();
     session.inventory.disks = vec![testing::disk("vda")];
@@ -260,7 +283,7 @@ async fn a_countdown_that_nobody_could_see_begins_anew() {
     countdown.end = elapsed;
     assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(3));
-    // Somebody plugged in another disk, and took it away again.
+    // Another disk is plugged in, and taken away again.
     session.inventory.disks.push(testing::disk("vdb"));
     assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().state, State::ChoosingDisk);
