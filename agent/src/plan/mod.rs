@@ -7,6 +7,8 @@
 mod configuration;
 mod consent;
 mod decision;
+#[cfg(test)]
+pub(crate) mod examples;
 mod problem;
 mod question;
 mod refusal;
