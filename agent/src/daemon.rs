@@ -18,7 +18,7 @@ use crate::session::{CHECKPOINT, ExitAction, Session, SessionContext};
 use crate::sinks::{console, journald, virtio};
 use crate::{disk, machine, screen, sources};
 
-/// How long a restart waits for those who carry the last event elsewhere.
+/// How long a shutdown waits for the event sinks.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the installer.
@@ -41,7 +41,7 @@ pub async fn run(started: Instant) -> Result<()> {
     dbus::serve(Bus::System, &publisher, handle.clone());
     let account = tokio::sync::watch::Sender::new(Account::default());
     let terminal = screen::of_stdout();
-    let screen = terminal.is_some();
+    let has_screen = terminal.is_some();
     if let Some(terminal) = terminal {
         let (publisher, handle) = (publisher.clone(), handle.clone());
         let (account, log) = (account.clone(), Arc::clone(&log));
@@ -56,28 +56,27 @@ pub async fn run(started: Instant) -> Result<()> {
     }
     let (attached, rescan) = disk::watch::start()?;
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("cannot tell systemd")?;
-    let found = sources::read(&Runner::default(), machine.hypervisor).await;
-    let checkpoint = CHECKPOINT.into();
+    let source_answers = sources::read(&Runner::default(), machine.hypervisor).await;
     let context = SessionContext {
         manifest,
         machine,
-        found,
+        source_answers,
         attached,
         rescan: Some(rescan),
         requests,
         publisher: publisher.clone(),
         log,
         account,
-        screen,
-        checkpoint,
+        has_screen,
+        checkpoint_path: CHECKPOINT.into(),
         install: |attempt| Box::pin(install::run(attempt)),
     };
-    let leave = Session::new(context).run().await?;
+    let exit = Session::new(context).run().await?;
     if !publisher.drained(FLUSH_TIMEOUT).await {
-        tracing::warn!("somebody who should hear how it ended does not listen");
+        tracing::warn!("event sinks did not drain before shutdown");
     }
     let runner = Runner::default();
-    let verb = match leave {
+    let verb = match exit {
         ExitAction::Reboot => "reboot",
         ExitAction::PowerOff => "poweroff",
     };

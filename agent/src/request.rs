@@ -1,4 +1,4 @@
-//! What somebody at the keyboard or on D-Bus asks for, and what the installer answers.
+//! Requests from the screen and D-Bus to the session, and their replies.
 
 use std::fmt;
 
@@ -6,26 +6,26 @@ use nixvm_answers::answers::Finish;
 use nixvm_answers::password::{PasswordHash, Secret};
 use tokio::sync::{mpsc, oneshot};
 
-/// Something asked for.
+/// A request.
 #[derive(Debug)]
 pub enum Request {
-    /// Install to this disk, by kernel name. What is on it is asked for separately.
+    /// Install to this disk. Erasing what is on it is confirmed separately.
     Select {
         /// Kernel name.
         disk: String,
     },
-    /// Do what the plan of this token says.
+    /// Carry out the plan of this token.
     Confirm {
         /// The plan's token.
         token: String,
     },
-    /// Stop the countdown, or the install.
+    /// Stop the countdown, the install, or a scheduled shutdown.
     Cancel,
     /// Try again after a failure, a refusal or a cancel.
     Retry,
-    /// Leave the installer.
+    /// Restart the machine, switch it off, or cancel a scheduled shutdown.
     Finish {
-        /// How.
+        /// `Wait` cancels.
         how: Finish,
     },
     /// Use this password for the account.
@@ -42,12 +42,12 @@ pub enum Request {
     },
 }
 
-/// Why a request was not followed.
+/// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
-    /// It makes no sense in this state.
+    /// It does not apply in this state.
     WrongState {
-        /// What the agent is doing.
+        /// The state, as events name it.
         state: &'static str,
     },
     /// No disk of this name is attached.
@@ -55,18 +55,18 @@ pub enum RequestError {
         /// The name.
         disk: String,
     },
-    /// That disk can't be installed to.
+    /// The disk can't be installed to.
     Ineligible {
         /// The name.
         disk: String,
         /// Why.
         reason: String,
     },
-    /// The token is not that of the plan that is shown.
+    /// The token is not that of the current plan.
     WrongToken,
     /// The answers are wrong.
     InvalidAnswers {
-        /// All that is wrong with them.
+        /// A line for each mistake.
         problems: String,
     },
 }
@@ -89,31 +89,31 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-/// A request on its way, with where the answer goes.
+/// A request with the channel for its reply.
 pub struct Message {
-    /// What is asked for.
+    /// The request.
     pub request: Request,
-    /// Takes the answer.
+    /// Takes the reply, when the effect is published.
     pub reply: oneshot::Sender<Result<(), RequestError>>,
 }
 
-/// The way to the installer.
+/// Sends requests to the session.
 #[derive(Clone)]
 pub struct InstallerHandle {
     sender: mpsc::Sender<Message>,
 }
 
 impl InstallerHandle {
-    /// A handle, and where its requests arrive.
+    /// A handle, and the receiving end.
     pub fn new() -> (Self, mpsc::Receiver<Message>) {
         let (sender, receiver) = mpsc::channel(64);
         (Self { sender }, receiver)
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request and waits for the reply.
     ///
     /// # Errors
-    /// The request was not followed.
+    /// The request was refused, or the session has ended.
     pub async fn ask(&self, request: Request) -> Result<(), RequestError> {
         let (reply, answer) = oneshot::channel();
         let gone = || RequestError::WrongState { state: "ended" };

@@ -107,7 +107,7 @@ impl Client {
                 let status = &now.status;
                 let undecided = status.state == State::Preflight
                     // The plan is the next that is told.
-                    || (status.state == State::Consent && status.token.is_empty());
+                    || (status.state.can_confirm() && status.token.is_empty());
                 if !undecided || events.next().await.is_none() {
                     return Ok(now);
                 }

@@ -46,11 +46,11 @@ org.nixvm.Installer1 /org/nixvm/Installer1";
 impl From<Outcome> for Code {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Finished => Self::Done,
+            Outcome::Installed => Self::Done,
             Outcome::Failed => Self::Failed,
             Outcome::Refused => Self::Refused,
             Outcome::Cancelled => Self::Cancelled,
-            Outcome::InstalledAlready => Self::InstalledAlready,
+            Outcome::AlreadyInstalled => Self::InstalledAlready,
         }
     }
 }

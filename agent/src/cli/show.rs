@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_status_in_words() {
         expect![[r#"
-            State      finished
+            State      installed
             Message    why
             Installer  0.1.0 test
             Machine    QEMU/KVM, UEFI, x86_64, 2.1 GB of memory

@@ -178,9 +178,9 @@ impl Installer {
         env!("CARGO_PKG_VERSION").to_owned()
     }
 
-    /// What the installer does: preflight, waiting-for-disk, choosing, consent, installing,
-    /// finished, failed, refused, cancelled or installed-already. Treat any other value as
-    /// unknown, and show Message.
+    /// What the installer does: preflight, waiting-for-disk, choosing-disk, countdown,
+    /// awaiting-confirmation, installing, installed, failed, refused, cancelled or
+    /// already-installed. Treat any other value as unknown, and show Message.
     #[zbus(property)]
     fn state(&self) -> String {
         self.shown.borrow().state.name().to_owned()

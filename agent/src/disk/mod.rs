@@ -6,6 +6,8 @@
 
 pub mod describe;
 pub mod eligibility;
+#[cfg(test)]
+pub(crate) mod examples;
 pub mod identity;
 pub mod layout;
 pub mod marker;

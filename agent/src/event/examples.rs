@@ -47,10 +47,10 @@ pub(crate) fn install() -> Vec<Event> {
         Event::Machine(testing::machine()),
         Event::ScreenReady { duration_seconds: 0.25 },
         Event::Disks { disks: vec![disk("vda")] },
-        state(State::Preflight, State::Consent),
+        state(State::Preflight, State::Countdown),
         Event::Plan { plan: Box::new(plan), token },
         Event::Countdown { seconds_left: 1 },
-        state(State::Consent, State::Installing),
+        state(State::Countdown, State::Installing),
         Event::AttemptStarted { attempt: "attempt".to_owned() },
         Event::Password { origin: PasswordOrigin::Answers },
     ];
@@ -63,13 +63,13 @@ pub(crate) fn install() -> Vec<Event> {
         }
         events.push(Event::StepFinished { step, duration_seconds: 1.5 });
     }
-    events.push(state(State::Installing, State::Finished));
+    events.push(state(State::Installing, State::Installed));
     events.push(Event::FinishScheduled(ScheduledFinish {
         action: Finish::Reboot,
         at_uptime_ms: Some(60_000),
     }));
     events.push(Event::AttemptEnded {
-        outcome: Outcome::Finished,
+        outcome: Outcome::Installed,
         error: None,
         duration_seconds: Some(10.5),
         peak_resident_bytes: 20 << 20,

@@ -185,53 +185,55 @@ pub struct ScheduledFinish {
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The system is installed and the disk boots it.
-    Finished,
+    Installed,
     /// A step failed; the disk does not boot and is marked unfinished.
     Failed,
-    /// It was not begun, for a reason that somebody has to remove.
+    /// It was not begun: the machine or the answers have to change first.
     Refused,
-    /// Somebody stopped it.
+    /// It was stopped on request.
     Cancelled,
-    /// The disk carries a finished install already.
-    InstalledAlready,
+    /// The disk carries a complete installation already.
+    AlreadyInstalled,
 }
 
 /// What the agent is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// It looks at the machine.
+    /// The machine is checked.
     #[default]
     Preflight,
-    /// No disk can be used; it waits for one to be attached.
+    /// No disk can be used; the installer waits for one to be attached.
     WaitingForDisk,
-    /// Several disks could be meant; somebody has to choose.
-    Choosing,
-    /// The target is known; it counts down, or waits for somebody to confirm.
-    Consent,
-    /// It installs.
+    /// Several disks can be used; one has to be selected.
+    ChoosingDisk,
+    /// The plan is carried out when the countdown ends.
+    Countdown,
+    /// The plan is carried out once it is confirmed.
+    AwaitingConfirmation,
+    /// The plan is carried out.
     Installing,
     /// The system is installed.
-    Finished,
+    Installed,
     /// An attempt failed.
     Failed,
     /// This machine, or what was asked for, can't be installed.
     Refused,
-    /// Somebody stopped it.
+    /// An attempt was stopped on request.
     Cancelled,
-    /// A disk carries a finished install.
-    InstalledAlready,
+    /// A disk carries a complete installation.
+    AlreadyInstalled,
 }
 
 impl Outcome {
     /// The name in records.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Finished => "finished",
+            Self::Installed => "installed",
             Self::Failed => "failed",
             Self::Refused => "refused",
             Self::Cancelled => "cancelled",
-            Self::InstalledAlready => "installed-already",
+            Self::AlreadyInstalled => "already-installed",
         }
     }
 }
@@ -242,15 +244,26 @@ impl State {
         match self {
             Self::Preflight
             | Self::WaitingForDisk
-            | Self::Choosing
-            | Self::Consent
+            | Self::ChoosingDisk
+            | Self::Countdown
+            | Self::AwaitingConfirmation
             | Self::Installing => false,
-            Self::Finished
+            Self::Installed
             | Self::Failed
             | Self::Refused
             | Self::Cancelled
-            | Self::InstalledAlready => true,
+            | Self::AlreadyInstalled => true,
         }
+    }
+
+    /// Whether a plan is shown that can be confirmed.
+    pub fn can_confirm(self) -> bool {
+        matches!(self, Self::Countdown | Self::AwaitingConfirmation)
+    }
+
+    /// Whether an attempt runs or has ended: its plan and its steps still matter.
+    pub fn has_attempt(self) -> bool {
+        matches!(self, Self::Installing | Self::Installed | Self::Failed | Self::Cancelled)
     }
 
     /// The name on D-Bus and in events.
@@ -258,14 +271,15 @@ impl State {
         match self {
             Self::Preflight => "preflight",
             Self::WaitingForDisk => "waiting-for-disk",
-            Self::Choosing => "choosing",
-            Self::Consent => "consent",
+            Self::ChoosingDisk => "choosing-disk",
+            Self::Countdown => "countdown",
+            Self::AwaitingConfirmation => "awaiting-confirmation",
             Self::Installing => "installing",
-            Self::Finished => "finished",
+            Self::Installed => "installed",
             Self::Failed => "failed",
             Self::Refused => "refused",
             Self::Cancelled => "cancelled",
-            Self::InstalledAlready => "installed-already",
+            Self::AlreadyInstalled => "already-installed",
         }
     }
 }

@@ -29,7 +29,7 @@ pub struct Status {
     pub machine: Option<Machine>,
     /// Disks that are attached.
     pub disks: Vec<DiskView>,
-    /// What will be or is being done.
+    /// What is proposed, or what the last attempt carries out.
     pub plan: Option<Plan>,
     /// What to hand to `Confirm`; empty while there is nothing to confirm.
     pub token: String,
@@ -84,17 +84,24 @@ impl Status {
             Event::ScreenReady { .. } => {}
             Event::Disks { disks } => self.disks.clone_from(disks),
             Event::State { to, message, .. } => {
-                self.state = *to;
+                let before = std::mem::replace(&mut self.state, *to);
                 self.message.clone_from(message);
                 self.countdown = None;
                 self.finish = None;
                 // What went wrong before is not what is going on now; a verdict follows if it is.
                 self.forget_outcome();
-                if *to != State::Consent {
+                if !to.can_confirm() {
                     self.token.clear();
                 }
-                if matches!(to, State::Preflight | State::WaitingForDisk | State::Choosing) {
+                if to.has_attempt() {
+                    return;
+                }
+                self.forget_steps();
+                // A countdown that was stopped is for the same plan. Any other plan follows as an
+                // event of its own.
+                if !(before.can_confirm() && to.can_confirm()) {
                     self.plan = None;
+                    self.token.clear();
                 }
             }
             Event::Plan { plan, token } => {
@@ -103,10 +110,7 @@ impl Status {
             }
             Event::Countdown { seconds_left } => self.countdown = Some(*seconds_left),
             Event::AttemptStarted { .. } => {
-                self.step = None;
-                self.steps_done.clear();
-                self.bytes_done = 0;
-                self.bytes_total = 0;
+                self.forget_steps();
                 self.warnings.clear();
                 self.forget_outcome();
             }
@@ -140,6 +144,13 @@ impl Status {
         })
     }
 
+    fn forget_steps(&mut self) {
+        self.step = None;
+        self.steps_done.clear();
+        self.bytes_done = 0;
+        self.bytes_total = 0;
+    }
+
     fn forget_outcome(&mut self) {
         self.outcome = None;
         self.error = None;
@@ -149,7 +160,7 @@ impl Status {
 
     /// How much of the copy is done, from 0 to 1.
     pub fn progress(&self) -> f64 {
-        if self.outcome == Some(Outcome::Finished) {
+        if self.outcome == Some(Outcome::Installed) {
             return 1.0;
         }
         if self.bytes_total == 0 {
@@ -230,13 +241,53 @@ mod tests {
         }
     }
 
+    /// Whatever came before, a state shows nothing of a plan or an attempt that is not its own.
+    #[test]
+    fn each_state_shows_its_own_plan_and_steps_only() {
+        let mut full = Status::default();
+        examples::install().iter().for_each(|event| full.apply(event));
+        let plan = crate::testing::plan("vda");
+        full.apply(&Event::Plan { token: plan.token(), plan: Box::new(plan) });
+        full.countdown = Some(3);
+        let enter = |from: State, to: State| {
+            let mut status = Status { state: from, ..full.clone() };
+            status.apply(&Event::State { from, to, message: "m".to_owned() });
+            status
+        };
+        for to in [
+            State::Preflight,
+            State::WaitingForDisk,
+            State::ChoosingDisk,
+            State::Countdown,
+            State::AwaitingConfirmation,
+            State::Refused,
+            State::AlreadyInstalled,
+        ] {
+            let status = enter(State::Failed, to);
+            assert_eq!((&status.plan, &*status.token), (&None, ""), "{to:?}");
+            assert_eq!((status.step, status.steps_done.len()), (None, 0), "{to:?}");
+            assert_eq!((status.bytes_done, status.bytes_total), (0, 0), "{to:?}");
+            assert_eq!((status.countdown, status.finish), (None, None), "{to:?}");
+        }
+        for to in [State::Installing, State::Installed, State::Failed, State::Cancelled] {
+            let status = enter(State::Installing, to);
+            assert!(status.plan.is_some() && status.step.is_some(), "{to:?}");
+            assert_eq!((&*status.token, status.countdown, status.finish), ("", None, None));
+        }
+        let status = enter(State::Countdown, State::AwaitingConfirmation);
+        assert_eq!((&status.plan, &status.token), (&full.plan, &full.token));
+        assert_eq!(status.countdown, None);
+        // What the issue was: a refusal that comes after a plan.
+        assert_eq!(enter(State::Countdown, State::Refused).plan, None);
+    }
+
     #[test]
     fn an_error_is_gone_when_something_else_goes_on() {
         let mut status = Status::default();
         examples::records().for_each(|record| status.take(&record));
         assert!(status.error.is_some() && status.attempt_ended().is_some());
         let message = "m".to_owned();
-        status.apply(&Event::State { from: State::Failed, to: State::Consent, message });
+        status.apply(&Event::State { from: State::Failed, to: State::Countdown, message });
         assert_eq!((status.error.clone(), status.attempt_ended()), (None, None));
     }
 }

@@ -3,6 +3,8 @@
 //! Everything is read below a root folder that tests replace; what no file tells (CPUID, the user) is
 //! passed in by [`read`].
 
+#[cfg(test)]
+pub(crate) mod examples;
 pub mod hypervisor;
 
 use std::path::Path;

@@ -9,6 +9,8 @@ mod configuration;
 mod conflict;
 mod consent;
 mod decision;
+#[cfg(test)]
+pub(crate) mod examples;
 mod problem;
 mod question;
 mod refusal;

@@ -86,13 +86,13 @@ impl Model {
         use Command as C;
         let mut commands = match (&self.dialog, self.status.state) {
             (Some(Dialog::Choose(_)), _) => vec![C::Log, C::Shell, C::PowerOff],
-            (None, State::WaitingForDisk | State::Choosing) => {
+            (None, State::WaitingForDisk | State::ChoosingDisk) => {
                 vec![C::Disk, C::Log, C::Shell, C::PowerOff]
             }
             (Some(_), _) => vec![],
             (None, State::Preflight) => vec![C::Log],
-            (None, State::Consent) if self.status.countdown.is_some() => vec![],
-            (None, State::Consent) => {
+            (None, State::Countdown) => vec![],
+            (None, State::AwaitingConfirmation) => {
                 let mut list = vec![C::Install, C::Disk, C::Hostname, C::Username];
                 if self.answer("password-hash").is_none() {
                     list.push(C::Password);
@@ -107,7 +107,7 @@ impl Model {
                 }
                 list
             }
-            (None, State::Finished) => vec![C::Restart, C::PowerOff, C::Log, C::Shell],
+            (None, State::Installed) => vec![C::Restart, C::PowerOff, C::Log, C::Shell],
             (None, State::Failed | State::Cancelled) => {
                 vec![C::Retry, C::Disk, C::Log, C::Shell, C::PowerOff]
             }
@@ -119,7 +119,7 @@ impl Model {
                     vec![C::Retry, C::Disk, C::Log, C::Shell, C::PowerOff]
                 }
             }
-            (None, State::InstalledAlready) => {
+            (None, State::AlreadyInstalled) => {
                 vec![C::Boot, C::Reinstall, C::Log, C::Shell, C::PowerOff]
             }
         };
@@ -143,7 +143,7 @@ impl Model {
             return self.dialog_key(key, page);
         }
         // Whatever the key means otherwise: somebody is there, and objects.
-        if self.status.state == State::Consent && self.status.countdown.is_some() {
+        if self.status.state == State::Countdown {
             return Some(Action::Ask(Request::Cancel));
         }
         // Any key stays.

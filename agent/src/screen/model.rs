@@ -101,7 +101,9 @@ impl Model {
     pub(super) fn show(&mut self, status: Status) -> Option<Action> {
         let before = std::mem::replace(&mut self.status, status);
         let now = self.clock.now;
-        let entered = self.status.state != before.state;
+        // A countdown that is stopped leaves the same plan on the screen.
+        let same_plan = self.status.state.can_confirm() && before.state.can_confirm();
+        let entered = self.status.state != before.state && !same_plan;
         if entered {
             self.settling = self.is_typing();
             self.notice = None;
@@ -145,9 +147,7 @@ impl Model {
             Dialog::Name(form) if entered => {
                 (!form.busy).then_some("It is too late to change the name.")
             }
-            Dialog::Password(_) if !matches!(status.state, State::Consent | State::Installing) => {
-                None
-            }
+            Dialog::Password(_) if !(status.state.can_confirm() || installing) => None,
             Dialog::Password(_) if status.password == PasswordOrigin::Generated => {
                 Some("A password was made up. It is shown at the end.")
             }
@@ -163,7 +163,7 @@ impl Model {
             return;
         }
         match self.status.state {
-            State::Choosing => self.dialog = Some(Dialog::Choose(Choose::default())),
+            State::ChoosingDisk => self.dialog = Some(Dialog::Choose(Choose::default())),
             State::Installing if self.offer_password && self.wants_password() => {
                 self.offer_password = false;
                 self.dialog = Some(Dialog::Password(PasswordForm::default()));
@@ -195,7 +195,7 @@ impl Model {
                 choose.busy = false;
                 if let Err(error) = answer {
                     self.notice = Some(format!("Not done: {error}."));
-                } else if self.status.state != State::Choosing {
+                } else if self.status.state != State::ChoosingDisk {
                     self.close();
                 }
             }

@@ -1,4 +1,4 @@
-//! A plan that was consented to → an attempt, watched until it ends, and its verdict.
+//! A plan that may be carried out → an attempt, watched until it ends, and its verdict.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,37 +7,81 @@ use anyhow::Result;
 use nixvm_answers::Resolved;
 use tokio_util::sync::CancellationToken;
 
+use super::state::{Countdown, Phase};
 use super::{ExitAction, Session};
 use crate::account::Account;
 use crate::command::{Runner, Transcript};
-use crate::event::{Event, Outcome, PasswordOrigin, Record, State};
-use crate::install::{self, TargetState};
-use crate::plan::Plan;
-use crate::plan::Problem;
+use crate::disk::receipt::Receipt;
+use crate::event::{Event, PasswordOrigin, Record};
+use crate::install::{self, Failure, TargetState};
+use crate::plan::{Plan, Problem, Target};
 use crate::request::Message;
 
 impl Session {
-    /// Installs, and takes requests meanwhile.
+    /// Installs, and handles requests meanwhile.
     pub(super) async fn install(
         &mut self,
-        plan: Plan,
+        plan: Box<Plan>,
         answers: Option<Resolved>,
     ) -> Result<Option<ExitAction>> {
         let started = Instant::now();
         let id = uuid::Uuid::new_v4().to_string();
-        if self.state() != State::Consent {
-            self.propose(&plan, "The install begins again.");
+        // A retry has no countdown, but its plan is published all the same.
+        if self.phase.token() != Some(&plan.token()) {
+            self.transition_to(Phase::Countdown(Countdown::elapsed(plan.clone())));
         }
-        self.enter(State::Installing, &plan.sentence());
+        self.transition_to(Phase::Installing { plan: plan.clone() });
         self.context.publisher.publish(Event::AttemptStarted { attempt: id.clone() });
-        self.answer(true);
+        self.inventory.warned.clear();
+        self.send_replies(true);
         self.prepare_account(answers.as_ref());
-        self.checkpoint.begin(self.choices.disk.clone());
+        self.checkpoint.begin(self.user.choices.disk.clone());
+        let (target, finish) = (plan.target.clone(), plan.finish);
+        let (result, unplugged) = self.watch_attempt(id, *plan).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.user.choices.confirmed = None;
+        match result {
+            Ok(receipt) => {
+                let disk = target.identity.node.display();
+                let message = format!("{} is installed on {disk}.", receipt.hostname);
+                self.checkpoint.clear();
+                let shutdown = self.shutdown_after_install(finish);
+                self.transition_to(Phase::Installed { message, shutdown, seconds });
+                // Without a survey: the disk that changed is the one that was installed.
+                return self.wait_for_shutdown().await;
+            }
+            Err(failure) if failure.is_cancel() && !unplugged => {
+                let message = match failure.disk {
+                    TargetState::Untouched => "Installation cancelled. Nothing was written.",
+                    TargetState::Unfinished => "Installation cancelled. The disk will not boot.",
+                    TargetState::Installed => "Installation cancelled after it was complete.",
+                };
+                self.checkpoint.cancelled(message);
+                let message = message.to_owned();
+                self.transition_to(Phase::Cancelled { message, seconds: Some(seconds) });
+            }
+            Err(failure) => {
+                let problem = failure.problem();
+                let problem = if unplugged { removed(&target, problem.step) } else { problem };
+                self.checkpoint.failed(problem.clone());
+                let disk = Some(target.identity);
+                self.transition_to(Phase::Failed { disk, problem, seconds: Some(seconds) });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs an attempt to its end; cancels it when the target is unplugged, which the second value
+    /// tells.
+    async fn watch_attempt(
+        &mut self,
+        id: String,
+        plan: Plan,
+    ) -> Result<(Result<Receipt, Failure>, bool)> {
         let mut records = self.context.publisher.records();
         let cancel = CancellationToken::new();
         let transcript: Arc<dyn Transcript> = Arc::clone(&self.context.log) as _;
-        let target = plan.target.clone();
-        let finish = plan.finish;
+        let target = plan.target.identity.clone();
         let attempt = install::Attempt {
             id,
             plan,
@@ -50,9 +94,9 @@ impl Session {
         };
         let mut work = tokio::spawn((self.context.install)(attempt));
         let mut unplugged = false;
-        let result = loop {
+        loop {
             tokio::select! {
-                result = &mut work => break result?,
+                result = &mut work => return Ok((result?, unplugged)),
                 record = records.recv() => {
                     if let Ok(Record { event: Event::StepStarted { step }, .. }) = record {
                         self.checkpoint.step(step);
@@ -60,76 +104,23 @@ impl Session {
                 }
                 message = self.context.requests.recv() => {
                     let Some(Message { request, reply }) = message else { continue };
-                    self.attended = true;
-                    let _nobody_waits = reply.send(self.follow_while_installing(request, &cancel));
+                    self.user.attended = true;
+                    let _caller_gone = reply.send(self.apply_while_installing(request, &cancel));
                 }
                 changed = self.context.attached.changed() => {
                     changed?;
                     let attached = self.context.attached.borrow_and_update().clone();
-                    let present = attached.devices.iter().any(|d| target.identity.is_device(d));
-                    if !present {
+                    if !attached.devices.iter().any(|device| target.is_device(device)) {
                         unplugged = true;
                         cancel.cancel();
                     }
                 }
             }
-        };
-        let seconds = Some(started.elapsed().as_secs_f64());
-        self.retry = None;
-        self.ended = true;
-        self.choices.confirmed = None;
-        match result {
-            Ok(receipt) => {
-                let message = format!("{} is installed.", receipt.hostname);
-                self.checkpoint.clear();
-                let leaving = self.schedule_finish(finish);
-                self.end(
-                    State::Finished,
-                    &message,
-                    Some(leaving),
-                    Outcome::Finished,
-                    None,
-                    seconds,
-                );
-                return self.wait_for_shutdown().await;
-            }
-            Err(failure) if failure.is_cancel() && !unplugged => {
-                let message = match failure.disk {
-                    TargetState::Untouched => "The install was cancelled; nothing was written.",
-                    TargetState::Unfinished => "The install was cancelled; the disk does not boot.",
-                    TargetState::Installed => "The install was cancelled when it was complete.",
-                };
-                self.checkpoint.end(State::Cancelled, message, Outcome::Cancelled, None);
-                self.end(State::Cancelled, message, None, Outcome::Cancelled, None, seconds);
-            }
-            Err(failure) => {
-                let mut problem = failure.problem();
-                if unplugged {
-                    problem = Problem {
-                        kind: "disk-removed".to_owned(),
-                        message: format!(
-                            "{} was removed while it was being installed to.",
-                            target.identity.node.display()
-                        ),
-                        hint: "Attach it again, then retry.".to_owned(),
-                        step: problem.step,
-                    };
-                }
-                let message = problem.message.clone();
-                self.checkpoint.end(
-                    State::Failed,
-                    &message,
-                    Outcome::Failed,
-                    Some(problem.clone()),
-                );
-                self.end(State::Failed, &message, None, Outcome::Failed, Some(problem), seconds);
-            }
         }
-        Ok(None)
     }
 
-    /// Takes what the answers say of the account; what was made up for an earlier attempt is not
-    /// used again.
+    /// Sets the account as the answers have it. A password that was generated for an earlier attempt
+    /// is not used again.
     fn prepare_account(&self, answers: Option<&Resolved>) {
         self.context.account.send_modify(|account| {
             if account.origin == PasswordOrigin::Generated {
@@ -145,5 +136,15 @@ impl Session {
         });
         let origin = self.context.account.borrow().origin;
         self.context.publisher.publish(Event::Password { origin });
+    }
+}
+
+fn removed(target: &Target, step: Option<String>) -> Problem {
+    let disk = target.identity.node.display();
+    Problem {
+        kind: "disk-removed".to_owned(),
+        step,
+        message: format!("{disk} was removed while it was being installed to."),
+        hint: "Attach it again, then retry.".to_owned(),
     }
 }

@@ -1,9 +1,8 @@
-//! What the installer was doing → a file that survives it, and what that means for the one that
-//! comes after it.
+//! What the agent is doing → a file that survives a crash, and how the next process goes on from it.
 //!
-//! systemd starts the agent again when it dies. The disk says by itself that an install on it was
-//! not finished; what only somebody's choice said, and how the last attempt ended, is in here. The
-//! file is in memory: a restart of the machine begins anew.
+//! systemd restarts the agent when it crashes. The disk itself says that an installation on it is
+//! unfinished; the user's choice of a disk and how the last attempt ended are kept here. The file is
+//! in memory: a restart of the machine removes it.
 
 use std::path::PathBuf;
 
@@ -11,50 +10,48 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Session;
+use super::state::Phase;
 use crate::disk::identity::Identity;
-use crate::event::Step;
-use crate::event::{Event, Outcome, State};
+use crate::event::{Event, Step};
 use crate::install;
 use crate::plan::Problem;
 
 /// Where the checkpoint is.
 pub const PATH: &str = "/run/nixvm/checkpoint.json";
 
-/// Attempts that may end by the installer's own death before it stops trying.
+/// Attempts in a row that may end in a crash before no more are made.
 const ATTEMPTS: u32 = 3;
 
-/// What the installer was doing.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Entry {
-    /// The disk that somebody chose, where somebody did.
+    /// The disk that the user chose, if one was chosen.
     chosen: Option<Identity>,
-    /// Attempts in a row that did not come to an end of their own.
+    /// Attempts in a row, with this one, that did not reach an end.
     attempts: u32,
-    /// The step that was begun last.
+    /// The last step that started.
     step: Option<Step>,
-    /// How the attempt ended, if it did.
     ended: Option<End>,
 }
 
-/// An end that somebody has to deal with.
+/// An end of an attempt that needs a request to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct End {
-    state: State,
-    message: String,
-    outcome: Outcome,
-    problem: Option<Problem>,
+enum End {
+    Failed(Problem),
+    /// With the message that was shown.
+    Cancelled(String),
 }
 
-/// The file, and what it says.
+/// The file, and its content.
 pub(super) struct Checkpoint {
     path: PathBuf,
     entry: Option<Entry>,
 }
 
 impl Checkpoint {
-    /// Reads the file at `path`; one that can't be read says nothing.
+    /// Reads the file at `path`; an unreadable one counts as none.
     pub(super) fn open(path: PathBuf) -> Self {
         let entry =
             std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok());
@@ -73,27 +70,29 @@ impl Checkpoint {
         self.keep(entry);
     }
 
-    /// It ended, and not well.
-    pub(super) fn end(
-        &mut self,
-        state: State,
-        message: &str,
-        outcome: Outcome,
-        problem: Option<Problem>,
-    ) {
-        let end = End { state, message: message.to_owned(), outcome, problem };
-        let entry = self.entry.clone().map(|entry| Entry { ended: Some(end), ..entry });
-        self.keep(entry);
+    /// It failed.
+    pub(super) fn failed(&mut self, problem: Problem) {
+        self.end(End::Failed(problem));
     }
 
-    /// Nothing of it matters any more.
+    /// It was cancelled.
+    pub(super) fn cancelled(&mut self, message: &str) {
+        self.end(End::Cancelled(message.to_owned()));
+    }
+
+    /// It succeeded: there is nothing to go on from.
     pub(super) fn clear(&mut self) {
         self.keep(None);
     }
 
+    fn end(&mut self, end: End) {
+        let entry = self.entry.clone().map(|entry| Entry { ended: Some(end), ..entry });
+        self.keep(entry);
+    }
+
     fn keep(&mut self, entry: Option<Entry>) {
         self.entry = entry;
-        // Without it, a successor would know less; an install must not fail for that.
+        // The next process would know less without it; an install must not fail for that.
         if let Err(error) = self.write() {
             tracing::warn!("{error:#}");
         }
@@ -116,27 +115,32 @@ impl Checkpoint {
 }
 
 impl Session {
-    /// Takes up what an installer that died has left: says so, and goes on as it would have.
-    pub(super) fn take_over(&mut self) {
+    /// Goes on from where a crashed process of the agent was.
+    pub(super) fn resume(&mut self) {
         let Some(entry) = self.checkpoint.entry.clone() else { return };
-        if let Some(End { state, message, outcome, problem }) = entry.ended {
-            self.ended = true;
-            self.end(state, &message, None, outcome, problem, None);
-            return;
+        match entry.ended {
+            Some(End::Failed(problem)) => {
+                self.transition_to(Phase::Failed { disk: None, problem, seconds: None });
+                return;
+            }
+            Some(End::Cancelled(message)) => {
+                self.transition_to(Phase::Cancelled { message, seconds: None });
+                return;
+            }
+            None => {}
         }
         let during = entry.step.map_or("before its first step", Step::title);
         self.context.publisher.publish(Event::Warning {
-            message: format!("The session itself ended unexpectedly ({during}) and was restarted."),
+            message: format!("The installer crashed ({during}) and restarted."),
         });
         if entry.attempts < ATTEMPTS {
-            self.choices.disk = entry.chosen;
+            self.user.choices.disk = entry.chosen;
             return;
         }
         let problem = Problem {
             kind: "agent-crashed".to_owned(),
-            message: format!(
-                "The session itself ended unexpectedly, {ATTEMPTS} times, the last time at: {during}."
-            ),
+            step: entry.step.map(|step| step.to_string()),
+            message: format!("The installer crashed {ATTEMPTS} times, the last time at: {during}."),
             hint: format!(
                 "{} Look at the log, {}, and at `journalctl -u nixvm-agent`, then retry.",
                 match entry.step {
@@ -144,20 +148,18 @@ impl Session {
                     None | Some(Step::Partition) => "What was on the disk may be erased.",
                     Some(Step::Handover) =>
                         "If the system on the disk is complete, the next start of the ISO boots it.",
-                    Some(_) => "The disk does not boot and may be installed to again.",
+                    Some(_) => "The disk will not boot. You can install to it again.",
                 },
                 crate::log::PATH
             ),
-            step: entry.step.map(|step| step.to_string()),
         };
-        self.ended = true;
-        let message = problem.message.clone();
-        self.end(State::Failed, &message, None, Outcome::Failed, Some(problem), None);
+        self.transition_to(Phase::Failed { disk: None, problem, seconds: None });
     }
 
-    /// Hands the machine over to a disk that was installed earlier.
+    /// Hands the machine over to a disk that was installed earlier. `disk`: kernel name.
     pub(super) async fn boot_installed(&self, disk: &str) {
-        let Some(disk) = self.disks.iter().find(|one| one.device.name == disk) else { return };
+        let mut disks = self.inventory.disks.iter();
+        let Some(disk) = disks.find(|one| one.device.name == disk) else { return };
         if let Err(error) = install::boot_installed(&self.runner, disk).await {
             let message = format!("{error:#}; the disk boots where the firmware tries it.");
             self.context.publisher.publish(Event::Warning { message });
@@ -167,7 +169,10 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::session;
     use super::*;
+    use crate::event::State;
+    use crate::event::examples::problem;
     use crate::testing;
 
     fn checkpoint() -> (tempfile::TempDir, PathBuf) {
@@ -176,12 +181,16 @@ mod tests {
         (folder, path)
     }
 
-    /// An installer that comes after one that left this checkpoint.
+    /// A session after a crash that left this checkpoint.
     fn successor(path: PathBuf) -> Session {
-        let (mut session, _desk) = testing::session();
+        let (mut session, _handle) = session();
         session.checkpoint = Checkpoint::open(path);
-        session.take_over();
+        session.resume();
         session
+    }
+
+    fn has_failed(session: &Session) -> bool {
+        matches!(session.phase, Phase::Failed { .. })
     }
 
     #[test]
@@ -192,8 +201,8 @@ mod tests {
         before.begin(Some(chosen.clone()));
         before.step(Step::System);
         let after = successor(path);
-        assert_eq!(after.choices.disk, Some(chosen));
-        assert!(!after.ended);
+        assert_eq!(after.user.choices.disk, Some(chosen));
+        assert!(!has_failed(&after));
         let warnings = after.context.publisher.status().borrow().warnings.clone();
         assert!(warnings[0].contains("Copy the system"), "{warnings:?}");
     }
@@ -204,12 +213,12 @@ mod tests {
         for attempt in 1..=ATTEMPTS {
             Checkpoint::open(path.clone()).begin(None);
             let after = successor(path.clone());
-            assert_eq!(after.ended, attempt == ATTEMPTS, "{attempt}");
+            assert_eq!(has_failed(&after), attempt == ATTEMPTS, "{attempt}");
         }
         let mut checkpoint = Checkpoint::open(path.clone());
-        checkpoint.end(State::Failed, "m", Outcome::Failed, None);
+        checkpoint.failed(problem());
         checkpoint.begin(None);
-        assert!(!successor(path).ended, "an end of its own starts the count anew");
+        assert!(!has_failed(&successor(path)), "an end of its own starts the count anew");
     }
 
     #[test]
@@ -217,20 +226,20 @@ mod tests {
         let (_folder, path) = checkpoint();
         let mut before = Checkpoint::open(path.clone());
         before.begin(None);
-        before.end(State::Failed, "It failed.", Outcome::Failed, None);
+        before.failed(problem());
         let after = successor(path.clone());
-        assert!(after.ended);
+        assert!(has_failed(&after));
         let status = after.context.publisher.status().borrow().clone();
-        assert_eq!((status.state, &*status.message), (State::Failed, "It failed."));
+        assert_eq!((status.state, status.message), (State::Failed, problem().message));
         before.clear();
         assert!(!path.exists());
-        assert!(!successor(path).ended);
+        assert!(!has_failed(&successor(path)));
     }
 
     #[test]
     fn nonsense_is_no_journal() {
         let (_folder, path) = checkpoint();
         std::fs::write(&path, "{\"attempts\": ").unwrap();
-        assert!(!successor(path).ended);
+        assert!(!has_failed(&successor(path)));
     }
 }

@@ -1,7 +1,8 @@
 //! Disks, answers and requests, as they come → decisions carried out, until the machine restarts.
 //!
-//! One task that waits for one thing at a time. It surveys, decides (`plan`), and either asks,
-//! counts down, installs or leaves; anything that changes what was decided on makes it decide anew.
+//! One task in a loop: it surveys the disks, decides ([`plan::decide`]) and carries the decision
+//! out, until a change makes another decision due. What it is doing is a phase of the state machine
+//! that [`state`] draws; every change goes through [`Session::transition_to`], which publishes it.
 
 mod attempt;
 mod checkpoint;
@@ -9,10 +10,10 @@ mod countdown;
 mod requests;
 mod scan;
 mod shutdown;
+mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,30 +30,26 @@ use tokio_util::sync::CancellationToken;
 use crate::account::Account;
 use crate::checks;
 use crate::command::{Runner, Transcript};
-use crate::disk::Disk;
-use crate::disk::identity::Identity;
 use crate::disk::receipt::Receipt;
 use crate::disk::watch::{Attached, Rescan};
+use crate::event::Event;
 use crate::event::publisher::Publisher;
-use crate::event::{Event, Outcome, ScheduledFinish, State};
 use crate::install::{self, Attempt, Failure};
 use crate::log::Log;
 use crate::machine::Machine;
-use crate::plan::Problem;
-use crate::plan::{self, Decision, Plan, UserChoices};
-use crate::plan::{Check, Checked};
+use crate::plan::{self, Check, Checked, Decision, UserChoices};
 use crate::request::Message;
 use checkpoint::Checkpoint;
 pub use checkpoint::PATH as CHECKPOINT;
-use countdown::Countdown;
-use requests::Followed;
-use scan::Probed;
+use requests::{Effect, PendingReply};
+use scan::Inventory;
 use shutdown::PendingShutdown;
+use state::Phase;
 
-/// A disk that could not be read says nothing when it can be: it is tried as often as this.
+/// A disk that could not be read reports nothing when it can be: it is read again this often.
 const READ_AGAIN: Duration = Duration::from_secs(30);
 
-/// How the installer was left.
+/// What happens to the machine when the session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitAction {
     /// Restart the machine.
@@ -61,177 +58,174 @@ pub enum ExitAction {
     PowerOff,
 }
 
-/// Carries a plan out: [`install::run`], but for tests of what is told of it.
+/// Carries a plan out: [`install::run`], or a stand-in in tests.
 pub type Install = fn(Attempt) -> Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + Send>>;
 
-/// What the installer works with.
+/// The session's surroundings.
 pub struct SessionContext {
     /// What the ISO carries.
     pub manifest: Manifest,
-    /// What it runs on.
+    /// The machine, as it was at the start.
     pub machine: Machine,
-    /// What the sources of answers said.
-    pub found: Vec<Result<SourceAnswers, Problems>>,
+    /// The answers of each source but the volumes, or their mistakes.
+    pub source_answers: Vec<Result<SourceAnswers, Problems>>,
     /// The block devices.
     pub attached: watch::Receiver<Attached>,
-    /// Makes it be what udev has said so far.
+    /// Brings `attached` up to date; `None` in tests.
     pub rescan: Option<Rescan>,
-    /// Where requests arrive.
+    /// Requests from the screen and D-Bus.
     pub requests: mpsc::Receiver<Message>,
-    /// Where events go.
+    /// Publishes events.
     pub publisher: Publisher,
-    /// The install's log.
+    /// The installation log.
     pub log: Arc<Log>,
-    /// The account's secrets, which the screen shows where they were made up.
+    /// The account's secrets; the screen shows a generated password.
     pub account: watch::Sender<Account>,
-    /// There is a screen that shows them.
-    pub screen: bool,
+    /// A screen shows the generated password.
+    pub has_screen: bool,
     /// Carries a plan out.
     pub install: Install,
-    /// Where [`checkpoint`] keeps what an installer that dies leaves to the next one.
-    pub checkpoint: PathBuf,
+    /// The file that an agent which crashes leaves to the next one: see [`checkpoint`].
+    pub checkpoint_path: PathBuf,
 }
 
-/// The task's state.
+/// The installer's control loop.
 pub struct Session {
     context: SessionContext,
     runner: Runner,
-    choices: UserChoices,
-    requested: Option<Result<SourceAnswers, Problems>>,
-    probed: BTreeMap<String, Probed>,
-    disks: Vec<Disk>,
-    /// What answers volumes say, by device file, with the event count of their disk.
-    volumes: BTreeMap<PathBuf, (u64, Result<SourceAnswers, Problems>)>,
-    /// Somebody stopped a countdown: nothing begins by itself until they say so.
-    paused: bool,
-    /// Somebody asked for something: they are there.
-    attended: bool,
-    /// What was asked for and is not answered yet.
-    followed: Vec<Followed>,
-    /// When the machine is left by itself, once nothing is left to install.
-    leaving: Option<PendingShutdown>,
-    countdown: Option<Countdown>,
-    /// An attempt ended and nobody has asked for another one yet.
-    ended: bool,
-    /// Somebody asked to try again: no second countdown for the disk that was being installed.
-    retry: Option<Identity>,
-    /// What was said to be the end of it, without an attempt.
-    concluded: Option<(State, String)>,
+    phase: Phase,
+    user: UserInput,
+    inventory: Inventory,
+    checks: Checks,
+    pending_replies: Vec<PendingReply>,
     checkpoint: Checkpoint,
-    /// What was found out for the decision.
-    checked: Checked,
-    /// What is being found out.
-    checking: Option<(Check, JoinHandle<Checked>)>,
+}
+
+/// What requests have said so far.
+#[derive(Default)]
+struct UserInput {
+    choices: UserChoices,
+    answers: Option<Result<SourceAnswers, Problems>>,
+    /// A countdown was stopped: nothing starts or ends by itself until a retry.
+    paused: bool,
+    /// There was a request: the machine is attended.
+    attended: bool,
+}
+
+/// What was found out for the decision, and what is being found out.
+#[derive(Default)]
+struct Checks {
+    results: Checked,
+    running: Option<(Check, JoinHandle<Checked>)>,
 }
 
 impl Session {
-    /// An installer that has not looked at anything yet.
+    /// A session that has not looked at any disk yet.
     pub fn new(context: SessionContext) -> Self {
         let transcript: Arc<dyn Transcript> = Arc::clone(&context.log) as _;
         Self {
             runner: Runner::new(CancellationToken::new(), Some(transcript)),
-            choices: UserChoices::default(),
-            requested: None,
-            probed: BTreeMap::new(),
-            disks: Vec::new(),
-            volumes: BTreeMap::new(),
-            paused: false,
-            attended: false,
-            followed: Vec::new(),
-            leaving: None,
-            countdown: None,
-            ended: false,
-            retry: None,
-            concluded: None,
-            checkpoint: Checkpoint::open(context.checkpoint.clone()),
-            checked: Checked::default(),
-            checking: None,
+            phase: Phase::Preflight { check: None, retry: None },
+            user: UserInput::default(),
+            inventory: Inventory::default(),
+            checks: Checks::default(),
+            pending_replies: Vec::new(),
+            checkpoint: Checkpoint::open(context.checkpoint_path.clone()),
             context,
         }
     }
 
-    /// Works until somebody or something ends it.
+    /// Runs until the machine is to be restarted or switched off.
     ///
     /// # Errors
-    /// udev can't be followed any more.
+    /// udev can't be followed any more, or the request channel is closed.
     pub async fn run(mut self) -> Result<ExitAction> {
         self.context.publisher.publish(Event::Machine(self.context.machine.clone()));
         install::clean_up(&self.runner).await;
-        self.take_over();
+        self.resume();
         loop {
             self.survey().await?;
-            if let Some(leave) = self.act().await? {
-                return Ok(leave);
+            if let Some(exit) = self.step().await? {
+                return Ok(exit);
             }
         }
     }
 
-    /// Does the next thing. Returns when something changed, or how to leave.
-    async fn act(&mut self) -> Result<Option<ExitAction>> {
-        if self.ended {
-            return self.wait().await;
+    /// Enters a phase and publishes what that changes.
+    fn transition_to(&mut self, next: Phase) {
+        let events = next.events_after(&self.phase);
+        self.phase = next;
+        self.context.publisher.publish_all(events);
+    }
+
+    /// Makes a decision and carries it out. Returns when something changed (`None`), or how to end.
+    async fn step(&mut self) -> Result<Option<ExitAction>> {
+        match self.phase {
+            Phase::Installed { .. } => return self.wait_for_shutdown().await,
+            // Only a request leads to another attempt, not a disk that comes.
+            Phase::Failed { .. } | Phase::Cancelled { .. } => return self.wait().await,
+            _ => {}
         }
         let answers = self.answers();
-        let decision = plan::decide(&self.facts(&answers));
-        if !matches!(decision, Decision::Installed { .. }) {
-            self.leaving = None;
-        }
-        if !matches!(decision, Decision::Go { .. }) {
-            // Whoever stopped to think of another disk meets a whole countdown when they come back.
-            self.countdown = None;
-            if !matches!(decision, Decision::Check(_)) {
-                self.retry = None;
-            }
-        }
-        match decision {
+        match plan::decide(&self.facts(&answers)) {
             Decision::Refuse(refusal) => {
-                let problem = refusal.problem();
-                let message = problem.message.clone();
-                self.conclude(State::Refused, &message, None, Outcome::Refused, Some(problem));
+                self.transition_to(Phase::Refused { problem: refusal.problem() });
                 self.wait().await
             }
             Decision::Wait { message } => {
-                self.enter(State::WaitingForDisk, &message);
+                self.transition_to(Phase::WaitingForDisk { message });
                 self.wait().await
             }
             Decision::Check(check) => self.check(check).await,
             Decision::Choose { candidates } => {
-                let message = format!("Several disks can be used: {}.", candidates.join(", "));
-                self.enter(State::Choosing, &message);
+                self.transition_to(Phase::ChoosingDisk { candidates });
                 self.wait().await
             }
             Decision::Ask(plan) => {
-                self.propose(&plan, "Nothing is done until somebody confirms it.");
+                let token = plan.token();
+                self.transition_to(Phase::AwaitingConfirmation { plan, token, interrupted: false });
                 self.wait().await
             }
             Decision::Go { plan, confirmed } => {
-                let resolved = answers.ok();
-                if confirmed || (!self.paused && self.is_retry_of(&plan)) {
-                    return self.install(*plan, resolved).await;
+                if confirmed || (!self.user.paused && self.phase.is_retry_of(&plan.target.identity))
+                {
+                    return self.install(plan, answers.ok()).await;
                 }
-                self.count_down(*plan, resolved).await
+                if self.user.paused {
+                    let token = plan.token();
+                    let interrupted = true;
+                    self.transition_to(Phase::AwaitingConfirmation { plan, token, interrupted });
+                    return self.wait().await;
+                }
+                self.count_down(plan, answers.ok()).await
             }
             Decision::Installed { disk, receipt } => {
-                let message = format!("{disk} carries the system {} already.", receipt.hostname);
-                let leaving = self.leaving.is_none().then(|| {
-                    self.plan_boot(answers.map_or(Finish::Wait, |answers| answers.finish.value))
+                let finish = answers.map_or(Finish::Wait, |answers| answers.finish.value);
+                let shutdown = match &self.phase {
+                    Phase::AlreadyInstalled { shutdown, .. } => *shutdown,
+                    _ => self.shutdown_before_boot(finish),
+                };
+                let hostname = receipt.hostname;
+                self.transition_to(Phase::AlreadyInstalled {
+                    disk: disk.clone(),
+                    hostname,
+                    shutdown,
                 });
-                let outcome = Outcome::InstalledAlready;
-                self.conclude(State::InstalledAlready, &message, leaving, outcome, None);
-                let leave = self.wait().await?;
-                if leave == Some(ExitAction::Reboot) {
+                let exit = self.wait().await?;
+                if exit == Some(ExitAction::Reboot) {
                     self.boot_installed(&disk).await;
                 }
-                Ok(leave)
+                Ok(exit)
             }
         }
     }
 
-    /// Finds something out, until that is known or something changes. What a change leaves standing
-    /// goes on where it was.
+    /// Runs a check until it has a result or something changes. A check that is still needed after
+    /// a change goes on where it was.
     async fn check(&mut self, check: Check) -> Result<Option<ExitAction>> {
-        self.enter(State::Preflight, check.sentence());
-        let mut work = match self.checking.take() {
+        let retry = self.phase.retry();
+        self.transition_to(Phase::Preflight { check: Some(check.clone()), retry });
+        let mut work = match self.checks.running.take() {
             Some((running, work)) if running == check => work,
             other => {
                 if let Some((_, work)) = other {
@@ -243,33 +237,26 @@ impl Session {
         };
         tokio::select! {
             found = &mut work => {
-                self.checked.add(found?);
+                self.checks.results.add(found?);
                 Ok(None)
             }
-            leave = self.wait() => {
-                self.checking = Some((check, work));
-                leave
+            exit = self.wait() => {
+                self.checks.running = Some((check, work));
+                exit
             }
         }
     }
 
-    fn is_retry_of(&self, plan: &Plan) -> bool {
-        self.retry.as_ref().is_some_and(|identity| {
-            identity.node == plan.target.identity.node
-                && identity.diskseq == plan.target.identity.diskseq
-        })
-    }
-
-    /// Waits for a disk to come or go, for a request that changes something, or for the time to
-    /// leave.
+    /// Waits for a change of the disks, for a request that changes something, or for a scheduled
+    /// shutdown.
     async fn wait(&mut self) -> Result<Option<ExitAction>> {
-        self.answer(false);
+        self.send_replies(false);
         loop {
-            let (leaving, unreadable) = (self.leaving, self.awaits_unreadable());
+            let (shutdown, unreadable) = (self.phase.shutdown(), self.awaits_unreadable());
             tokio::select! {
-                leave = PendingShutdown::come(leaving) => return Ok(leave),
+                exit = PendingShutdown::elapsed(shutdown) => return Ok(exit),
                 () = tokio::time::sleep(READ_AGAIN), if unreadable => {
-                    self.forget_unreadable();
+                    self.inventory.forget_unreadable();
                     return Ok(None);
                 }
                 changed = self.context.attached.changed() => {
@@ -277,89 +264,15 @@ impl Session {
                     return Ok(None);
                 }
                 message = self.context.requests.recv() => {
-                    let Some(message) = message else {
-                        anyhow::bail!("nobody can steer the session any more");
-                    };
-                    self.attended = true;
-                    if let Some(leave) = self.take(message) {
-                        return Ok(leave);
+                    let Some(message) = message else { anyhow::bail!("request channel closed") };
+                    self.user.attended = true;
+                    match self.handle_request(message) {
+                        Effect::None => {}
+                        Effect::Changed => return Ok(None),
+                        Effect::Exit(exit) => return Ok(Some(exit)),
                     }
                 }
             }
         }
-    }
-
-    fn state(&self) -> State {
-        self.context.publisher.status().borrow().state
-    }
-
-    fn enter(&mut self, to: State, message: &str) {
-        self.concluded = None;
-        self.context.publisher.publish_all(self.change(to, message));
-    }
-
-    /// The event that tells of a state, unless that is how it is already.
-    fn change(&self, to: State, message: &str) -> Option<Event> {
-        let status = self.context.publisher.status();
-        let status = status.borrow();
-        let is_so = status.state == to && status.message == message;
-        let from = status.state;
-        (!is_so).then(|| Event::State { from, to, message: message.to_owned() })
-    }
-
-    /// Says how it stands: once, until it stands otherwise or somebody asks again.
-    fn conclude(
-        &mut self,
-        to: State,
-        message: &str,
-        leaving: Option<ScheduledFinish>,
-        outcome: Outcome,
-        error: Option<Problem>,
-    ) {
-        let now = Some((to, message.to_owned()));
-        if self.concluded != now {
-            self.end(to, message, leaving, outcome, error, None);
-            self.concluded = now;
-        }
-    }
-
-    /// Enters a state that is the end of an attempt: nobody sees it without its verdict.
-    fn end(
-        &self,
-        to: State,
-        message: &str,
-        leaving: Option<ScheduledFinish>,
-        outcome: Outcome,
-        error: Option<Problem>,
-        seconds: Option<f64>,
-    ) {
-        let peak_resident_bytes = crate::machine::peak_resident_bytes();
-        let verdict =
-            Event::AttemptEnded { outcome, error, duration_seconds: seconds, peak_resident_bytes };
-        self.context.publisher.publish_all(
-            self.change(to, message)
-                .into_iter()
-                .chain(leaving.map(Event::FinishScheduled))
-                .chain([verdict]),
-        );
-    }
-
-    /// Shows what will be done, once that is consented to.
-    fn propose(&mut self, plan: &Plan, message: &str) {
-        self.concluded = None;
-        let token = plan.token();
-        let is_shown = self.context.publisher.status().borrow().token == token;
-        let shown = (!is_shown).then(|| Event::Plan { plan: Box::new(plan.clone()), token });
-        self.context
-            .publisher
-            .publish_all(self.change(State::Consent, message).into_iter().chain(shown));
-    }
-}
-
-fn leave(how: Finish) -> Option<ExitAction> {
-    match how {
-        Finish::Reboot => Some(ExitAction::Reboot),
-        Finish::Poweroff => Some(ExitAction::PowerOff),
-        Finish::Wait => None,
     }
 }

@@ -1,168 +1,180 @@
-//! Requests → what is wished, or why not.
+//! Requests → what they change, and their replies.
 
 use nixvm_answers::document;
-use nixvm_answers::password::PasswordHash;
+use nixvm_answers::password::{PasswordHash, Secret};
 use nixvm_answers::source::Source;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{ExitAction, Session, leave};
+use super::state::Phase;
+use super::{ExitAction, Session};
 use crate::disk::identity::Identity;
 use crate::event::{Event, PasswordOrigin, State};
-use crate::plan::Checked;
-use crate::plan::{self, UserChoices};
+use crate::plan::{self, Checked, UserChoices};
 use crate::request::{Message, Request, RequestError};
 
-/// A request that was followed. Its answer waits until what comes of it can be seen: whoever is
-/// answered may look at once.
-pub(super) struct Followed {
-    request: Kind,
+/// A request that was applied. The reply waits until the effect is published, so that a caller
+/// which then reads the status finds it there.
+pub(super) struct PendingReply {
+    expects: Expected,
     reply: oneshot::Sender<Result<(), RequestError>>,
 }
 
-/// What has to have come of a request.
-enum Kind {
+/// What has to hold when the reply is sent.
+enum Expected {
     /// The install has begun.
-    Confirm,
+    Install,
     /// The disk is still attached.
-    Select(Identity),
-    Other,
+    Disk(Identity),
+    Nothing,
+}
+
+/// What a request leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It was refused, and replied to.
+    None,
+    /// A new decision is due.
+    Changed,
+    /// The session ends.
+    Exit(ExitAction),
 }
 
 impl Session {
-    /// Takes a request in, and answers it if nothing else comes of it. `None` if it was error, else
-    /// how to leave.
-    pub(super) fn take(
-        &mut self,
-        Message { request, reply }: Message,
-    ) -> Option<Option<ExitAction>> {
-        let (confirms, selects) =
-            (matches!(request, Request::Confirm { .. }), matches!(request, Request::Select { .. }));
-        match self.follow(request) {
+    /// Applies a request; refusals and exits are replied to at once.
+    pub(super) fn handle_request(&mut self, Message { request, reply }: Message) -> Effect {
+        let confirms = matches!(request, Request::Confirm { .. });
+        let selects = matches!(request, Request::Select { .. });
+        match self.apply(request) {
             Ok(None) => {
-                let request = match self.choices.disk.clone() {
-                    _ if confirms => Kind::Confirm,
-                    Some(disk) if selects => Kind::Select(disk),
-                    _ => Kind::Other,
+                let expects = match self.user.choices.disk.clone() {
+                    _ if confirms => Expected::Install,
+                    Some(disk) if selects => Expected::Disk(disk),
+                    _ => Expected::Nothing,
                 };
-                self.followed.push(Followed { request, reply });
-                Some(None)
+                self.pending_replies.push(PendingReply { expects, reply });
+                Effect::Changed
             }
-            Ok(leave) => {
-                let _nobody_waits = reply.send(Ok(()));
-                Some(leave)
+            Ok(Some(exit)) => {
+                let _caller_gone = reply.send(Ok(()));
+                Effect::Exit(exit)
             }
             Err(error) => {
-                let _nobody_waits = reply.send(Err(error));
-                None
+                let _caller_gone = reply.send(Err(error));
+                Effect::None
             }
         }
     }
 
-    /// Answers what was followed. A confirmation of which no install came was for a plan that is
-    /// another one by now; it counts for no later one.
-    pub(super) fn answer(&mut self, installing: bool) {
-        for Followed { request, reply } in self.followed.drain(..) {
-            let answer = match request {
-                Kind::Confirm if !installing => Err(RequestError::WrongToken),
-                Kind::Select(wish) if !self.disks.iter().any(|d| wish.is_device(&d.device)) => {
-                    Err(RequestError::NoSuchDisk { disk: wish.node.display().to_string() })
+    /// Sends the replies that are due. A confirmation that led to no install was for a plan that has
+    /// changed since; it does not count for any later plan.
+    pub(super) fn send_replies(&mut self, installing: bool) {
+        for PendingReply { expects, reply } in self.pending_replies.drain(..) {
+            let disks = &self.inventory.disks;
+            let answer = match expects {
+                Expected::Install if !installing => Err(RequestError::WrongToken),
+                Expected::Disk(disk) if !disks.iter().any(|d| disk.is_device(&d.device)) => {
+                    Err(RequestError::NoSuchDisk { disk: disk.node.display().to_string() })
                 }
                 _ => Ok(()),
             };
-            let _nobody_waits = reply.send(answer);
+            let _caller_gone = reply.send(answer);
         }
-        self.choices.confirmed = None;
+        self.user.choices.confirmed = None;
     }
 
-    /// Takes in what somebody asks for while nothing is being installed.
-    fn follow(&mut self, request: Request) -> Result<Option<ExitAction>, RequestError> {
-        let wrong_state = || RequestError::WrongState { state: self.state().name() };
+    /// Applies a request while nothing is being installed.
+    fn apply(&mut self, request: Request) -> Result<Option<ExitAction>, RequestError> {
+        let state = self.phase.state();
+        let wrong_state = RequestError::WrongState { state: state.name() };
         match request {
-            Request::Select { disk } => {
-                let answers = self.answers();
-                let facts = self.facts(&answers);
-                let found = self.disks.iter().find(|one| one.device.name == disk);
-                let found = found.ok_or_else(|| RequestError::NoSuchDisk { disk: disk.clone() })?;
-                plan::eligible(&facts, found).map_err(|reason| RequestError::Ineligible {
-                    disk,
-                    reason: reason.to_string(),
-                })?;
-                self.choices = UserChoices { disk: Some(Identity::of(found)), confirmed: None };
-                self.start_over();
-            }
-            Request::Confirm { token } => {
-                let status = self.context.publisher.status().borrow().clone();
-                if status.state != State::Consent {
-                    return Err(wrong_state());
+            Request::Select { disk } => self.select(disk)?,
+            Request::Confirm { token } => match self.phase.token() {
+                None => return Err(wrong_state),
+                Some(current) if current != token => return Err(RequestError::WrongToken),
+                Some(_) => self.user.choices.confirmed = Some(token),
+            },
+            Request::Cancel => match state {
+                State::Countdown | State::AwaitingConfirmation => {
+                    self.user.paused = true;
+                    self.interrupt_countdown();
                 }
-                if token != status.token {
-                    return Err(RequestError::WrongToken);
+                State::Installed | State::AlreadyInstalled => {
+                    self.user.paused = true;
+                    self.cancel_shutdown();
                 }
-                self.choices.confirmed = Some(token);
-            }
-            Request::Cancel => match self.state() {
-                State::Consent => {
-                    self.paused = true;
-                    self.countdown = None;
-                    self.retry = None;
-                }
-                State::Finished | State::InstalledAlready => {
-                    self.paused = true;
-                    self.stay();
-                }
-                _ => return Err(wrong_state()),
+                _ => return Err(wrong_state),
             },
             Request::Retry => {
-                let ended =
-                    matches!(self.state(), State::Failed | State::Cancelled | State::Refused);
-                if !ended {
-                    return Err(wrong_state());
+                if !matches!(state, State::Failed | State::Cancelled | State::Refused) {
+                    return Err(wrong_state);
                 }
-                let plan = self.context.publisher.status().borrow().plan.clone();
-                let failed = self.state() == State::Failed;
-                self.paused = false;
-                self.start_over();
-                self.retry = plan.filter(|_| failed).map(|plan| plan.target.identity);
+                let failed = match &self.phase {
+                    Phase::Failed { disk, .. } => disk.clone(),
+                    _ => None,
+                };
+                self.user.paused = false;
+                self.start_over(failed);
             }
             Request::Finish { how } => {
-                let leave = leave(how);
-                if leave.is_none() {
-                    self.stay();
+                let exit = ExitAction::of(how);
+                if exit.is_none() {
+                    self.cancel_shutdown();
                 }
-                return Ok(leave);
+                return Ok(exit);
             }
-            Request::Password { hash } => self.take_password(hash),
-            Request::Answers { toml, merge } => {
-                let mut given = document::parse(toml.reveal().as_bytes(), Source::Request)
-                    .map_err(|problems| {
-                        let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                        RequestError::InvalidAnswers { problems: all.join("\n") }
-                    })?;
-                if let Some(Ok(before)) = self.requested.take().filter(|_| merge) {
-                    given.answers = given.answers.or(before.answers);
-                }
-                self.requested = Some(Ok(given));
-                self.start_over();
-            }
+            Request::Password { hash } => self.set_password(hash),
+            Request::Answers { toml, merge } => self.set_answers(&toml, merge)?,
         }
         Ok(None)
     }
 
-    fn start_over(&mut self) {
-        self.checked = Checked::default();
-        self.ended = false;
-        self.concluded = None;
-        self.choices.confirmed = None;
-        self.leaving = None;
-        self.countdown = None;
-        self.retry = None;
-        // What an attempt wrote was not heard of while it ran.
-        self.probed.clear();
+    fn select(&mut self, disk: String) -> Result<(), RequestError> {
+        let answers = self.answers();
+        let facts = self.facts(&answers);
+        let found = self.inventory.disks.iter().find(|one| one.device.name == disk);
+        let found = found.ok_or_else(|| RequestError::NoSuchDisk { disk: disk.clone() })?;
+        plan::eligible(&facts, found).map_err(|reason| {
+            let reason = reason.to_string();
+            RequestError::Ineligible { disk, reason }
+        })?;
+        self.user.choices = UserChoices { disk: Some(Identity::of(found)), confirmed: None };
+        self.start_over(None);
+        Ok(())
     }
 
-    /// Takes in what somebody asks for while an attempt runs.
-    pub(super) fn follow_while_installing(
+    fn set_answers(&mut self, toml: &Secret, merge: bool) -> Result<(), RequestError> {
+        let mut given =
+            document::parse(toml.reveal().as_bytes(), Source::Request).map_err(|problems| {
+                let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                RequestError::InvalidAnswers { problems: all.join("\n") }
+            })?;
+        if let Some(Ok(before)) = self.user.answers.take().filter(|_| merge) {
+            given.answers = given.answers.or(before.answers);
+        }
+        self.user.answers = Some(Ok(given));
+        self.start_over(None);
+        Ok(())
+    }
+
+    fn interrupt_countdown(&mut self) {
+        if let Phase::Countdown(countdown) = &self.phase {
+            let (plan, token) = (countdown.plan.clone(), countdown.token.clone());
+            self.transition_to(Phase::AwaitingConfirmation { plan, token, interrupted: true });
+        }
+    }
+
+    /// Makes a decision due that depends on nothing that was found out before.
+    fn start_over(&mut self, retry: Option<Identity>) {
+        self.checks.results = Checked::default();
+        self.user.choices.confirmed = None;
+        // udev reports none of an attempt's writes as a change of what was read.
+        self.inventory.probed.clear();
+        self.transition_to(self.phase.clone().decide_anew(retry));
+    }
+
+    /// Applies a request while an attempt runs.
+    pub(super) fn apply_while_installing(
         &self,
         request: Request,
         cancel: &CancellationToken,
@@ -173,14 +185,14 @@ impl Session {
                 if self.context.account.borrow().origin == PasswordOrigin::Generated {
                     return Err(RequestError::WrongState { state: State::Installing.name() });
                 }
-                self.take_password(hash);
+                self.set_password(hash);
             }
             _ => return Err(RequestError::WrongState { state: State::Installing.name() }),
         }
         Ok(())
     }
 
-    fn take_password(&self, hash: PasswordHash) {
+    fn set_password(&self, hash: PasswordHash) {
         self.context.account.send_modify(|account| {
             account.password = Some(hash);
             account.origin = PasswordOrigin::Typed;
@@ -191,18 +203,15 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use nixvm_answers::password::Secret;
-
+    use super::super::tests;
     use super::*;
-    use crate::testing;
 
     #[tokio::test]
     async fn answers_replace_those_of_earlier_requests_unless_they_are_merged() {
-        let (mut session, _handle) = testing::session();
+        let (mut session, _handle) = tests::session();
         let mut names = |toml: &str, merge| {
-            let toml = Secret::new(toml.to_owned());
-            session.follow(Request::Answers { toml, merge }).unwrap();
-            let Some(Ok(requested)) = &session.requested else { panic!("no answers") };
+            session.set_answers(&Secret::new(toml.to_owned()), merge).unwrap();
+            let Some(Ok(requested)) = &session.user.answers else { panic!("no answers") };
             let answers = &requested.answers;
             let text = |name: Option<String>| name.unwrap_or_default();
             let hostname = text(answers.hostname.as_ref().map(ToString::to_string));

@@ -1,20 +1,21 @@
 //! The block devices → the disks with their contents and the answers on them, each read only when
 //! something was heard of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use nixvm_answers::source::Source;
-use nixvm_answers::{self as answers, Problems, Resolved};
+use nixvm_answers::{self as answers, Problems, Resolved, SourceAnswers};
 
 use super::Session;
+use super::state::Phase;
 use crate::command::Runner;
 use crate::disk::eligibility::ANSWERS_LABEL;
 use crate::disk::{Content, Device, Disk, Kind, probe};
-use crate::event::{DiskView, Event, State};
+use crate::event::{DiskView, Event};
 use crate::plan::{self, Facts};
 use crate::sources;
 
@@ -24,7 +25,28 @@ const AT_ONCE: usize = 8;
 /// How long the kernel may take to say what is attached.
 const LOOKING: Duration = Duration::from_secs(20);
 
-/// What was read from a disk, and what tells whether it still is so.
+/// The disks as they were when they were read last.
+#[derive(Default)]
+pub(super) struct Inventory {
+    pub(super) disks: Vec<Disk>,
+    /// What was read from each device, by kernel name.
+    pub(super) probed: BTreeMap<String, Probed>,
+    /// The answers on volumes, by device file, with the event count of their disk.
+    volumes: BTreeMap<PathBuf, (u64, Result<SourceAnswers, Problems>)>,
+    /// What was published last.
+    views: Vec<DiskView>,
+    /// Warnings of this attempt that were published: a survey comes again and again.
+    pub(super) warned: BTreeSet<String>,
+}
+
+impl Inventory {
+    /// Makes the next survey read the disks again that could not be read.
+    pub(super) fn forget_unreadable(&mut self) {
+        self.probed.retain(|_, probed| probed.content.unreadable.is_none());
+    }
+}
+
+/// What was read from a disk, and what tells whether it is still so.
 pub(super) struct Probed {
     /// How many events udev had sent.
     generation: u64,
@@ -45,23 +67,23 @@ impl Probed {
 }
 
 impl Session {
-    /// Looks at the disks: waits until udev has dealt with all it knows of, and reads those of which
-    /// something was heard since.
+    /// Reads the disks: waits until udev has handled its queue, and reads those that changed
+    /// since.
     pub(super) async fn survey(&mut self) -> Result<()> {
         // Not in the log: what an install did stands at its end, and this comes again and again.
         let runner = Runner::default();
         if let Err(error) = runner.tool("udevadm").args(["settle", "--timeout=30"]).run().await {
-            self.warn_of_disks(&format!("udev does not settle: {error:#}"));
+            self.warn_of_missing_disks(&format!("udev does not settle: {error:#}"));
         }
         // What udev said last may still be on its way.
         if let Some(rescan) = &mut self.context.rescan {
             match tokio::time::timeout(LOOKING, rescan.again()).await {
                 Ok(looked) => looked?,
-                Err(_) => self.warn_of_disks("the kernel does not say what is attached"),
+                Err(_) => self.warn_of_missing_disks("the kernel does not say what is attached"),
             }
         }
         let attached = self.context.attached.borrow_and_update().clone();
-        let mut known = std::mem::take(&mut self.probed);
+        let mut known = std::mem::take(&mut self.inventory.probed);
         // Not one after the other, as each may be waited for; not all, as each takes memory.
         let probes = attached.devices.into_iter().map(|device| {
             let generation = attached.generations.get(&device.name).copied().unwrap_or_default();
@@ -78,38 +100,35 @@ impl Session {
             }
         });
         let probed: Vec<_> = stream::iter(probes).buffered(AT_ONCE).try_collect().await?;
-        self.disks = probed.iter().map(Probed::disk).collect();
-        self.probed = probed.into_iter().map(|one| (one.device.name.clone(), one)).collect();
+        self.inventory.disks = probed.iter().map(Probed::disk).collect();
+        self.inventory.probed =
+            probed.into_iter().map(|one| (one.device.name.clone(), one)).collect();
         self.read_volumes(&attached.generations).await?;
         self.publish_disks();
         Ok(())
     }
 
-    fn warn_of_disks(&self, why: &str) {
-        let message = format!("The disks may not be all of them: {why}.");
-        if !self.context.publisher.status().borrow().warnings.contains(&message) {
+    fn warn_of_missing_disks(&mut self, why: &str) {
+        let message = format!("Some disks may be missing: {why}.");
+        if self.inventory.warned.insert(message.clone()) {
             self.context.publisher.publish(Event::Warning { message });
         }
     }
 
-    /// Whether something is awaited of a disk that could not be read.
+    /// Whether a disk that could not be read may be the one that is waited for.
     pub(super) fn awaits_unreadable(&self) -> bool {
         let unreadable = |disk: &Disk| disk.content.unreadable.is_some();
-        self.state() == State::WaitingForDisk && self.disks.iter().any(unreadable)
-    }
-
-    /// Reads what could not be read another time.
-    pub(super) fn forget_unreadable(&mut self) {
-        self.probed.retain(|_, probed| probed.content.unreadable.is_none());
+        matches!(self.phase, Phase::WaitingForDisk { .. })
+            && self.inventory.disks.iter().any(unreadable)
     }
 
     /// Reads answers volumes that have come, and forgets those that are gone.
     async fn read_volumes(&mut self, generations: &BTreeMap<String, u64>) -> Result<()> {
         let mut volumes = BTreeMap::new();
-        for disk in &self.disks {
+        for disk in &self.inventory.disks {
             let generation = generations.get(&disk.device.name).copied().unwrap_or_default();
             for (node, filesystem) in answers_volumes(&disk.device) {
-                let said = match self.volumes.remove(&node) {
+                let said = match self.inventory.volumes.remove(&node) {
                     Some((then, said)) if then == generation => said,
                     _ => {
                         let volume = node.clone();
@@ -125,28 +144,31 @@ impl Session {
                 volumes.insert(node, (generation, said));
             }
         }
-        self.volumes = volumes;
+        self.inventory.volumes = volumes;
         Ok(())
     }
 
-    fn publish_disks(&self) {
+    fn publish_disks(&mut self) {
         let answers = self.answers();
         let facts = self.facts(&answers);
         let disks: Vec<_> = self
+            .inventory
             .disks
             .iter()
-            // What is made of other things is no choice of anybody's.
+            // Devices made of other devices (RAID, LVM) can't be selected.
             .filter(|disk| disk.device.kind != Kind::Other)
             .map(|disk| DiskView::new(disk, plan::eligible(&facts, disk)))
             .collect();
-        if self.context.publisher.status().borrow().disks != disks {
+        if self.inventory.views != disks {
+            self.inventory.views.clone_from(&disks);
             self.context.publisher.publish(Event::Disks { disks });
         }
     }
 
     pub(super) fn answers(&self) -> Result<Resolved, Problems> {
-        let volumes = self.volumes.values().map(|(_, said)| said);
-        let found = self.context.found.iter().chain(volumes).chain(&self.requested).cloned();
+        let volumes = self.inventory.volumes.values().map(|(_, said)| said);
+        let found =
+            self.context.source_answers.iter().chain(volumes).chain(&self.user.answers).cloned();
         let defaults = self.context.manifest.answer_defaults().map_err(|invalid| {
             Problems::from(answers::Problem::whole(Source::Default, invalid.message, None))
         })?;
@@ -158,9 +180,9 @@ impl Session {
             manifest: &self.context.manifest,
             machine: &self.context.machine,
             answers: answers.as_ref(),
-            disks: &self.disks,
-            choices: &self.choices,
-            checked: &self.checked,
+            disks: &self.inventory.disks,
+            choices: &self.user.choices,
+            checked: &self.checks.results,
         }
     }
 }

@@ -1,105 +1,133 @@
-//! The end of an attempt, or an installed disk → when the machine is left by itself, and the wait for
-//! it.
+//! The end of an attempt, or an installed disk → when the machine restarts or is switched off by
+//! itself, and the wait for it.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use nixvm_answers::answers::Finish;
 
-use super::{ExitAction, Session, leave};
+use super::requests::Effect;
+use super::state::Phase;
+use super::{ExitAction, Session};
 use crate::clock::uptime_ms;
-use crate::event::{Event, PasswordOrigin, ScheduledFinish};
+use crate::event::{PasswordOrigin, ScheduledFinish};
 
-/// Seconds before the machine is left when somebody asked for something in this run.
+/// Seconds before the shutdown if there was a request in this run.
 const ATTENDED: u64 = 10;
 
-/// Seconds before the machine is left when nobody did.
+/// Seconds before the shutdown if there was none.
 const UNATTENDED: u64 = 5;
 
-/// Seconds before the machine is left when a password is shown that somebody could note.
+/// Seconds before the shutdown while a password is shown that may have to be noted.
 const PASSWORD_SHOWN: u64 = 60;
 
 /// Seconds before a disk is booted that was installed earlier.
 const BOOT: u64 = 15;
 
-/// How and when the machine is left.
-#[derive(Clone, Copy, Debug)]
+/// What follows by itself, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PendingShutdown {
     how: Finish,
-    at: Option<Instant>,
+    at: Option<Deadline>,
+}
+
+/// A moment, for timers here and for events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Deadline {
+    instant: Instant,
+    uptime_ms: u64,
 }
 
 impl PendingShutdown {
-    /// Comes when it is time; never if that is for somebody to say.
-    pub(super) async fn come(pending: Option<Self>) -> Option<ExitAction> {
+    /// `seconds` from now; `None`: only on request.
+    pub(super) fn new(how: Finish, seconds: Option<u64>) -> Self {
+        let at = seconds.map(|seconds| Deadline {
+            instant: Instant::now() + Duration::from_secs(seconds),
+            uptime_ms: uptime_ms() + seconds * 1000,
+        });
+        Self { how, at }
+    }
+
+    /// As events have it.
+    pub(super) fn event(self) -> ScheduledFinish {
+        ScheduledFinish { action: self.how, at_uptime_ms: self.at.map(|at| at.uptime_ms) }
+    }
+
+    /// Ready when it is due; never if it needs a request.
+    pub(super) async fn elapsed(pending: Option<Self>) -> Option<ExitAction> {
         match pending {
             Some(Self { how, at: Some(at) }) => {
-                tokio::time::sleep_until(at.into()).await;
-                leave(how)
+                tokio::time::sleep_until(at.instant.into()).await;
+                ExitAction::of(how)
             }
             _ => std::future::pending().await,
         }
     }
 }
 
+impl ExitAction {
+    /// What a choice of `finish` leads to; `None` stays.
+    pub(super) fn of(finish: Finish) -> Option<Self> {
+        match finish {
+            Finish::Reboot => Some(Self::Reboot),
+            Finish::Poweroff => Some(Self::PowerOff),
+            Finish::Wait => None,
+        }
+    }
+}
+
 impl Session {
-    /// Says how and when the machine is left after an install.
+    /// The shutdown after an install.
     ///
-    /// A made-up password that is the only way to log in is on the screen and nowhere else: leaving
-    /// before somebody has seen it would lock everybody out.
-    pub(super) fn schedule_finish(&mut self, finish: Finish) -> ScheduledFinish {
+    /// A generated password that is the only way to log in is on the screen and nowhere else:
+    /// shutting down before it was read would make the system inaccessible.
+    pub(super) fn shutdown_after_install(&self, finish: Finish) -> PendingShutdown {
         let (generated, has_keys) = {
             let account = self.context.account.borrow();
             (account.origin == PasswordOrigin::Generated, !account.keys.is_empty())
         };
-        let shown = generated && self.context.screen;
+        let shown = generated && self.context.has_screen;
         let seconds = match finish {
             Finish::Wait => None,
             _ if shown && !has_keys => None,
             _ if shown => Some(PASSWORD_SHOWN),
-            _ if self.attended => Some(ATTENDED),
+            _ if self.user.attended => Some(ATTENDED),
             _ => Some(UNATTENDED),
         };
-        self.leave_in(finish, seconds)
+        PendingShutdown::new(finish, seconds)
     }
 
-    /// Says when the installed disk is booted.
-    pub(super) fn plan_boot(&mut self, finish: Finish) -> ScheduledFinish {
-        self.leave_in(Finish::Reboot, (finish != Finish::Wait && !self.paused).then_some(BOOT))
+    /// The restart that boots an installed disk.
+    pub(super) fn shutdown_before_boot(&self, finish: Finish) -> PendingShutdown {
+        let by_itself = finish != Finish::Wait && !self.user.paused;
+        PendingShutdown::new(Finish::Reboot, by_itself.then_some(BOOT))
     }
 
-    /// Leaves only when somebody says so.
-    pub(super) fn stay(&mut self) {
-        if let Some(PendingShutdown { how, at: Some(_) }) = self.leaving {
-            let leaving = self.leave_in(how, None);
-            self.context.publisher.publish(Event::FinishScheduled(leaving));
+    /// Makes a scheduled shutdown wait for a request.
+    pub(super) fn cancel_shutdown(&mut self) {
+        if let Some(PendingShutdown { how, .. }) = self.phase.shutdown() {
+            let waits = PendingShutdown::new(how, None);
+            self.transition_to(self.phase.clone().with_shutdown(waits));
         }
     }
 
-    fn leave_in(&mut self, how: Finish, seconds: Option<u64>) -> ScheduledFinish {
-        let at = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-        self.leaving = Some(PendingShutdown { how, at });
-        let at_uptime_ms = seconds.map(|seconds| uptime_ms() + seconds * 1000);
-        ScheduledFinish { action: how, at_uptime_ms }
-    }
-
-    /// Waits after an install until it is time to leave, or somebody wants something else.
+    /// Waits after an install until the shutdown is due, or a request calls for another decision.
     ///
     /// Disks are not looked at: the one that changed is the one that was installed.
     pub(super) async fn wait_for_shutdown(&mut self) -> Result<Option<ExitAction>> {
         loop {
-            let leaving = self.leaving;
+            let shutdown = self.phase.shutdown();
             tokio::select! {
-                leave = PendingShutdown::come(leaving) => return Ok(leave),
+                exit = PendingShutdown::elapsed(shutdown) => return Ok(exit),
                 message = self.context.requests.recv() => {
-                    let Some(message) = message else {
-                        anyhow::bail!("nobody can steer the session any more");
-                    };
-                    let leave = self.take(message).flatten();
-                    if leave.is_some() || !self.ended {
-                        return Ok(leave);
+                    let Some(message) = message else { anyhow::bail!("request channel closed") };
+                    if let Effect::Exit(exit) = self.handle_request(message) {
+                        return Ok(Some(exit));
                     }
-                    self.answer(false);
+                    if !matches!(self.phase, Phase::Installed { .. }) {
+                        return Ok(None);
+                    }
+                    self.send_replies(false);
                 }
             }
         }
@@ -108,22 +136,20 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::session;
     use super::*;
     use crate::account::Account;
-    use crate::event::State;
-    use crate::request::{InstallerHandle, Request, RequestError};
-    use crate::testing;
+    use crate::request::{Request, RequestError};
 
-    fn finished() -> (Session, InstallerHandle) {
-        let (mut session, handle) = testing::session();
-        session.ended = true;
-        session.enter(State::Finished, "nixvm is installed.");
-        (session, handle)
+    /// A session that has installed, and what it schedules.
+    fn enter_installed(session: &mut Session, shutdown: PendingShutdown) {
+        let message = "nixvm is installed on /dev/vda.".to_owned();
+        session.transition_to(Phase::Installed { message, shutdown, seconds: 1.0 });
     }
 
-    /// The seconds until it leaves, as the event says.
-    fn seconds(leaving: ScheduledFinish) -> Option<u64> {
-        leaving.at_uptime_ms.map(|at| at.saturating_sub(uptime_ms()).div_ceil(1000))
+    /// The seconds until then, as the event gives them.
+    fn seconds(shutdown: PendingShutdown) -> Option<u64> {
+        shutdown.event().at_uptime_ms.map(|at| at.saturating_sub(uptime_ms()).div_ceil(1000))
     }
 
     #[tokio::test]
@@ -138,20 +164,21 @@ mod tests {
             (generated, false, Finish::Reboot, Some(UNATTENDED)),
             (with_key, true, Finish::Reboot, Some(PASSWORD_SHOWN)),
         ] {
-            let (mut session, _desk) = finished();
-            session.context.screen = screen;
+            let (mut session, _handle) = session();
+            session.context.has_screen = screen;
             session.context.account.send_replace(account.clone());
-            let leaving = session.schedule_finish(finish);
-            assert_eq!(seconds(leaving), expected, "{account:?} {screen} {finish:?}");
+            let shutdown = session.shutdown_after_install(finish);
+            assert_eq!(seconds(shutdown), expected, "{account:?} {screen} {finish:?}");
         }
     }
 
     #[tokio::test]
     async fn somebody_who_is_there_has_more_time_and_can_stop_it() {
-        let (mut session, handle) = finished();
-        session.attended = true;
-        let leaving = session.schedule_finish(Finish::Reboot);
-        assert_eq!(seconds(leaving), Some(ATTENDED));
+        let (mut session, handle) = session();
+        session.user.attended = true;
+        let shutdown = session.shutdown_after_install(Finish::Reboot);
+        assert_eq!(seconds(shutdown), Some(ATTENDED));
+        enter_installed(&mut session, shutdown);
         let status = session.context.publisher.status();
         let work = tokio::spawn(async move { session.wait_for_shutdown().await });
         handle.ask(Request::Cancel).await.unwrap();
@@ -164,8 +191,8 @@ mod tests {
 
     #[tokio::test]
     async fn it_leaves_when_the_time_has_come() {
-        let (mut session, _desk) = finished();
-        session.leave_in(Finish::Reboot, Some(0));
+        let (mut session, _handle) = session();
+        enter_installed(&mut session, PendingShutdown::new(Finish::Reboot, Some(0)));
         assert_eq!(session.wait_for_shutdown().await.unwrap(), Some(ExitAction::Reboot));
     }
 }

@@ -165,11 +165,11 @@ fn verdict(outcome: Outcome, seconds: Option<f64>) -> String {
         .map(|seconds| format!(" after {}", format::duration(seconds.round() as u64)))
         .unwrap_or_default();
     let word = match outcome {
-        Outcome::Finished => "Finished",
+        Outcome::Installed => "Finished",
         Outcome::Failed => "Failed",
         Outcome::Refused => "Not begun",
         Outcome::Cancelled => "Cancelled",
-        Outcome::InstalledAlready => "Nothing to do",
+        Outcome::AlreadyInstalled => "Nothing to do",
     };
     format!("{word}{after}.")
 }
@@ -284,7 +284,7 @@ mod tests {
         let plan = crate::testing::plan("vda");
         let message = plan.sentence();
         let token = plan.token();
-        let begins = Event::State { from: State::Consent, to: State::Installing, message };
+        let begins = Event::State { from: State::Countdown, to: State::Installing, message };
         let text = all(&[Event::Plan { plan: Box::new(plan), token }, begins]);
         assert!(text.ends_with(", account nixos.\nThe install begins.\n"), "{text}");
         assert_eq!(text.lines().count(), 2);

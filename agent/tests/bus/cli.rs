@@ -71,14 +71,17 @@ async fn what_is_known_is_shown() {
     assert!(err.starts_with("nixvm-agent: nothing is planned (waiting-for-disk)"), "{err}");
 
     agent.publisher.publish(disks());
-    agent.state(State::Consent);
+    agent.state(State::AwaitingConfirmation);
     agent.publisher.publish(plan());
     let (code, out, _) = run(daemon.cli_as_nobody(&["status"])).await;
     assert_eq!(code, 0);
-    assert!(out.contains("State      consent\n"), "{out}");
+    assert!(out.contains("State      awaiting-confirmation\n"), "{out}");
     let (_, out, _) = run(daemon.cli(&["status", "--json"])).await;
     let status: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((&status["event"], &status["state"]), (&json!("snapshot"), &json!("consent")));
+    assert_eq!(
+        (&status["event"], &status["state"]),
+        (&json!("snapshot"), &json!("awaiting-confirmation"))
+    );
     let (_, out, _) = run(daemon.cli(&["disks"])).await;
     assert_eq!(
         out,
@@ -109,7 +112,7 @@ async fn a_plan_that_is_being_made_is_awaited() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(!planning.is_finished(), "it did not wait");
-    let (from, to) = (State::Preflight, State::Consent);
+    let (from, to) = (State::Preflight, State::AwaitingConfirmation);
     agent.publisher.publish_all([Event::State { from, to, message: "m".into() }, plan()]);
     let (code, out, err) = planning.await.unwrap();
     assert_eq!(code, 0, "{err}");
@@ -182,11 +185,11 @@ async fn the_exit_code_says_how_it_ended() {
     let agent = Agent::start(daemon.bus());
     served(&daemon).await;
     for (state, outcome, code) in [
-        (State::Finished, Outcome::Finished, 0),
+        (State::Installed, Outcome::Installed, 0),
         (State::Failed, Outcome::Failed, 1),
         (State::Refused, Outcome::Refused, 3),
         (State::Cancelled, Outcome::Cancelled, 4),
-        (State::InstalledAlready, Outcome::InstalledAlready, 5),
+        (State::AlreadyInstalled, Outcome::AlreadyInstalled, 5),
     ] {
         agent.state(State::Installing);
         let watch = tokio::spawn(run(daemon.cli(&["watch"])));

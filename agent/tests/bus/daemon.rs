@@ -74,7 +74,7 @@ async fn clients_that_vanish_cost_nobody_an_event() {
             }
         }
     }
-    agent.end(State::Finished, Outcome::Finished);
+    agent.end(State::Installed, Outcome::Installed);
     let mut events = Vec::new();
     while let Some(line) = lines.next_line().await.unwrap() {
         let record: serde_json::Value = serde_json::from_str(&line).unwrap();

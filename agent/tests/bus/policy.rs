@@ -42,7 +42,7 @@ async fn others_read_and_root_steers() {
         assert!(!output.status.success(), "{method:?}");
         assert!(is_denied(&output), "{output:?}");
     }
-    let set = daemon.busctl_as_nobody("set-property", &[INTERFACE, "State", "s", "finished"]);
+    let set = daemon.busctl_as_nobody("set-property", &[INTERFACE, "State", "s", "installed"]);
     assert!(!set.status.success());
     for command in ["select", "confirm", "set-answers", "finish"] {
         assert!(agent.asked.try_recv().is_err(), "{command}");

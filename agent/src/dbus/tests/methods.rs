@@ -106,7 +106,7 @@ async fn who_is_answered_can_read_what_came_of_it() {
     for try_ in 0..200 {
         fixture.publisher.publish(Event::State {
             from: State::Preflight,
-            to: State::Choosing,
+            to: State::ChoosingDisk,
             message: "m".into(),
         });
         fixture.call("Cancel", &()).await.unwrap();

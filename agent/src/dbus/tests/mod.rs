@@ -164,7 +164,7 @@ async fn a_whole_install_is_told_in_order() {
         let texts = values[name].iter().map(|v| String::try_from(v.try_clone().unwrap()).unwrap());
         texts.collect::<Vec<_>>()
     };
-    assert_eq!(texts("State"), ["consent", "installing", "finished"]);
+    assert_eq!(texts("State"), ["countdown", "installing", "installed"]);
     assert_eq!(texts("Step"), Step::ALL.map(|step| step.name().to_owned()));
     let target = values["TargetDisk"].iter().map(|v| v.try_clone().unwrap());
     let target = target.map(|v| zbus::OwnedObjectPath::try_from(v).unwrap());

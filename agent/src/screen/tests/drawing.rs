@@ -47,7 +47,7 @@ fn finished(origin: PasswordOrigin) -> Fixture {
     fixture.steps(&done, Step::Handover);
     fixture.event(Event::Progress { bytes_done: 1_234_000_000, bytes_total: 1_234_000_000 });
     fixture.event(Event::Password { origin });
-    fixture.enter(State::Finished, "web is installed.");
+    fixture.enter(State::Installed, "web is installed.");
     log(&mut fixture, 40);
     fixture
 }
@@ -78,7 +78,7 @@ fn waiting_for_a_disk() {
 #[test]
 fn choosing_among_three() {
     let mut fixture = Fixture::with_disks(vec![disk("vda"), windows("vdb"), disk("vdc"), medium()]);
-    fixture.enter(State::Choosing, "Several disks can be used: vda, vdb, vdc.");
+    fixture.enter(State::ChoosingDisk, "Several disks can be used: vda, vdb, vdc.");
     fixture.key(Key::Down);
     check("choosing", &fixture);
 }
@@ -87,7 +87,7 @@ fn choosing_among_three() {
 fn choosing_among_more_than_fit() {
     let disks = ('a'..='z').map(|letter| disk(&format!("vd{letter}"))).collect();
     let mut fixture = Fixture::with_disks(disks);
-    fixture.enter(State::Choosing, "Several disks can be used.");
+    fixture.enter(State::ChoosingDisk, "Several disks can be used.");
     for _ in 0..20 {
         fixture.key(Key::Down);
     }
@@ -98,16 +98,15 @@ fn choosing_among_more_than_fit() {
 
 #[test]
 fn counting_down() {
-    let mut fixture = Fixture::consent();
-    fixture.event(Event::Countdown { seconds_left: 9 });
+    let mut fixture = Fixture::counting_down();
     log(&mut fixture, 3);
     check("countdown", &fixture);
 }
 
 #[test]
 fn countdown_stopped() {
-    let mut fixture = Fixture::consent();
-    fixture.enter(State::Consent, "The countdown was stopped.");
+    let mut fixture = Fixture::counting_down();
+    fixture.enter(State::AwaitingConfirmation, "The countdown was stopped.");
     check("held", &fixture);
     fixture.plan(with_password_answered(plan("vda")));
     assert!(fixture.frame(80, 25).contains("Password    given (from kernel command line)"));
@@ -116,7 +115,7 @@ fn countdown_stopped() {
 
 fn asked_for_data() -> Fixture {
     let mut fixture = Fixture::with_disks(vec![windows("vda"), disk("vdb"), medium()]);
-    fixture.enter(State::Consent, "Nothing is done until somebody confirms it.");
+    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
     fixture.plan(plan_for_windows("vda"));
     fixture
 }
@@ -137,7 +136,7 @@ fn a_disk_with_very_much_on_it() {
     let mut fixture = Fixture::with_disks(vec![disk("vda")]);
     let mut plan = plan_for_windows("vda");
     plan.target.erases = (1..=60).map(|n| format!("partition {n}: ext4, 1.0 GB")).collect();
-    fixture.enter(State::Consent, "Nothing is done until somebody confirms it.");
+    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
     fixture.plan(plan);
     fixture.key(Key::Char('i'));
     check("data-much", &fixture);
@@ -145,7 +144,7 @@ fn a_disk_with_very_much_on_it() {
 
 #[test]
 fn a_name_is_changed() {
-    let mut fixture = Fixture::consent();
+    let mut fixture = Fixture::awaiting_confirmation();
     fixture.key(Key::Char('h'));
     fixture.type_text(".example");
     fixture.key(Key::Enter);
@@ -195,7 +194,7 @@ fn installed() {
         action: Finish::Reboot,
         at_uptime_ms: Some(109_500),
     }));
-    fixture.verdict(Outcome::Finished, None);
+    fixture.verdict(Outcome::Installed, None);
     check("finished", &fixture);
     fixture.pass(Duration::from_secs(10));
     assert!(fixture.frame(80, 25).contains("Restarting..."));
@@ -209,7 +208,7 @@ fn installed_with_a_password_made_up() {
         action: Finish::Reboot,
         at_uptime_ms: None,
     }));
-    fixture.verdict(Outcome::Finished, None);
+    fixture.verdict(Outcome::Installed, None);
     assert!(fixture.frame(80, 25).contains("so change it"));
     fixture.model.expired = true;
     check("finished-made-up", &fixture);
@@ -297,12 +296,12 @@ fn installed_already() {
         ..disk("vda")
     };
     let mut fixture = Fixture::with_disks(vec![installed, disk("vdb"), medium()]);
-    fixture.enter(State::InstalledAlready, "vda carries the system web already.");
+    fixture.enter(State::AlreadyInstalled, "vda carries the system web already.");
     fixture.event(Event::FinishScheduled(ScheduledFinish {
         action: Finish::Reboot,
         at_uptime_ms: Some(115_000),
     }));
-    fixture.verdict(Outcome::InstalledAlready, None);
+    fixture.verdict(Outcome::AlreadyInstalled, None);
     check("installed-already", &fixture);
     fixture.key(Key::Char('i'));
     check("reinstall", &fixture);
@@ -327,7 +326,7 @@ fn what_comes_from_outside_does_no_harm() {
         ..disk("vda")
     };
     let mut fixture = Fixture::with_disks(vec![strange]);
-    fixture.enter(State::Choosing, "m");
+    fixture.enter(State::ChoosingDisk, "m");
     let frame = fixture.frame(80, 25);
     assert!(frame.contains("?????? "), "{frame}");
     assert!(frame.lines().skip(5).any(|line| line.contains("[2J")), "{frame}");

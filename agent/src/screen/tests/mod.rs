@@ -53,17 +53,26 @@ impl Fixture {
         fixture
     }
 
-    /// A machine with one blank disk and a plan for it.
-    fn consent() -> Self {
+    /// A machine with one blank disk and a plan for it that has to be confirmed.
+    fn awaiting_confirmation() -> Self {
         let mut fixture = Self::with_disks(vec![disk("vda"), medium()]);
-        fixture.enter(State::Consent, "The install begins by itself.");
+        fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
         fixture.plan(plan("vda"));
+        fixture
+    }
+
+    /// A machine with one blank disk and a countdown for it.
+    fn counting_down() -> Self {
+        let mut fixture = Self::with_disks(vec![disk("vda"), medium()]);
+        fixture.enter(State::Countdown, "The installation starts by itself.");
+        fixture.plan(plan("vda"));
+        fixture.event(Event::Countdown { seconds_left: 9 });
         fixture
     }
 
     /// An install that has begun.
     fn installing() -> Self {
-        let mut fixture = Self::consent();
+        let mut fixture = Self::counting_down();
         fixture.enter(State::Installing, "Install NixOS.");
         fixture.event(Event::AttemptStarted { attempt: "a".to_owned() });
         fixture

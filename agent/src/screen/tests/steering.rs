@@ -24,8 +24,7 @@ fn every_key_stops_the_countdown_and_does_nothing_else() {
     for key in
         [Key::Enter, Key::Char('i'), Key::Char('o'), Key::Escape, Key::Control('c'), Key::Other]
     {
-        let mut fixture = Fixture::consent();
-        fixture.event(Event::Countdown { seconds_left: 9 });
+        let mut fixture = Fixture::counting_down();
         assert!(matches!(asked(fixture.key(key)), Request::Cancel), "{key:?}");
         assert!(fixture.model.dialog.is_none());
     }
@@ -39,7 +38,7 @@ fn a_key_pressed_just_before_the_countdown_stops_it_too() {
             assert!(fixture.key(key).is_none());
         }
         fixture.pass(Duration::from_millis(pause));
-        fixture.enter(State::Consent, "The install begins by itself.");
+        fixture.enter(State::Countdown, "The installation starts by itself.");
         fixture.plan(plan("vda"));
         fixture.event(Event::Countdown { seconds_left: 10 })
     };
@@ -53,13 +52,13 @@ fn a_command_that_leads_to_a_countdown_does_not_stop_it() {
     let mut fixture = Fixture::with_disks(vec![disk("vda")]);
     fixture.enter(State::Cancelled, "The install was cancelled.");
     assert!(matches!(asked(fixture.key(Key::Char('r'))), Request::Retry));
-    fixture.enter(State::Consent, "The install begins by itself.");
+    fixture.enter(State::Countdown, "The installation starts by itself.");
     assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
 }
 
 #[test]
 fn what_is_confirmed_is_the_plan_that_was_seen() {
-    let mut fixture = Fixture::consent();
+    let mut fixture = Fixture::awaiting_confirmation();
     let seen = fixture.model.status.token.clone();
     fixture.model.drawn();
     fixture.status.token = "of another plan".to_owned();
@@ -71,10 +70,9 @@ fn what_is_confirmed_is_the_plan_that_was_seen() {
 
 #[test]
 fn enter_pressed_again_and_again_installs_nothing() {
-    let mut fixture = Fixture::consent();
-    fixture.event(Event::Countdown { seconds_left: 9 });
+    let mut fixture = Fixture::counting_down();
     fixture.key(Key::Enter);
-    fixture.enter(State::Consent, "The countdown was stopped.");
+    fixture.enter(State::AwaitingConfirmation, "The countdown was stopped.");
     for _ in 0..5 {
         assert!(fixture.key(Key::Enter).is_none());
     }
@@ -82,7 +80,7 @@ fn enter_pressed_again_and_again_installs_nothing() {
 
 #[test]
 fn a_blank_disk_is_confirmed_by_one_key_with_the_token_of_the_plan() {
-    let mut fixture = Fixture::consent();
+    let mut fixture = Fixture::awaiting_confirmation();
     let token = fixture.status.token.clone();
     assert!(!token.is_empty());
     let request = asked(fixture.key(Key::Char('I')));
@@ -91,7 +89,7 @@ fn a_blank_disk_is_confirmed_by_one_key_with_the_token_of_the_plan() {
 
 fn data() -> Fixture {
     let mut fixture = Fixture::with_disks(vec![windows("vda"), disk("vdb")]);
-    fixture.enter(State::Consent, "Nothing is done until somebody confirms it.");
+    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
     fixture.plan(plan_for_windows("vda"));
     fixture
 }
@@ -124,7 +122,7 @@ fn a_question_about_another_plan_is_taken_back() {
 #[test]
 fn a_disk_is_chosen_by_number_or_arrows_and_enter() {
     let mut fixture = Fixture::with_disks(vec![disk("vda"), medium(), windows("vdb"), disk("vdc")]);
-    fixture.enter(State::Choosing, "Several disks can be used.");
+    fixture.enter(State::ChoosingDisk, "Several disks can be used.");
     fixture.key(Key::Char('9'));
     fixture.key(Key::Char('3'));
     fixture.key(Key::Down);
@@ -143,7 +141,7 @@ fn a_disk_is_chosen_by_number_or_arrows_and_enter() {
 
 #[test]
 fn another_disk_can_be_chosen_where_there_is_one() {
-    let mut fixture = Fixture::consent();
+    let mut fixture = Fixture::awaiting_confirmation();
     assert!(fixture.key(Key::Char('d')).is_none() && fixture.model.dialog.is_none());
     fixture.event(Event::Disks { disks: vec![disk("vda"), disk("vdb")] });
     fixture.key(Key::Char('d'));
@@ -156,7 +154,7 @@ fn another_disk_can_be_chosen_where_there_is_one() {
 
 #[test]
 fn a_name_is_checked_here_and_sent_as_an_answer() {
-    let mut fixture = Fixture::consent();
+    let mut fixture = Fixture::awaiting_confirmation();
     fixture.key(Key::Char('u'));
     fixture.key(Key::Control('u'));
     fixture.type_text("root");
@@ -175,7 +173,7 @@ fn a_name_is_checked_here_and_sent_as_an_answer() {
 #[test]
 fn a_name_that_was_given_is_not_said_to_be_late() {
     for given in [true, false] {
-        let mut fixture = Fixture::consent();
+        let mut fixture = Fixture::awaiting_confirmation();
         fixture.key(Key::Char('h'));
         if given {
             assert!(matches!(asked(fixture.key(Key::Enter)), Request::Answers { .. }));
@@ -196,7 +194,7 @@ fn a_choice_that_takes_long_says_so_and_is_not_taken_back_by_what_comes_of_it() 
     assert!(!fixture.frame(80, 25).contains("Back"), "it would not take anything back");
     assert!(fixture.key(Key::Enter).is_none(), "asked once");
     fixture.pass(PAUSE);
-    fixture.enter(State::Consent, "The install begins by itself.");
+    fixture.enter(State::Countdown, "The installation starts by itself.");
     fixture.plan(plan("vda"));
     assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
 }
@@ -208,6 +206,7 @@ fn a_countdown_that_comes_of_a_choice_on_the_same_page_runs() {
     fixture.key(Key::Down);
     assert!(matches!(asked(fixture.key(Key::Enter)), Request::Select { disk } if disk == "vdb"));
     fixture.pass(PAUSE);
+    fixture.enter(State::Countdown, "The installation starts by itself.");
     fixture.plan(plan("vdb"));
     assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
     fixture.model.answered(Ok(()));
@@ -225,8 +224,9 @@ fn a_rule_that_waits_for_a_disk_leaves_the_choice_of_another() {
 
 #[test]
 fn no_countdown_runs_while_somebody_types() {
-    let mut fixture = Fixture::consent();
+    let mut fixture = Fixture::awaiting_confirmation();
     fixture.key(Key::Char('h'));
+    fixture.enter(State::Countdown, "The installation starts by itself.");
     let action = fixture.event(Event::Countdown { seconds_left: 10 });
     assert!(matches!(asked(action), Request::Cancel));
     assert!(fixture.event(Event::Countdown { seconds_left: 9 }).is_none(), "asked once");
@@ -239,7 +239,7 @@ fn no_countdown_runs_behind_a_shell_or_the_log() {
         let mut fixture = Fixture::with_disks(vec![medium()]);
         fixture.enter(State::WaitingForDisk, "No disk can be used yet.");
         fixture.key(Key::Char(key));
-        fixture.enter(State::Consent, "The install begins by itself.");
+        fixture.enter(State::Countdown, "The installation starts by itself.");
         let action = fixture.event(Event::Countdown { seconds_left: 10 });
         assert!(matches!(asked(action), Request::Cancel), "{key}");
     }
@@ -281,7 +281,7 @@ fn whoever_walks_away_from_a_password_is_not_waited_for() {
 
 #[test]
 fn an_answered_password_is_not_asked_for() {
-    let mut fixture = Fixture::consent();
+    let mut fixture = Fixture::awaiting_confirmation();
     fixture.plan(with_password_answered(plan("vda")));
     fixture.enter(State::Installing, "Install NixOS.");
     assert!(fixture.model.dialog.is_none());
@@ -318,7 +318,7 @@ fn an_install_is_cancelled_by_two_different_keys() {
 fn leaving_is_held_by_any_key_and_done_by_the_right_ones() {
     let mut fixture = Fixture::installing();
     fixture.key(Key::Escape);
-    fixture.enter(State::Finished, "web is installed.");
+    fixture.enter(State::Installed, "web is installed.");
     let leaving =
         |at| Event::FinishScheduled(ScheduledFinish { action: Finish::Reboot, at_uptime_ms: at });
     fixture.event(leaving(Some(110_000)));
@@ -338,7 +338,7 @@ fn leaving_is_held_by_any_key_and_done_by_the_right_ones() {
 #[test]
 fn an_installed_disk_is_booted_or_installed_anew_by_choice() {
     let mut fixture = Fixture::with_disks(vec![disk("vda"), disk("vdb")]);
-    fixture.enter(State::InstalledAlready, "vda carries the system web already.");
+    fixture.enter(State::AlreadyInstalled, "vda carries the system web already.");
     let at_uptime_ms = Some(110_000);
     fixture.event(Event::FinishScheduled(ScheduledFinish { action: Finish::Reboot, at_uptime_ms }));
     assert!(matches!(asked(fixture.key(Key::Char('i'))), Request::Cancel), "it waits meanwhile");
@@ -355,8 +355,7 @@ fn only_what_can_be_done_is_offered() {
     let labels = |fixture: &Fixture| -> Vec<_> {
         fixture.model.commands().iter().map(|command| command.label()).collect()
     };
-    let mut fixture = Fixture::consent();
-    fixture.event(Event::Countdown { seconds_left: 9 });
+    let mut fixture = Fixture::counting_down();
     assert_eq!(labels(&fixture), [""; 0]);
     fixture.model.has_shell = false;
     fixture.enter(State::Failed, "m");
@@ -368,13 +367,15 @@ fn no_two_commands_of_a_moment_share_a_key() {
     for state in [
         State::Preflight,
         State::WaitingForDisk,
-        State::Consent,
+        State::ChoosingDisk,
+        State::Countdown,
+        State::AwaitingConfirmation,
         State::Installing,
-        State::Finished,
+        State::Installed,
         State::Failed,
         State::Refused,
         State::Cancelled,
-        State::InstalledAlready,
+        State::AlreadyInstalled,
     ] {
         let mut fixture = Fixture::with_disks(vec![disk("vda"), disk("vdb")]);
         fixture.enter(state, "m");

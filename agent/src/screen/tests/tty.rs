@@ -146,7 +146,7 @@ impl Fixture {
     fn consent(&self, plan: Plan) -> String {
         self.publisher.publish(Event::Machine(testing::machine()));
         self.publisher.publish(Event::Disks { disks: vec![disk("vda"), windows("vdb")] });
-        self.enter(State::Consent);
+        self.enter(State::Countdown);
         let token = plan.token();
         self.publisher.publish(Event::Plan { plan: Box::new(plan), token: token.clone() });
         token
@@ -199,7 +199,7 @@ async fn keys_that_are_pressed_become_requests() {
     fixture.tty.shows("begins in 5 s");
     fixture.tty.press("\r");
     assert!(matches!(fixture.request().await, Request::Cancel));
-    fixture.enter(State::Consent);
+    fixture.enter(State::AwaitingConfirmation);
     fixture.tty.shows("Press I to install");
     fixture.tty.press("i");
     fixture.tty.shows("Type vdb and press Enter");

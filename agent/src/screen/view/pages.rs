@@ -20,14 +20,14 @@ pub(super) fn page(model: &Model, width: usize, height: usize) -> Page {
             page.top.gap();
             page.top.text("One moment: nothing is written yet.", style::PLAIN);
         }
-        State::WaitingForDisk | State::Choosing => waiting(model, &mut page),
-        State::Consent => consent(model, &mut page),
+        State::WaitingForDisk | State::ChoosingDisk => waiting(model, &mut page),
+        State::Countdown | State::AwaitingConfirmation => consent(model, &mut page),
         State::Installing => installing(model, &mut page),
-        State::Finished => ended::finished(model, &mut page),
+        State::Installed => ended::finished(model, &mut page),
         State::Failed => ended::failed(model, &mut page),
         State::Refused => ended::refused(model, &mut page),
         State::Cancelled => ended::cancelled(model, &mut page),
-        State::InstalledAlready => ended::installed_already(model, &mut page),
+        State::AlreadyInstalled => ended::installed_already(model, &mut page),
     }
     page.keys = keys(model, width);
     dialogs::add(model, &mut page, height);
@@ -35,7 +35,7 @@ pub(super) fn page(model: &Model, width: usize, height: usize) -> Page {
 }
 
 fn keys(model: &Model, width: usize) -> Vec<Hint> {
-    if model.status.state == State::Consent && model.status.countdown.is_some() {
+    if model.status.state == State::Countdown {
         return vec![("any key", "Stop the countdown")];
     }
     commands(model, width)
@@ -52,7 +52,7 @@ fn commands(model: &Model, width: usize) -> Vec<Hint> {
 }
 
 fn choosing(model: &Model, choose: &Choose, page: &mut Page, height: usize) {
-    let title = if model.status.state == State::InstalledAlready {
+    let title = if model.status.state == State::AlreadyInstalled {
         "Install anew: on which disk?"
     } else {
         "On which disk shall NixOS be installed?"
@@ -72,7 +72,7 @@ fn choosing(model: &Model, choose: &Choose, page: &mut Page, height: usize) {
     disks::choose(model, choose.cursor, &mut page.top, &mut page.middle, room);
     if !choose.busy {
         page.keys = vec![("↑↓", "Move"), ("Enter", "Choose")];
-        if model.status.state != State::Choosing {
+        if model.status.state != State::ChoosingDisk {
             page.keys.push(("Esc", "Back"));
         }
     }

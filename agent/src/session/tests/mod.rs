@@ -1,4 +1,4 @@
-//! What is told of each outcome, and in which order.
+//! The events of each outcome, in order.
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,41 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::command::Cancelled;
+use crate::disk::Disk;
 use crate::disk::watch::Attached;
-use crate::event::Record;
-use crate::event::Step;
+use crate::event::{Record, State, Step};
 use crate::install::TargetState;
 use crate::machine::Firmware;
 use crate::request::{InstallerHandle, Request, RequestError};
 use crate::testing;
 
+/// A session with no disk, on a virtual machine, and the handle that sends it requests.
+pub(super) fn session() -> (Session, InstallerHandle) {
+    let manifest =
+        nixvm_manifest::parse(include_str!("../../../manifest/fixtures/manifest.json")).unwrap();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let (handle, requests) = InstallerHandle::new();
+    let context = SessionContext {
+        manifest,
+        machine: testing::machine(),
+        source_answers: Vec::new(),
+        attached: watch::Sender::new(Attached::default()).subscribe(),
+        rescan: None,
+        requests,
+        publisher: Publisher::new(Vec::new()),
+        log: Arc::new(Log::open(log.path()).unwrap()),
+        account: watch::Sender::new(Account::default()),
+        has_screen: true,
+        checkpoint_path: log.path().with_extension("checkpoint"),
+        install: |_| Box::pin(std::future::pending()),
+    };
+    (Session::new(context), handle)
+}
+
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An installer at work, and everything that it tells.
+/// A session that runs, and the events that it publishes.
 struct Fixture {
     handle: InstallerHandle,
     attached: watch::Sender<Attached>,
@@ -32,20 +55,20 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Lets an installer act, with these disks and answers; it looks at neither again.
+    /// Runs a session with these disks and answers; it reads neither again.
     fn start(disks: Vec<Disk>, answers: &str, change: impl FnOnce(&mut Session)) -> Self {
-        let (mut session, handle) = testing::session();
+        let (mut session, handle) = session();
         let devices = disks.iter().map(|disk| disk.device.clone()).collect();
         let attached = watch::Sender::new(Attached { devices, ..Attached::default() });
         session.context.attached = attached.subscribe();
-        session.disks = disks;
-        session.requested = Some(document::parse(answers.as_bytes(), Source::Request));
+        session.inventory.disks = disks;
+        session.user.answers = Some(document::parse(answers.as_bytes(), Source::Request));
         change(&mut session);
         let records = session.context.publisher.records();
         let work = tokio::spawn(async move {
             loop {
-                if let Some(leave) = session.act().await? {
-                    return Ok(leave);
+                if let Some(exit) = session.step().await? {
+                    return Ok(exit);
                 }
             }
         });
@@ -70,8 +93,8 @@ impl Fixture {
         }
     }
 
-    /// The kinds of all that is told until the verdict, which is the last.
-    async fn told(mut self) -> Vec<String> {
+    /// The kinds of all events until the verdict, which is the last.
+    async fn published(mut self) -> Vec<String> {
         self.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
         assert!(self.records.is_empty(), "something follows the verdict");
         self.work.abort();
@@ -81,7 +104,7 @@ impl Fixture {
 
 /// What comes before the first step of an install that begins by itself.
 const BEGINNING: [&str; 6] =
-    ["state consent", "plan", "countdown", "state installing", "attempt-started", "password"];
+    ["state countdown", "plan", "countdown", "state installing", "attempt-started", "password"];
 
 fn after_beginning(rest: &[&str]) -> Vec<String> {
     BEGINNING.iter().chain(rest).map(|kind| (*kind).to_owned()).collect()
@@ -110,8 +133,9 @@ async fn finished() {
     for step in Step::ALL {
         expected.extend([format!("begun {step}"), format!("done {step}")]);
     }
-    expected.extend(["state finished", "finish-scheduled", "verdict finished"].map(str::to_owned));
-    assert_eq!(fixture.told().await, expected);
+    expected
+        .extend(["state installed", "finish-scheduled", "verdict installed"].map(str::to_owned));
+    assert_eq!(fixture.published().await, expected);
 }
 
 #[tokio::test]
@@ -127,7 +151,7 @@ async fn failed() {
     });
     let rest = ["begun partition", "done partition", "begun configure"];
     let ends = ["state failed", "verdict failed"];
-    assert_eq!(fixture.told().await, after_beginning(&[&rest[..], &ends[..]].concat()));
+    assert_eq!(fixture.published().await, after_beginning(&[&rest[..], &ends[..]].concat()));
 }
 
 /// Fails when it is stopped, as what runs commands does.
@@ -149,7 +173,7 @@ async fn cancelled() {
     fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
     fixture.handle.ask(Request::Cancel).await.unwrap();
     let ends = ["begun partition", "state cancelled", "verdict cancelled"];
-    assert_eq!(fixture.told().await, after_beginning(&ends));
+    assert_eq!(fixture.published().await, after_beginning(&ends));
 }
 
 #[tokio::test]
@@ -171,7 +195,7 @@ async fn refused() {
     let fixture = Fixture::start(vec![testing::disk("vda")], "", |session| {
         session.context.machine.firmware = Firmware::Bios;
     });
-    assert_eq!(fixture.told().await, ["state refused", "verdict refused"]);
+    assert_eq!(fixture.published().await, ["state refused", "verdict refused"]);
 }
 
 #[tokio::test]
@@ -179,8 +203,8 @@ async fn installed_already() {
     let mut disk = testing::disk("vda");
     disk.content.receipt = Some(Receipt::default());
     let fixture = Fixture::start(vec![disk], "", |_| {});
-    let expected = ["state installed-already", "finish-scheduled", "verdict installed-already"];
-    assert_eq!(fixture.told().await, expected);
+    let expected = ["state already-installed", "finish-scheduled", "verdict already-installed"];
+    assert_eq!(fixture.published().await, expected);
 }
 
 #[tokio::test]
@@ -190,27 +214,27 @@ async fn nothing_ends_while_somebody_is_awaited() {
     assert_eq!(fixture.kinds, ["state waiting-for-disk"]);
     let mut fixture = Fixture::start(vec![testing::disk("vda"), testing::disk("vdb")], "", |_| {});
     fixture.until(|event| matches!(event, Event::State { .. })).await;
-    assert_eq!(fixture.kinds, ["state choosing"]);
+    assert_eq!(fixture.kinds, ["state choosing-disk"]);
     let mut fixture = Fixture::start(vec![testing::disk("vda")], "erase = 'confirm'", |_| {});
     fixture.until(|event| matches!(event, Event::Plan { .. })).await;
-    assert_eq!(fixture.kinds, ["state consent", "plan"]);
+    assert_eq!(fixture.kinds, ["state awaiting-confirmation", "plan"]);
     assert!(fixture.records.is_empty() && !fixture.work.is_finished());
 }
 
 /// An installer that has a blank disk and these answers, and does nothing yet.
 fn asking(answers: &str) -> (Session, (watch::Sender<Attached>, InstallerHandle)) {
-    let (mut session, handle) = testing::session();
+    let (mut session, handle) = session();
     let attached = watch::Sender::new(Attached::default());
     session.context.attached = attached.subscribe();
-    session.disks = vec![testing::disk("vda")];
-    session.requested = Some(document::parse(answers.as_bytes(), Source::Request));
+    session.inventory.disks = vec![testing::disk("vda")];
+    session.user.answers = Some(document::parse(answers.as_bytes(), Source::Request));
     (session, (attached, handle))
 }
 
 /// Asks for something, and returns where the answer arrives.
 fn take(session: &mut Session, request: Request) -> oneshot::Receiver<Result<(), RequestError>> {
     let (reply, answer) = oneshot::channel();
-    session.take(Message { request, reply });
+    session.handle_request(Message { request, reply });
     answer
 }
 
@@ -218,25 +242,29 @@ fn take(session: &mut Session, request: Request) -> oneshot::Receiver<Result<(),
 async fn a_confirmation_of_what_has_changed_counts_for_nothing_later() {
     let (mut session, _others) = asking("erase = 'confirm'");
     let status = session.context.publisher.status();
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     let token = status.borrow().token.clone();
     let mut answer = take(&mut session, Request::Confirm { token: token.clone() });
     assert!(answer.try_recv().is_err(), "it was answered before the disks were looked at");
-    let digest = std::mem::replace(&mut session.disks[0].content.digest, "other".to_owned());
-    assert!(session.act().now_or_never().is_none());
+    let digest =
+        std::mem::replace(&mut session.inventory.disks[0].content.digest, "other".to_owned());
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(answer.try_recv(), Ok(Err(RequestError::WrongToken)));
-    session.disks[0].content.digest = digest;
-    assert!(session.act().now_or_never().is_none());
-    assert_eq!((status.borrow().state, &status.borrow().token), (State::Consent, &token));
+    session.inventory.disks[0].content.digest = digest;
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(
+        (status.borrow().state, &status.borrow().token),
+        (State::AwaitingConfirmation, &token)
+    );
 }
 
 #[tokio::test]
 async fn whoever_chose_a_disk_that_is_gone_is_told_so() {
     let (mut session, _others) = asking("");
-    session.disks.push(testing::disk("vdb"));
+    session.inventory.disks.push(testing::disk("vdb"));
     let mut answer = take(&mut session, Request::Select { disk: "vdb".to_owned() });
-    session.disks.pop();
-    assert!(session.act().now_or_never().is_none());
+    session.inventory.disks.pop();
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(
         answer.try_recv(),
         Ok(Err(RequestError::NoSuchDisk { disk: "/dev/vdb".to_owned() }))
@@ -247,19 +275,20 @@ async fn whoever_chose_a_disk_that_is_gone_is_told_so() {
 async fn a_countdown_that_nobody_could_see_begins_anew() {
     let (mut session, _others) = asking("countdown = 600");
     let status = session.context.publisher.status();
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(600));
     let elapsed = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
     // The disks were looked at for longer than it was.
-    session.countdown.as_mut().unwrap().end = elapsed;
-    assert!(session.act().now_or_never().is_none());
+    let Phase::Countdown(countdown) = &mut session.phase else { panic!("it counts down") };
+    countdown.end = elapsed;
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(3));
-    // Somebody plugged in another disk, and took it away again.
-    session.disks.push(testing::disk("vdb"));
-    assert!(session.act().now_or_never().is_none());
-    assert_eq!(status.borrow().state, State::Choosing);
-    session.disks.pop();
-    assert!(session.act().now_or_never().is_none());
+    // Another disk is plugged in, and taken away again.
+    session.inventory.disks.push(testing::disk("vdb"));
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::ChoosingDisk);
+    session.inventory.disks.pop();
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(600));
 }
 
@@ -269,13 +298,13 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
     session.context.install =
         |_| Box::pin(async { fails(Step::Configure, anyhow::anyhow!("no space left")) });
     let status = session.context.publisher.status();
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     let token = status.borrow().token.clone();
     take(&mut session, Request::Confirm { token });
-    assert!(session.act().await.unwrap().is_none());
+    assert!(session.step().await.unwrap().is_none());
     take(&mut session, Request::Retry);
     let mut records = session.context.publisher.records();
-    assert!(session.act().await.unwrap().is_none());
+    assert!(session.step().await.unwrap().is_none());
     let kinds: Vec<_> = std::iter::from_fn(|| records.try_recv().ok())
         .map(|record| record.event.name().to_owned())
         .collect();
@@ -286,11 +315,11 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
 
     // What was meant as another try is forgotten once there is a choice.
     take(&mut session, Request::Retry);
-    session.disks.push(testing::disk("vdb"));
-    assert!(session.act().now_or_never().is_none());
+    session.inventory.disks.push(testing::disk("vdb"));
+    assert!(session.step().now_or_never().is_none());
     for disk in ["vdb", "vda"] {
         take(&mut session, Request::Select { disk: disk.to_owned() });
-        assert!(session.act().now_or_never().is_none());
+        assert!(session.step().now_or_never().is_none());
         assert_eq!(status.borrow().countdown, Some(600), "{disk}");
         assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, disk);
     }
@@ -299,19 +328,53 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
 #[tokio::test]
 async fn who_is_answered_sees_what_came_of_it() {
     let (mut session, _others) = asking("erase = 'confirm'");
-    session.disks.push(testing::disk("vdb"));
+    session.inventory.disks.push(testing::disk("vdb"));
     let status = session.context.publisher.status();
-    assert!(session.act().now_or_never().is_none());
-    assert_eq!(status.borrow().state, State::Choosing);
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::ChoosingDisk);
     let mut answer = take(&mut session, Request::Select { disk: "vdb".to_owned() });
     assert!(answer.try_recv().is_err(), "there is no plan yet");
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(answer.try_recv(), Ok(Ok(())));
     assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, "vdb");
     let token = status.borrow().token.clone();
     let mut answer = take(&mut session, Request::Confirm { token });
     assert!(answer.try_recv().is_err(), "it has not begun yet");
-    assert!(session.act().now_or_never().is_none());
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(answer.try_recv(), Ok(Ok(())));
+    assert_eq!(status.borrow().state, State::Installing);
+}
+
+#[tokio::test]
+async fn a_refusal_shows_no_earlier_plan_and_takes_no_token_of_it() {
+    let (mut session, _others) = asking("erase = 'confirm'");
+    let status = session.context.publisher.status();
+    assert!(session.step().now_or_never().is_none());
+    let token = status.borrow().token.clone();
+    assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, "vda");
+    // The answers that the plan came of are gone, and those that are left have a mistake.
+    session.user.answers = Some(document::parse(b"countdown = 'x'", Source::Request));
+    assert!(session.step().now_or_never().is_none());
+    let now = status.borrow().clone();
+    assert_eq!((now.state, now.plan, &*now.token), (State::Refused, None, ""));
+    let mut answer = take(&mut session, Request::Confirm { token });
+    assert_eq!(answer.try_recv(), Ok(Err(RequestError::WrongState { state: "refused" })));
+}
+
+#[tokio::test]
+async fn a_countdown_that_is_stopped_awaits_confirmation_of_the_same_plan() {
+    let (mut session, _others) = asking("countdown = 600");
+    let status = session.context.publisher.status();
+    assert!(session.step().now_or_never().is_none());
+    let before = status.borrow().clone();
+    assert_eq!((before.state, before.countdown), (State::Countdown, Some(600)));
+    let mut answer = take(&mut session, Request::Cancel);
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(answer.try_recv(), Ok(Ok(())));
+    let after = status.borrow().clone();
+    assert_eq!((after.state, after.countdown), (State::AwaitingConfirmation, None));
+    assert_eq!((after.plan, &after.token), (before.plan, &before.token));
+    take(&mut session, Request::Confirm { token: after.token });
+    assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().state, State::Installing);
 }

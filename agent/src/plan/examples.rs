@@ -1,0 +1,34 @@
+//! Plans for unit tests.
+
+use nixvm_answers::answers::{Finish, Network};
+
+use super::{ChosenBy, Configuration, Plan, System, Target};
+use crate::disk::Condition;
+use crate::disk::identity::Identity;
+
+/// A plan for the blank disk of this name.
+pub(crate) fn plan(name: &str) -> Plan {
+    let disk = crate::disk::examples::disk(name);
+    Plan {
+        target: Target {
+            name: name.to_owned(),
+            identity: Identity::of(&disk),
+            summary: disk.summary(),
+            condition: Condition::Blank,
+            erases: Vec::new(),
+            chosen_by: ChosenBy::OnlyOne,
+        },
+        system: System::Copy { toplevel: "/nix/store/x-system".to_owned() },
+        configuration: Configuration {
+            hostname: "nixvm".to_owned(),
+            username: "nixos".to_owned(),
+            full_name: String::new(),
+            disk_device: format!("/dev/{name}").into(),
+        },
+        countdown: 10,
+        finish: Finish::Reboot,
+        network: Network::Auto,
+        answers: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
