@@ -11,14 +11,17 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The agent's rooms, each after everything that it may import.
+#[rustfmt::skip]
 const ROOMS: &[&str] = &[
     // Tools that know nothing of installing.
     "format", "clock", "command", "log", "nix",
     // Facts, and what follows from them.
     "machine", "disk", "sources", "plan", "checks",
     // The words in which an install is reported and steered.
-    "event", "account", "request", // The install and its control.
-    "install", "session", // Interfaces.
+    "event", "account", "request",
+    // The install and its control.
+    "install", "session",
+    // Interfaces.
     "sinks", "dbus", "screen", "daemon", "cli",
 ];
 

@@ -180,21 +180,21 @@ fn write_keys(root: &Path, user: &User, keys: &[String]) -> Result<()> {
 mod tests {
     use super::*;
 
-    const SHADOW: &str = "root:!:1::::::\nnixos:!:19000:0:99999:7:::\nnixosx:!:1::::::\n";
+    const SHADOW: &str = "root:!:1::::::\nht:!:19000:0:99999:7:::\nhtx:!:1::::::\n";
 
     #[test]
     fn only_the_named_account_changes() {
-        let text = with_password(SHADOW, "nixos", "$6$x", false).unwrap();
-        assert_eq!(text, SHADOW.replace("nixos:!:", "nixos:$6$x:"));
+        let text = with_password(SHADOW, "ht", "$6$x", false).unwrap();
+        assert_eq!(text, SHADOW.replace("ht:!:", "ht:$6$x:"));
         assert_eq!(with_password(SHADOW, "nobody", "$6$x", false), None);
     }
 
     #[test]
     fn a_made_up_password_has_to_be_changed() {
-        let text = with_password(SHADOW, "nixos", "$6$x", true).unwrap();
-        assert!(text.contains("\nnixos:$6$x:0:0:99999:7:::\n"));
-        let given = with_password(&text, "nixos", "$6$y", false).unwrap();
-        assert!(given.contains("\nnixos:$6$y:1:0:99999:7:::\n"), "{given}");
+        let text = with_password(SHADOW, "ht", "$6$x", true).unwrap();
+        assert!(text.contains("\nht:$6$x:0:0:99999:7:::\n"));
+        let given = with_password(&text, "ht", "$6$y", false).unwrap();
+        assert!(given.contains("\nht:$6$y:1:0:99999:7:::\n"), "{given}");
     }
 
     #[test]

@@ -40,7 +40,6 @@ pub(super) async fn copy(attempt: &Attempt, toplevel: &Path) -> Result<()> {
             copy_by_nix(attempt, toplevel).await
         }
     }
-    .context("cannot copy the system")
 }
 
 /// Opens what the manifest names.

@@ -36,8 +36,8 @@ use crate::event::publisher::Publisher;
 use crate::plan::Plan;
 use crate::plan::Problem;
 
-/// Is there while what is mounted at [`layout::MOUNT_POINT`] is ours: an agent that comes after one
-/// that died takes it down, and leaves what somebody else mounted.
+/// Exists while the file systems below [`layout::MOUNT_POINT`] are ours: an agent that follows a
+/// crashed one unmounts those, and leaves foreign mounts alone.
 const MOUNTED: &str = "/run/nixvm/mounted";
 
 /// One attempt to carry out a plan.
@@ -99,7 +99,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether somebody stopped it.
+    /// Whether the attempt was cancelled.
     pub fn is_cancel(&self) -> bool {
         self.error.chain().any(|cause| cause.is::<Cancelled>())
     }
@@ -110,11 +110,11 @@ impl Failure {
             kind: format!("step-{}", self.step),
             message: format!("{} failed: {:#}", self.step.title(), self.error),
             hint: format!(
-                "{} Look at the log, {}, remove the cause, and retry.",
+                "{} See the log, {}, fix the cause, then retry.",
                 match self.disk {
                     TargetState::Untouched => "Nothing was written to the disk.",
                     TargetState::Unfinished =>
-                        "The disk does not boot and may be installed to again.",
+                        "The disk will not boot. You can install to it again.",
                     TargetState::Installed =>
                         "The system on the disk is complete; the next start of the ISO puts its boot \
                          loader in place.",
@@ -197,8 +197,8 @@ pub async fn boot_installed(runner: &Runner, disk: &Disk) -> Result<()> {
 pub async fn clean_up(runner: &Runner) {
     let ours = Path::new(MOUNTED).exists();
     for place in [handover::ESP_PLACE, layout::MOUNT_POINT] {
-        let somebodys = place == layout::MOUNT_POINT && !ours;
-        if somebodys || !is_mount_point(Path::new(place)) {
+        let foreign = place == layout::MOUNT_POINT && !ours;
+        if foreign || !is_mount_point(Path::new(place)) {
             continue;
         }
         if let Err(error) = runner.tool("umount").args(["--recursive", place]).run().await {
@@ -216,7 +216,7 @@ pub async fn clean_up(runner: &Runner) {
     }
 }
 
-/// Notes whether what is mounted at [`layout::MOUNT_POINT`] is ours, for whoever has to take it down.
+/// Notes whether what is mounted at [`layout::MOUNT_POINT`] is ours, so that a later agent knows what to unmount.
 fn set_mounted(ours: bool) -> Result<()> {
     if ours {
         std::fs::write(MOUNTED, "").with_context(|| format!("cannot write {MOUNTED}"))

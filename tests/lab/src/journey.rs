@@ -107,7 +107,7 @@ fn install(vm: &mut Vm, stand_in: bool, phase: &mut Phase<'_>, folder: &Path) ->
     phase.lap("power-on to first screen")?;
     vm.event("countdown", 60, |event| event["event"] == "countdown")?;
     if stand_in {
-        vm.screen("The install begins", &screens.join("1-countdown.png"))?;
+        vm.screen("Starting in", &screens.join("1-countdown.png"))?;
     } else {
         vm.screenshot(&screens.join("1-countdown.png"))?;
     }

@@ -103,7 +103,7 @@ fn key_stops_countdown(bench: &Bench<'_>) -> Result<()> {
     })?;
     // Time is what this is about: longer than the countdown was.
     vm.shell.run("sleep 32")?;
-    vm.screen("Nothing is done until you say so", &bench.folder.join("screens/stopped.png"))?;
+    vm.screen("Nothing has been written yet", &bench.folder.join("screens/stopped.png"))?;
     ensure!(!vm.events.text().contains("step-started"), "it was installed all the same");
     vm.kill()?;
     unchanged(&config.disks[0], &before)
@@ -118,7 +118,7 @@ fn full_disk_then_retry(bench: &Bench<'_>) -> Result<()> {
     ensure!(verdict["outcome"] == "failed", "it did not fail: {verdict}");
     let message = verdict["error"]["message"].as_str().context("no message")?;
     ensure!(message.contains("No space left"), "the message is {message:?}");
-    vm.screen("The install failed", &bench.folder.join("screens/failed.png"))?;
+    vm.screen("Installation failed", &bench.folder.join("screens/failed.png"))?;
     does_not_boot(bench, &config)?;
     vm.qmp.press(&["r"])?;
     vm.event("the unfinished disk", 60, |event| {
