@@ -77,7 +77,7 @@ pub enum Found {
 
 /// Looks for a receipt on the FAT file system on `partition`; nothing is found where there is no FAT.
 ///
-/// A receipt that can't be parsed still is one: the disk is somebody's.
+/// A receipt that can't be parsed still is one: the disk holds a system.
 ///
 /// # Errors
 /// The partition can't be read.

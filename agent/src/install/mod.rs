@@ -4,6 +4,14 @@
 //! The steps run in order; whatever they mounted is taken down in reverse when one fails. Until the
 //! last step has written the receipt, nothing on the disk can be booted: the boot loader's removable
 //! path is withheld (see [`boot_loader`]).
+//!
+//! # Adding a step
+//!
+//! 1. A variant of [`Step`] in `event/step.rs`, with its title and name, where it runs.
+//! 2. A module here with `run`, whose head says input → output, and its line in `steps`.
+//!
+//! The screen, the events and the counts follow from the variant. A step that has to undo something
+//! outside the target does that in [`clean_up`].
 
 mod account;
 mod boot_loader;
@@ -196,13 +204,13 @@ pub async fn boot_installed(runner: &Runner, disk: &Disk) -> Result<()> {
 /// that is still in use.
 pub async fn clean_up(runner: &Runner) {
     let ours = Path::new(MOUNTED).exists();
-    for place in [handover::ESP_PLACE, layout::MOUNT_POINT] {
-        let foreign = place == layout::MOUNT_POINT && !ours;
-        if foreign || !is_mount_point(Path::new(place)) {
+    for path in [handover::ESP_PATH, layout::MOUNT_POINT] {
+        let foreign = path == layout::MOUNT_POINT && !ours;
+        if foreign || !is_mount_point(Path::new(path)) {
             continue;
         }
-        if let Err(error) = runner.tool("umount").args(["--recursive", place]).run().await {
-            tracing::warn!("cannot unmount {place}: {error:#}");
+        if let Err(error) = runner.tool("umount").args(["--recursive", path]).run().await {
+            tracing::warn!("cannot unmount {path}: {error:#}");
         }
     }
     if ours
@@ -230,8 +238,8 @@ fn set_mounted(ours: bool) -> Result<()> {
     }
 }
 
-fn is_mount_point(place: &Path) -> bool {
-    mounts().is_ok_and(|mounts| mounts.iter().any(|mount| mount.place == place))
+fn is_mount_point(path: &Path) -> bool {
+    mounts().is_ok_and(|mounts| mounts.iter().any(|mount| mount.path == path))
 }
 
 /// A line of the mount table.
@@ -240,7 +248,7 @@ struct Mount {
     /// Major and minor number of the mounted device.
     number: (u32, u32),
     /// Where it is mounted.
-    place: PathBuf,
+    path: PathBuf,
 }
 
 /// The mount table, in mounting order.
@@ -253,7 +261,7 @@ fn mounts() -> Result<Vec<Mount>> {
             let mut fields = line.split(' ').skip(2);
             let (major, minor) = fields.next()?.split_once(':')?;
             let number = (major.parse().ok()?, minor.parse().ok()?);
-            Some(Mount { number, place: fields.nth(1)?.into() })
+            Some(Mount { number, path: fields.nth(1)?.into() })
         })
         .collect())
 }
