@@ -1,5 +1,5 @@
 //! A tree that is read → written and hashed at the same time, and stopped when it is too large or
-//! somebody cancels.
+//! the copy is cancelled.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ use crate::{Cancelled, Writer};
 pub(crate) struct Shared {
     /// NAR bytes that were written and hashed.
     pub(crate) done: AtomicU64,
-    /// Everybody has to stop.
+    /// All threads have to stop.
     pub(crate) stop: AtomicBool,
 }
 

@@ -17,7 +17,7 @@ use crate::store_path::StorePath;
 use crate::write::{Store, Writer};
 use crate::{Cancelled, Progress};
 
-/// How often progress is told and a cancel is looked for.
+/// Time between two reports of progress, and two looks for a cancel.
 const TICK: Duration = Duration::from_millis(200);
 
 /// A path of so many NAR bytes is begun early: at the end, the other threads would wait for it.
@@ -29,7 +29,7 @@ const MAX_THREADS: usize = 8;
 /// Copies all of `registration` from `source` into the store below the folder `root`, and waits until
 /// it is on the disk. The paths must not be there yet.
 ///
-/// `progress` is told from time to time: bytes never decrease, and only the last call has all of
+/// `progress` is called about every 200 ms: bytes never decrease, and only the last call has all of
 /// them. `cancelled` is asked about every 200 ms.
 ///
 /// # Errors

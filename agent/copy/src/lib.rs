@@ -5,29 +5,29 @@
 //! kernel or a plain folder; [`nar`] hashes what [`write`] writes; [`copy()`] does both in several
 //! threads.
 //!
-//! The hashes come from the same medium as the data: they show damage, and not that somebody has
-//! changed both.
+//! The hashes come from the same medium as the data: they show damage, and not that both were
+//! changed.
 
 mod checked;
 mod copy;
 mod folder;
-mod leftovers;
 pub mod nar;
 pub mod nar_hash;
 pub mod registration;
 pub mod source;
 pub mod squashfs;
 pub mod store_path;
+mod unregistered;
 pub mod visit;
 pub mod write;
 
 use std::fmt;
 
 pub use copy::copy;
-pub use leftovers::remove_leftovers;
 pub use registration::Registration;
 pub use source::Source;
 pub use store_path::StorePath;
+pub use unregistered::remove_unregistered;
 pub use write::Writer;
 
 /// How far a copy is, in NAR bytes.
@@ -39,7 +39,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Somebody stopped the copy: not a failure of it.
+/// The copy was cancelled: not a failure of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cancelled;
 

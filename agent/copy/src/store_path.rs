@@ -27,7 +27,7 @@ impl StorePath {
     /// Takes an absolute path directly below [`STORE`].
     ///
     /// The rules for the name are those of `checkName` and `StorePath` in Nix's libstore/path.cc:
-    /// whoever obeys them can't leave the store.
+    /// a name that obeys them can't leave the store.
     ///
     /// # Errors
     /// It is no store path.

@@ -1,11 +1,11 @@
-//! How a tree of files is told from its reader to its writer: as one call for each thing in it.
+//! How a reader hands a tree of files to a writer: one call for each entry.
 
 use anyhow::Result;
 
 /// Takes a tree in the order of a NAR.
 ///
 /// A folder comes before its entries, and these in the order in which they are stored; a NAR's is
-/// that of their names' bytes. The first call names the root. Whoever implements this trusts neither
+/// that of their names' bytes. The first call names the root. An implementation trusts neither
 /// names nor sizes: they may come from a damaged medium.
 pub trait Visit {
     /// A folder begins; everything up to its [`Visit::leave`] is in it.

@@ -1,5 +1,5 @@
 //! A tree of files → the same tree in a store, as Nix leaves one: modes 0444 and 0555, every time 1,
-//! nobody's but the caller's, without extended attributes.
+//! owned by the caller, without extended attributes.
 //!
 //! Nothing outside the store can be written to, whatever the names are: each is one component, made
 //! new in a folder that was made here and is held open. Three files are open at most.
@@ -128,8 +128,8 @@ impl Visit for Writer<'_> {
     fn leave(&mut self) -> Result<()> {
         let folder = self.folder.take().context("no folder is being written")?;
         self.depth -= 1;
-        // Not kept open while its entries are written: a deep tree would take too many of them. Nobody
-        // else knows this folder, so its parent is the one that it was made in.
+        // Not kept open while its entries are written: a deep tree would take too many of them. No other
+        // process knows this folder, so its parent is the one that it was made in.
         let parent = match self.depth {
             0 => Ok(None),
             _ => openat(&folder, "..", FOLDER, Mode::empty()).map(Some),

@@ -101,7 +101,7 @@ mod tests {
     fn host_file_holds_the_answers() {
         let configuration = Configuration {
             hostname: "nixvm".into(),
-            username: "nixos".into(),
+            username: "ht".into(),
             full_name: "A \"B\" ${C}".into(),
             disk_device: "/dev/disk/by-id/x".into(),
         };

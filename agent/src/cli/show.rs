@@ -147,7 +147,7 @@ mod tests {
             Installer  0.1.0 test
             Machine    QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
             Target     /dev/vda, 69 GB, serial serial-vda
-            Step       [7/7] Hand over to the installed system
+            Step       [7/7] Make the disk bootable
             Progress   100 %, 1.0 kB of 1.0 kB
             Warning    something odd
             Then       The machine restarts in 10 s.
@@ -169,7 +169,7 @@ mod tests {
             Installer  0.1.0 test
             Machine    QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
             Target     /dev/vda, 69 GB, serial serial-vda
-            Step       [7/7] Hand over to the installed system
+            Step       [7/7] Make the disk bootable
             Progress   100 %, 1.0 kB of 1.0 kB
             Warning    something odd
             Error      step-failed
@@ -183,7 +183,7 @@ mod tests {
         let mut plan = crate::testing::plan("vda");
         plan.target.erases = vec!["partition 1: ext4".to_owned(), "partition 2: swap".to_owned()];
         expect![[r#"
-            Plan    Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, erasing partition 1: ext4; partition 2: swap; host name nixvm, account nixos.
+            Plan    Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, erasing partition 1: ext4; partition 2: swap; host name nixvm, account ht.
             Disk    /dev/vda, 69 GB, serial serial-vda
             Erases  partition 1: ext4
                     partition 2: swap

@@ -15,7 +15,7 @@ pub const MEDIUM_LABEL_PREFIX: &str = "NIXVM-";
 /// Label of a volume with answers, in capital or small letters: FAT has only the former.
 pub const ANSWERS_LABEL: &str = "NIXVM";
 
-/// Why a disk can't be used, whatever anybody consents to.
+/// Why a disk can't be used, whatever was confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
 #[strum(serialize_all = "kebab-case")]
@@ -75,18 +75,18 @@ impl fmt::Display for Ineligible {
             Self::NotADisk => f.write_str("not a disk"),
             Self::Optical => f.write_str("a CD or DVD drive"),
             Self::Floppy => f.write_str("a floppy drive"),
-            Self::BootMedium => f.write_str("this installer runs from it"),
-            Self::AnswersVolume => f.write_str("it holds the answers file"),
+            Self::BootMedium => f.write_str("holds this installer"),
+            Self::AnswersVolume => f.write_str("holds the answers file"),
             Self::Empty => f.write_str("no medium in it"),
             Self::ReadOnly => f.write_str("read-only"),
             Self::Removable => f.write_str("removable"),
             Self::MultipathMember => f.write_str("one of several paths to a disk"),
             Self::InUse { mounts } => write!(f, "in use: {}", mounts.join(", ")),
             Self::TooSmall { minimum_bytes } => {
-                write!(f, "too small, {} are needed", format::size(*minimum_bytes))
+                write!(f, "too small: needs {}", format::size(*minimum_bytes))
             }
-            Self::Unsettled => f.write_str("its partitions are still being looked at"),
-            Self::Unreadable { error } => write!(f, "cannot be read: {error}"),
+            Self::Unsettled => f.write_str("still being checked"),
+            Self::Unreadable { error } => write!(f, "unreadable: {error}"),
         }
     }
 }

@@ -4,20 +4,22 @@
 pub const TARGET_LINK: &str = "/dev/nixvm-target";
 
 /// Partition 1: the EFI system partition.
-pub const ESP: Partition = Partition { number: 1, name: "disk-main-ESP", label: "boot" };
+pub const ESP: LayoutPartition =
+    LayoutPartition { number: 1, name: "disk-main-ESP", label: "boot" };
 
 /// Partition 2: the root file system.
-pub const ROOT: Partition = Partition { number: 2, name: "disk-main-root", label: "nixos" };
+pub const ROOT: LayoutPartition =
+    LayoutPartition { number: 2, name: "disk-main-root", label: "nixos" };
 
 /// Where the target is mounted while it is being installed.
 pub const MOUNT_POINT: &str = "/mnt";
 
-/// The ESP's place below the root.
+/// The ESP's mount point below the root.
 pub const ESP_MOUNT: &str = "boot";
 
 /// A partition of the layout.
 #[derive(Debug)]
-pub struct Partition {
+pub struct LayoutPartition {
     /// Number in the partition table.
     pub number: u32,
     /// GPT partition name: the `/dev/disk/by-partlabel` link that disko and the system mount by.

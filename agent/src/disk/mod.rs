@@ -55,7 +55,7 @@ pub struct Device {
     pub serial: Option<String>,
     /// World Wide Name.
     pub wwn: Option<String>,
-    /// udev's `ID_PATH`: the place where the disk is plugged in.
+    /// udev's `ID_PATH`: the port that the disk is attached to.
     pub id_path: Option<String>,
     /// `/dev/disk/by-id/*` and the other links that udev gave the disk.
     pub links: Vec<PathBuf>,
@@ -125,7 +125,7 @@ pub struct Content {
     pub table_id: Option<String>,
     /// The first and last [`probe::EDGE`] bytes are zeros.
     pub edges_zero: bool,
-    /// Everything before the marker's place is zeros.
+    /// Everything before the marker's offset is zeros.
     pub head_zero: bool,
     /// SHA-256 of both edges and the size, in hexadecimal.
     pub digest: String,
@@ -133,7 +133,7 @@ pub struct Content {
     pub marker: Option<Marker>,
     /// Our receipt of one that did.
     pub receipt: Option<Receipt>,
-    /// A file system on it has a boot loader and no receipt: somebody else made it boot.
+    /// A file system on it has a boot loader and no receipt: another installer made it boot.
     pub foreign_loader: bool,
     /// Why the disk could not be read.
     pub unreadable: Option<String>,
@@ -180,8 +180,8 @@ impl Disk {
     ///
     /// Whatever is not plainly one of the other conditions is data. A receipt counts for more than a
     /// marker: it is what replaces it. A marker counts only while what is on the disk is what our own
-    /// install put there; somebody may have partitioned the disk since, or finished the install by hand,
-    /// which leaves the marker in place.
+    /// install put there; the disk may have been partitioned since, or the install finished by hand,
+    /// which leaves the marker where it is.
     pub fn condition(&self) -> Condition {
         let content = &self.content;
         if content.unreadable.is_some() {
@@ -194,7 +194,7 @@ impl Disk {
             let table_is_ours =
                 marker.table_id.as_ref().is_none_or(|id| {
                     // That is noted when both partitions are there.
-                    let is_there = |ours: &layout::Partition| {
+                    let is_there = |ours: &layout::LayoutPartition| {
                         self.device.partitions.iter().any(|p| p.name.as_deref() == Some(ours.name))
                     };
                     content.table_id.as_ref().is_some_and(|table| table.eq_ignore_ascii_case(id))

@@ -55,7 +55,7 @@ async fn answer(runner: &Runner, device: &Device) -> Result<Content> {
     }
     let reader = device.clone();
     let read = tokio::task::spawn_blocking(move || read(&reader)).await;
-    // A reader that panics has met a disk that nobody foresaw: not one to write to.
+    // A reader that panics has met contents that it was not made for: not a disk to write to.
     let mut content = match read.unwrap_or_else(|error| Err(error.into())) {
         Ok(content) => content,
         Err(error) => {

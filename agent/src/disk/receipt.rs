@@ -82,8 +82,8 @@ pub enum Found {
 
 /// Looks for a receipt on the FAT file system on `partition`; nothing is found where there is no FAT.
 ///
-/// A receipt that can't be parsed, or of another version, still is one, of which no more is known: the
-/// disk carries an install.
+/// A receipt that can't be parsed, or of another version, still is one of which no more is known: the
+/// disk holds a system.
 ///
 /// # Errors
 /// The partition can't be read.

@@ -1,7 +1,7 @@
 //! udev's events and the mount table's → the block devices as they are now, again at each change.
 //!
 //! libudev's handles can't leave their thread, so one thread owns them, waits in `poll`, and sends
-//! plain descriptions. It lives as long as somebody listens.
+//! plain descriptions. It ends when the last receiver is dropped.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,7 +27,7 @@ pub struct Attached {
     pub generations: BTreeMap<String, u64>,
 }
 
-/// Makes whoever follows udev look again.
+/// Makes the thread that follows udev look again.
 #[derive(Clone)]
 pub struct Rescan {
     wake: Arc<OwnedFd>,
@@ -77,7 +77,7 @@ struct Watch {
     mount_table: File,
     sender: watch::Sender<Attached>,
     generations: BTreeMap<String, u64>,
-    /// An eventfd: somebody wants another look.
+    /// An eventfd, written to when another look is wanted.
     wake: Arc<OwnedFd>,
     asked: Arc<AtomicU64>,
     answered: watch::Sender<u64>,
@@ -202,7 +202,7 @@ pub fn mounted(
     let mut found = Mounts::new();
     for line in mounts.lines() {
         let fields: Vec<_> = line.split(' ').collect();
-        let (Some(number), Some(place)) = (fields.get(2), fields.get(4)) else { continue };
+        let (Some(number), Some(mount_point)) = (fields.get(2), fields.get(4)) else { continue };
         let number =
             number.split_once(':').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
         // Major 0 is what has no device: tmpfs, overlays, and btrfs, whose source is named at the end.
@@ -212,7 +212,7 @@ pub fn mounted(
             some => some,
         };
         if let Some(number) = number {
-            found.entry(number).or_default().push(unescape(place));
+            found.entry(number).or_default().push(unescape(mount_point));
         }
     }
     for line in swaps.lines().skip(1) {
@@ -226,8 +226,12 @@ pub fn mounted(
 }
 
 /// proc(5): blanks in a mount point are written in octal.
-fn unescape(place: &str) -> String {
-    place.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+fn unescape(mount_point: &str) -> String {
+    mount_point
+        .replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
 }
 
 #[cfg(test)]

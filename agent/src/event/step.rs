@@ -38,7 +38,7 @@ pub enum Step {
     BootLoader,
     /// Check that everything that a boot needs is there.
     Verify,
-    /// Leave receipt and logs, unmount, and make the disk bootable.
+    /// Write the receipt and the log, unmount, and make the disk bootable.
     Handover,
 }
 
@@ -67,8 +67,8 @@ impl Step {
             Self::System => "Copy the system",
             Self::Account => "Set up the account",
             Self::BootLoader => "Install the boot loader",
-            Self::Verify => "Check the result",
-            Self::Handover => "Hand over to the installed system",
+            Self::Verify => "Verify the installation",
+            Self::Handover => "Make the disk bootable",
         }
     }
 

@@ -1,4 +1,4 @@
-//! Step 4: the account's password and keys → the target's `/etc/shadow` and `authorized_keys`.
+//! The account's password and keys → the target's `/etc/shadow` and `authorized_keys`.
 //!
 //! The account itself is made by the system's activation, which `nixos-enter` runs. What is secret
 //! goes from memory into a file and nowhere else.
@@ -18,7 +18,7 @@ use crate::command::Cancelled;
 use crate::disk::layout;
 use crate::event::{Event, PasswordOrigin};
 
-/// How long the step waits for somebody who is typing a password.
+/// How long the step waits for a password that is being typed.
 const TYPING: Duration = Duration::from_secs(180);
 
 /// Runs the step.
@@ -42,7 +42,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<()> {
     let password = account.password.as_ref().context("the account has no password")?;
     let path = root.join("etc/shadow");
     let text = fs::read_to_string(&path).context("cannot read the target's /etc/shadow")?;
-    // Somebody may have typed one since an earlier attempt made one up.
+    // One may have been typed since an earlier attempt generated one.
     let expired = account.expired && account.origin == PasswordOrigin::Generated;
     let text = with_password(&text, username, password.reveal(), expired)
         .with_context(|| format!("the target's /etc/shadow has no {username}"))?;
@@ -53,7 +53,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<()> {
     Ok(())
 }
 
-/// Waits while somebody is typing a password, but not for somebody who went away over it.
+/// Waits while a password is being typed, but not without end.
 async fn wait_for_typing(attempt: &Attempt) -> Result<()> {
     let mut account = attempt.account.subscribe();
     let typed = tokio::time::timeout(TYPING, account.wait_for(|account| !account.typing));
@@ -63,7 +63,7 @@ async fn wait_for_typing(attempt: &Attempt) -> Result<()> {
     }
 }
 
-/// The account, with a password that is made up now if nobody has given one.
+/// The account, with a password that is generated now if there is none.
 fn with_some_password(attempt: &Attempt) -> Result<Account> {
     if attempt.account.borrow().password.is_none() {
         generate_password(attempt)?;
@@ -77,13 +77,13 @@ fn generate_password(attempt: &Attempt) -> Result<()> {
     let invalid = |invalid: nixvm_answers::Invalid| anyhow::anyhow!(invalid.message);
     let generated = hashing::generate().map_err(invalid)?;
     let hash = hashing::hash(&generated).map_err(invalid)?;
-    // Somebody may have typed one at this very moment: decided in one place, under one lock.
+    // One may have been typed at this very moment: decided in one place, under one lock.
     attempt.account.send_if_modified(|account| {
         let missing = account.password.is_none();
         if missing {
             account.password = Some(hash);
             account.generated = Some(generated);
-            // What was on a screen for anybody to read has to be changed, where the login can ask.
+            // A password that a screen showed has to be changed, where the login can ask for that.
             account.expired = !attempt.manifest.graphical_login;
             account.origin = PasswordOrigin::Generated;
         }
@@ -180,21 +180,21 @@ fn write_keys(root: &Path, user: &User, keys: &[String]) -> Result<()> {
 mod tests {
     use super::*;
 
-    const SHADOW: &str = "root:!:1::::::\nnixos:!:19000:0:99999:7:::\nnixosx:!:1::::::\n";
+    const SHADOW: &str = "root:!:1::::::\nht:!:19000:0:99999:7:::\nhtx:!:1::::::\n";
 
     #[test]
     fn only_the_named_account_changes() {
-        let text = with_password(SHADOW, "nixos", "$6$x", false).unwrap();
-        assert_eq!(text, SHADOW.replace("nixos:!:", "nixos:$6$x:"));
+        let text = with_password(SHADOW, "ht", "$6$x", false).unwrap();
+        assert_eq!(text, SHADOW.replace("ht:!:", "ht:$6$x:"));
         assert_eq!(with_password(SHADOW, "nobody", "$6$x", false), None);
     }
 
     #[test]
     fn a_made_up_password_has_to_be_changed() {
-        let text = with_password(SHADOW, "nixos", "$6$x", true).unwrap();
-        assert!(text.contains("\nnixos:$6$x:0:0:99999:7:::\n"));
-        let given = with_password(&text, "nixos", "$6$y", false).unwrap();
-        assert!(given.contains("\nnixos:$6$y:1:0:99999:7:::\n"), "{given}");
+        let text = with_password(SHADOW, "ht", "$6$x", true).unwrap();
+        assert!(text.contains("\nht:$6$x:0:0:99999:7:::\n"));
+        let given = with_password(&text, "ht", "$6$y", false).unwrap();
+        assert!(given.contains("\nht:$6$y:1:0:99999:7:::\n"), "{given}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Step 5: the system's boot loader → on the ESP, but for what firmware would start.
+//! The system's boot loader → on the ESP, but for what firmware would start.
 //!
 //! `nixos-install` puts loader, kernels and entries in place in an order that is its own, and from
 //! some moment on the disk boots. That moment must not come before the receipt: a system that boots

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use nixvm_copy::{Registration, Source, StorePath, remove_leftovers};
+use nixvm_copy::{Registration, Source, StorePath, remove_unregistered};
 use nixvm_manifest::Manifest;
 
 use super::Attempt;
@@ -40,7 +40,6 @@ pub(super) async fn copy(attempt: &Attempt, toplevel: &Path) -> Result<()> {
             copy_by_nix(attempt, toplevel).await
         }
     }
-    .context("cannot copy the system")
 }
 
 /// Opens what the manifest names.
@@ -72,9 +71,9 @@ async fn copy_image(attempt: &Attempt, source: Source, closure: Registration) ->
     ));
     let (publisher, cancel) = (attempt.publisher.clone(), runner.cancellation().clone());
     let left = blocking(move || {
-        let removed = remove_leftovers(root, &registered)?;
+        let removed = remove_unregistered(root, &registered)?;
         if removed > 0 {
-            tracing::info!("removed {removed} leftovers from the target's store");
+            tracing::info!("removed {removed} unregistered paths from the target's store");
         }
         let mut tell = |progress: nixvm_copy::Progress| {
             publisher.publish(Event::Progress {

@@ -1,4 +1,4 @@
-//! Step 2: the flake that the ISO carries, and what this machine and these answers add →
+//! The flake that the ISO carries, and what this machine and these answers add →
 //! `/etc/nixos` on the target.
 
 use std::path::Path;

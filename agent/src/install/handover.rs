@@ -1,4 +1,4 @@
-//! Step 7: a verified target → a disk that boots, with the receipt on it.
+//! A verified target → a disk that boots, with the receipt on it.
 //!
 //! The order makes a power cut harmless at every point. Before the receipt is there, the disk does
 //! not boot and is marked unfinished; from then on it is an installed disk, and [`complete`] does
@@ -24,7 +24,7 @@ use crate::disk::receipt::{FILE, LOADERS, Receipt, WITHHELD_SUFFIX};
 use crate::event::Event;
 
 /// Where the ESP is reached when the rest is unmounted already.
-pub(super) const ESP_PLACE: &str = "/run/nixvm/esp";
+pub(super) const ESP_PATH: &str = "/run/nixvm/esp";
 
 /// Where the log is left on the target.
 const LOG_FOLDER: &str = "var/log/nixvm";
@@ -32,7 +32,7 @@ const LOG_FOLDER: &str = "var/log/nixvm";
 /// The NVRAM entry's name.
 const ENTRY: &str = "NixOS";
 
-/// How long somebody may look around in the new system who has to leave it.
+/// How long the new system's files may be in use before that is a failure.
 const LOOKING_AROUND: Duration = Duration::from_secs(60);
 
 /// Runs the step.
@@ -51,23 +51,23 @@ pub(super) async fn run(
         write(&esp.join(on_esp(path)), bytes)?;
     }
     leave_log(&attempt.log, &root.join(LOG_FOLDER), &attempt.id)?;
-    for place in [root, &esp] {
-        written(place)?;
+    for path in [root, &esp] {
+        written(path)?;
     }
 
     // The root file system is clean on the disk before anything says that the install is complete.
-    fs::create_dir_all(ESP_PLACE).with_context(|| format!("cannot make {ESP_PLACE}"))?;
-    mount_bind(&esp, ESP_PLACE).with_context(|| format!("cannot mount the ESP at {ESP_PLACE}"))?;
+    fs::create_dir_all(ESP_PATH).with_context(|| format!("cannot make {ESP_PATH}"))?;
+    mount_bind(&esp, ESP_PATH).with_context(|| format!("cannot mount the ESP at {ESP_PATH}"))?;
     unmount_root(attempt).await?;
 
-    let place = Path::new(ESP_PLACE);
-    check_loaders(place, &withheld)?;
+    let esp = Path::new(ESP_PATH);
+    check_loaders(esp, &withheld)?;
     // From the receipt on the disk is an installed one: nothing cancels that any more.
     let runner = &attempt.runner.uncancellable();
-    write_receipt(place, receipt)?;
+    write_receipt(esp, receipt)?;
     attempt.target_state.set(TargetState::Installed);
-    put_loader_in_place(place)?;
-    unmount(ESP_PLACE, UnmountFlags::empty()).context("cannot unmount the ESP")?;
+    put_loader_in_place(esp)?;
+    unmount(ESP_PATH, UnmountFlags::empty()).context("cannot unmount the ESP")?;
     erase_marker(&target.node)?;
     if let Err(error) = boot_next(runner, &target.node, layout::ESP.number).await {
         attempt.publisher.publish(Event::Warning {
@@ -83,7 +83,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Unmounts all but the ESP's second place; gives somebody time who looks around in it.
+/// Unmounts all but the ESP's second mount; waits for a while if files are in use, by a shell say.
 async fn unmount_root(attempt: &Attempt) -> Result<()> {
     let started = Instant::now();
     let mut warned = false;
@@ -136,12 +136,12 @@ pub(super) async fn complete(device: &Device) -> Result<()> {
         .iter()
         .find(|partition| partition.name.as_deref() == Some(layout::ESP.name))
         .with_context(|| format!("{} has no ESP of ours", device.node.display()))?;
-    fs::create_dir_all(ESP_PLACE).with_context(|| format!("cannot make {ESP_PLACE}"))?;
+    fs::create_dir_all(ESP_PATH).with_context(|| format!("cannot make {ESP_PATH}"))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount(&esp.node, ESP_PLACE, "vfat", flags, c"umask=0077")
+    mount(&esp.node, ESP_PATH, "vfat", flags, c"umask=0077")
         .with_context(|| format!("cannot mount {}", esp.node.display()))?;
-    let result = put_loader_in_place(Path::new(ESP_PLACE));
-    unmount(ESP_PLACE, UnmountFlags::empty()).context("cannot unmount the ESP")?;
+    let result = put_loader_in_place(Path::new(ESP_PATH));
+    unmount(ESP_PATH, UnmountFlags::empty()).context("cannot unmount the ESP")?;
     result?;
     erase_marker(&device.node)
 }

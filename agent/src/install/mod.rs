@@ -4,6 +4,14 @@
 //! The steps run in order; whatever they mounted is taken down in reverse when one fails. Until the
 //! last step has written the receipt, nothing on the disk can be booted: the boot loader's removable
 //! path is withheld (see [`boot_loader`]).
+//!
+//! # Adding a step
+//!
+//! 1. A variant of [`Step`] in `event/step.rs`, with its title and name, where it runs.
+//! 2. A module here with `run`, whose head says input → output, and its line in `steps`.
+//!
+//! The screen, the events and the counts follow from the variant. A step that has to undo something
+//! outside the target does that in [`clean_up`].
 
 mod account;
 mod boot_loader;
@@ -36,8 +44,8 @@ use crate::event::publisher::Publisher;
 use crate::plan::Plan;
 use crate::plan::Problem;
 
-/// Is there while what is mounted at [`layout::MOUNT_POINT`] is ours: an agent that comes after one
-/// that died takes it down, and leaves what somebody else mounted.
+/// Exists while the file systems below [`layout::MOUNT_POINT`] are ours: an agent that follows a
+/// crashed one unmounts those, and leaves foreign mounts alone.
 const MOUNTED: &str = "/run/nixvm/mounted";
 
 /// One attempt to carry out a plan.
@@ -99,7 +107,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether somebody stopped it.
+    /// Whether the attempt was cancelled.
     pub fn is_cancel(&self) -> bool {
         self.error.chain().any(|cause| cause.is::<Cancelled>())
     }
@@ -110,11 +118,11 @@ impl Failure {
             kind: "step-failed".to_owned(),
             message: format!("{} failed: {:#}", self.step.title(), self.error),
             hint: format!(
-                "{} Look at the log, {}, remove the cause, and retry.",
+                "{} See the log, {}, fix the cause, then retry.",
                 match self.disk {
                     TargetState::Untouched => "Nothing was written to the disk.",
                     TargetState::Unfinished =>
-                        "The disk does not boot and may be installed to again.",
+                        "The disk will not boot. You can install to it again.",
                     TargetState::Installed =>
                         "The system on the disk is complete; the next start of the ISO puts its boot \
                          loader in place.",
@@ -197,13 +205,13 @@ pub async fn boot_installed(runner: &Runner, disk: &Disk) -> Result<()> {
 /// that is still in use.
 pub async fn clean_up(runner: &Runner) {
     let ours = Path::new(MOUNTED).exists();
-    for place in [handover::ESP_PLACE, layout::MOUNT_POINT] {
-        let somebodys = place == layout::MOUNT_POINT && !ours;
-        if somebodys || !is_mount_point(Path::new(place)) {
+    for path in [handover::ESP_PATH, layout::MOUNT_POINT] {
+        let foreign = path == layout::MOUNT_POINT && !ours;
+        if foreign || !is_mount_point(Path::new(path)) {
             continue;
         }
-        if let Err(error) = runner.tool("umount").args(["--recursive", place]).run().await {
-            tracing::warn!("cannot unmount {place}: {error:#}");
+        if let Err(error) = runner.tool("umount").args(["--recursive", path]).run().await {
+            tracing::warn!("cannot unmount {path}: {error:#}");
         }
     }
     if ours
@@ -217,7 +225,7 @@ pub async fn clean_up(runner: &Runner) {
     }
 }
 
-/// Notes whether what is mounted at [`layout::MOUNT_POINT`] is ours, for whoever has to take it down.
+/// Notes whether what is mounted at [`layout::MOUNT_POINT`] is ours, so that a later agent knows what to unmount.
 fn set_mounted(ours: bool) -> Result<()> {
     if ours {
         std::fs::write(MOUNTED, "").with_context(|| format!("cannot write {MOUNTED}"))
@@ -231,8 +239,8 @@ fn set_mounted(ours: bool) -> Result<()> {
     }
 }
 
-fn is_mount_point(place: &Path) -> bool {
-    mounts().is_ok_and(|mounts| mounts.iter().any(|mount| mount.place == place))
+fn is_mount_point(path: &Path) -> bool {
+    mounts().is_ok_and(|mounts| mounts.iter().any(|mount| mount.path == path))
 }
 
 /// A line of the mount table.
@@ -241,7 +249,7 @@ struct Mount {
     /// Major and minor number of the mounted device.
     number: (u32, u32),
     /// Where it is mounted.
-    place: PathBuf,
+    path: PathBuf,
 }
 
 /// The mount table, in mounting order.
@@ -254,7 +262,7 @@ fn mounts() -> Result<Vec<Mount>> {
             let mut fields = line.split(' ').skip(2);
             let (major, minor) = fields.next()?.split_once(':')?;
             let number = (major.parse().ok()?, minor.parse().ok()?);
-            Some(Mount { number, place: fields.nth(1)?.into() })
+            Some(Mount { number, path: fields.nth(1)?.into() })
         })
         .collect())
 }

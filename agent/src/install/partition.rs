@@ -1,4 +1,4 @@
-//! Step 1: the chosen disk → partitioned, formatted and mounted, with the unfinished marker on it.
+//! The chosen disk → partitioned, formatted and mounted, with the unfinished marker on it.
 //!
 //! disko's script is the tool but not the guard: it follows by-partlabel links, keeps file systems
 //! that it finds and can end well on the wrong disk. So the disk is emptied first, by us, and what
@@ -50,7 +50,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     let missing: Vec<_> = TOOLS.iter().filter(|tool| !is_on_path(tool)).copied().collect();
     ensure!(missing.is_empty(), "this ISO lacks {}", missing.join(", "));
     ensure!(
-        !mounts()?.iter().any(|mount| mount.place == Path::new(layout::MOUNT_POINT)),
+        !mounts()?.iter().any(|mount| mount.path == Path::new(layout::MOUNT_POINT)),
         "something is mounted at {}",
         layout::MOUNT_POINT
     );
@@ -188,34 +188,34 @@ async fn reread(runner: &Runner, target: &Target) -> Result<()> {
 /// Insists that what is mounted at the mount point is on the target, and empty.
 fn verify_mounts(target: &Target, mounts: &[Mount]) -> Result<()> {
     let below: Vec<_> =
-        mounts.iter().filter(|mount| mount.place.starts_with(layout::MOUNT_POINT)).collect();
+        mounts.iter().filter(|mount| mount.path.starts_with(layout::MOUNT_POINT)).collect();
     let root = PathBuf::from(layout::MOUNT_POINT);
     let esp = root.join(layout::ESP_MOUNT);
-    for place in [&root, &esp] {
+    for path in [&root, &esp] {
         ensure!(
-            below.iter().any(|mount| mount.place == *place),
+            below.iter().any(|mount| mount.path == *path),
             "disko's script ended well, but nothing is mounted at {}",
-            place.display()
+            path.display()
         );
     }
     for mount in &below {
         if !target.has_partition(mount.number) {
             bail!(
                 "what is mounted at {} is not on {}: nothing more is written",
-                mount.place.display(),
+                mount.path.display(),
                 target.node.display()
             );
         }
-        for entry in std::fs::read_dir(&mount.place)
-            .with_context(|| format!("cannot list {}", mount.place.display()))?
+        for entry in std::fs::read_dir(&mount.path)
+            .with_context(|| format!("cannot list {}", mount.path.display()))?
         {
             let path = entry?.path();
-            let leads_to_mount = below.iter().any(|other| other.place.starts_with(&path));
+            let leads_to_mount = below.iter().any(|other| other.path.starts_with(&path));
             let is_ext4s = path.file_name().is_some_and(|name| name == "lost+found");
             ensure!(
                 leads_to_mount || is_ext4s,
                 "the new file system at {} is not empty: {} is there",
-                mount.place.display(),
+                mount.path.display(),
                 path.display()
             );
         }

@@ -1,4 +1,4 @@
-//! Step 3: the baked system's closure, or what is built from the flake → the target's store and
+//! The baked system's closure, or what is built from the flake → the target's store and
 //! system profile.
 
 use std::path::{Path, PathBuf};

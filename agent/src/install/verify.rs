@@ -1,4 +1,4 @@
-//! Step 6: the target → the receipt, if everything that a boot needs is there.
+//! The target → the receipt, if everything that a boot needs is there.
 //!
 //! `nixos-install` has been seen to end well although its boot loader step had failed, so nothing is
 //! taken from an exit status.
@@ -28,12 +28,12 @@ pub(super) async fn run(
 ) -> Result<Receipt> {
     let root = Path::new(layout::MOUNT_POINT);
     let esp = root.join(layout::ESP_MOUNT);
-    for place in [root, &esp] {
-        let mount = mounts()?.into_iter().rfind(|mount| mount.place == place);
+    for path in [root, &esp] {
+        let mount = mounts()?.into_iter().rfind(|mount| mount.path == path);
         let number =
-            mount.with_context(|| format!("nothing is mounted at {}", place.display()))?.number;
-        ensure!(target.has_partition(number), "{} is not on the target any more", place.display());
-        written(place)?;
+            mount.with_context(|| format!("nothing is mounted at {}", path.display()))?.number;
+        ensure!(target.has_partition(number), "{} is not on the target any more", path.display());
+        written(path)?;
     }
 
     let profile = root.join("nix/var/nix/profiles/system");
@@ -81,11 +81,11 @@ pub(super) async fn run(
 /// Waits until everything in a file system is on its disk.
 ///
 /// # Errors
-/// Something is not: a write that failed after whoever wrote had gone on is reported here (syncfs(2)),
+/// Something is not: a write that failed after its process had gone on is reported here (syncfs(2)),
 /// and nowhere else.
-pub(super) fn written(place: &Path) -> Result<()> {
-    let lost = || format!("not everything that was written to {} is on the disk", place.display());
-    let folder = fs::File::open(place).with_context(lost)?;
+pub(super) fn written(path: &Path) -> Result<()> {
+    let lost = || format!("not everything that was written to {} is on the disk", path.display());
+    let folder = fs::File::open(path).with_context(lost)?;
     rustix::fs::syncfs(folder).with_context(lost)
 }
 

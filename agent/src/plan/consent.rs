@@ -1,4 +1,4 @@
-//! The consent table: what a disk carries and who meant it → whether somebody has to be asked.
+//! The consent table: what a disk carries and how it was chosen → whether a confirmation is required.
 
 use nixvm_answers::answers::Erase;
 
@@ -10,7 +10,7 @@ use crate::disk::Condition;
 pub(super) enum Consent {
     /// After the countdown, which a key stops.
     Countdown,
-    /// Only when somebody has confirmed it.
+    /// Only after a confirmation.
     Ask,
     /// Never by itself: it boots what is there. A choice made here leads to [`Consent::Ask`].
     Boot,

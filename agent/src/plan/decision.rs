@@ -30,13 +30,13 @@ pub struct Facts<'a> {
     pub answers: Result<&'a Resolved, &'a Problems>,
     /// What is attached.
     pub disks: &'a [Disk],
-    /// What somebody said here.
+    /// Choices made at this machine.
     pub choices: &'a UserChoices,
     /// What was found out about what this decision needs to know.
     pub checked: &'a Checked,
 }
 
-/// What somebody said at the keyboard or on D-Bus.
+/// Choices made at the keyboard or on D-Bus.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserChoices {
     /// The disk that was chosen. It is forgotten when that disk is gone.
@@ -68,7 +68,7 @@ pub enum Decision {
     Go {
         /// What to do.
         plan: Box<Plan>,
-        /// Somebody confirmed exactly this.
+        /// Exactly this plan was confirmed.
         confirmed: bool,
     },
     /// Boot the installed system.
@@ -221,9 +221,10 @@ fn choose<'a>(
     }
     Ok(match usable {
         [] => Choice::Decided(Decision::Wait {
-            message: "No disk can be used yet. Attach one to the VM; the install then starts by \
-                      itself."
-                .to_owned(),
+            message:
+                "No usable disk yet. Add one in the VM's settings; the installation then starts \
+                      by itself."
+                    .to_owned(),
         }),
         [only] => Choice::Disk(only, ChosenBy::OnlyOne),
         several => Choice::Decided(Decision::Choose {
@@ -234,7 +235,7 @@ fn choose<'a>(
 
 fn wait_for(disk: &Disk, reason: &Ineligible) -> Decision {
     let message =
-        format!("Waiting for {}, which can't be used: {reason}.", disk.device.node.display());
+        format!("Waiting for {}, which is not usable: {reason}.", disk.device.node.display());
     Decision::Wait { message }
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn plan(name: &str) -> Plan {
         system: System::Copy { toplevel: "/nix/store/x-system".to_owned() },
         configuration: Configuration {
             hostname: "nixvm".to_owned(),
-            username: "nixos".to_owned(),
+            username: "ht".to_owned(),
             full_name: String::new(),
             disk_device: format!("/dev/{name}").into(),
         },

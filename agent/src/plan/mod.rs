@@ -1,4 +1,4 @@
-//! Manifest, machine, answers, disks and what somebody said at the keyboard → [`Decision`]: what to do
+//! Manifest, machine, answers, disks and choices at the keyboard → [`Decision`]: what to do
 //! next, with the whole [`Plan`].
 //!
 //! Pure: nothing outside the arguments is looked at, so every rule of safety is a test of a function.
@@ -81,7 +81,7 @@ pub enum ChosenBy {
     OnlyOne,
     /// The answers' disk rule.
     Rule,
-    /// Somebody at the keyboard or on D-Bus.
+    /// A user, at the keyboard or on D-Bus.
     User,
 }
 

@@ -85,7 +85,7 @@ impl Refusal {
             ),
             Self::NotUefi { hypervisor } => (
                 "not-uefi",
-                "This machine was booted by a BIOS, and the system boots by UEFI only.".to_owned(),
+                "This machine started in BIOS mode; NixOS needs UEFI here.".to_owned(),
                 format!("Enable EFI/UEFI in VM settings. {}", hypervisor.uefi_setting()),
             ),
             Self::WrongArchitecture { machine, iso } => (
@@ -104,7 +104,7 @@ impl Refusal {
             ),
             Self::InvalidAnswers { problems } => (
                 "invalid-answers",
-                format!("The answers are wrong, so none of them is used:\n{}", problems.join("\n")),
+                format!("The answers have errors; none are used:\n{}", problems.join("\n")),
                 "Correct them where they come from; `nixvm-agent validate FILE` checks a file."
                     .to_owned(),
             ),
@@ -130,7 +130,7 @@ impl Refusal {
             Self::CannotBuild { because, missing } => (
                 "cannot-build",
                 format!("The system has to be built because {because}, and can't be: {missing}."),
-                "Leave host name, account and full name as the ISO has them, or give the VM what is \
+                "Keep host name, account and full name as the ISO has them, or give the VM what is \
                  missing: memory in its settings, a network adapter that is connected."
                     .to_owned(),
             ),

@@ -81,11 +81,11 @@ mod tests {
 
     #[test]
     fn only_another_identity_is_built() {
-        assert!(!difference_of("", "nixvm", "nixos", ""));
-        assert!(!difference_of("Ada", "nixvm", "nixos", "Ada"));
-        assert!(difference_of("", "web1", "nixos", ""));
+        assert!(!difference_of("", "nixvm", "ht", ""));
+        assert!(!difference_of("Ada", "nixvm", "ht", "Ada"));
+        assert!(difference_of("", "web1", "ht", ""));
         assert!(difference_of("", "nixvm", "ada", ""));
-        assert!(difference_of("", "nixvm", "nixos", "Ada"));
-        assert!(difference_of("Ada", "nixvm", "nixos", "Grace"));
+        assert!(difference_of("", "nixvm", "ht", "Ada"));
+        assert!(difference_of("Ada", "nixvm", "ht", "Grace"));
     }
 }

@@ -68,8 +68,8 @@ impl Command {
             Self::Stop => "Cancel the install",
             Self::Retry => "Retry",
             Self::Restart => "Restart",
-            Self::Boot => "Boot it",
-            Self::Reinstall => "Install anew",
+            Self::Boot => "Start it",
+            Self::Reinstall => "Reinstall",
             Self::Shell => "Shell",
             Self::Log => "Log",
             Self::PowerOff => "Power off",
@@ -142,7 +142,7 @@ impl Model {
         if self.dialog.is_some() {
             return self.dialog_key(key, page);
         }
-        // Whatever the key means otherwise: somebody is there, and objects.
+        // Whatever the key means otherwise, it is an objection.
         if self.status.state == State::Countdown {
             return Some(Action::Ask(Request::Cancel));
         }
@@ -204,7 +204,7 @@ impl Model {
             Command::Stop => self.dialog = Some(Dialog::Stop),
             Command::Log => self.dialog = Some(Dialog::Log(LogView::default())),
         }
-        // Somebody looks at something: nothing leaves meanwhile.
+        // The machine is not restarted while something is looked at.
         self.leaves_in().map(|_| Action::Ask(Request::Cancel))
     }
 
@@ -240,7 +240,8 @@ impl Model {
                 form.typed.key(key);
                 form.problem = None;
             }
-            (Dialog::Stop, Key::Enter) => {
+            // Neither Enter, which a habit presses, nor C, which opened the question and may repeat.
+            (Dialog::Stop, Key::Char('y' | 'Y')) => {
                 self.close();
                 return Some(Action::Ask(Request::Cancel));
             }
@@ -301,7 +302,7 @@ impl Model {
                 }
             }
             Key::Enter if form.first.text() != form.second.text() => {
-                form.refuse("They differ. Type it again, twice.".to_owned());
+                form.refuse("The passwords don't match.".to_owned());
             }
             Key::Enter => {
                 form.busy = true;

@@ -100,7 +100,7 @@ pub fn start(context: ScreenContext) -> Result<()> {
             if ended == Ended::Panics
                 && let Err(error) = plain_lines(&path, &publisher)
             {
-                tracing::warn!("nothing is told on {}: {error}", path.display());
+                tracing::warn!("cannot write plain lines to {}: {error}", path.display());
             }
         })
         .context("cannot start the screen's thread")?;

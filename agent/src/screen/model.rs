@@ -12,11 +12,11 @@ use crate::event::Status;
 use crate::event::{DiskView, PasswordOrigin, State};
 use crate::request::{Request, RequestError};
 
-/// Somebody who typed a key this long ago is typing still: what comes next may be meant for what was
-/// on the screen before it changed.
+/// Keys that follow another one within this time may be meant for what was on the screen before it
+/// changed.
 const TYPING: Duration = Duration::from_secs(1);
 
-/// Somebody who typed half a password this long ago has gone away.
+/// A half-typed password is not waited for any longer than this after its last key.
 const GONE: Duration = Duration::from_secs(60);
 
 /// A moment.
@@ -45,7 +45,7 @@ pub(super) enum Action {
 pub(super) struct Model {
     /// What the installer does.
     pub(super) status: Status,
-    /// The password that was made up, if one was.
+    /// The generated password, if there is one.
     pub(super) generated: Option<Secret>,
     /// The first login has to change it.
     pub(super) expired: bool,
@@ -123,8 +123,8 @@ impl Model {
         let runs = |status: &Status| {
             status.countdown.is_some() || status.finish.is_some_and(|l| l.at_uptime_ms.is_some())
         };
-        // Somebody is busy at the keyboard: nothing may begin or end meanwhile.
-        // What they asked for and is on its way is no reason: this may be what comes of it.
+        // Nothing may begin or end by itself while the keyboard is in use. A request that is on its
+        // way is no reason: this may be its result.
         let asks = self.dialog.as_ref().is_some_and(|dialog| !dialog.is_on_its_way());
         let busy = asks || self.is_recent(self.idle_key);
         (busy && runs(&self.status) && !runs(&before)).then_some(Action::Ask(Request::Cancel))
@@ -141,7 +141,7 @@ impl Model {
         let installing = status.state == State::Installing;
         let notice = match dialog {
             Dialog::Erase(prompt) if prompt.token != status.token => {
-                (!installing).then_some("What would be erased has changed: look again.")
+                (!installing).then_some("The disk has changed. Check again.")
             }
             // A name that was given is no longer asked for, whatever comes of it.
             Dialog::Name(form) if entered => {
@@ -149,7 +149,7 @@ impl Model {
             }
             Dialog::Password(_) if !(status.state.can_confirm() || installing) => None,
             Dialog::Password(_) if status.password == PasswordOrigin::Generated => {
-                Some("A password was made up. It is shown at the end.")
+                Some("A password was generated. It is shown at the end.")
             }
             Dialog::Choose(_) | Dialog::Stop if entered => None,
             _ => return,
@@ -172,7 +172,7 @@ impl Model {
         }
     }
 
-    /// Whether nobody has said a password yet.
+    /// Whether the password is still to be chosen.
     pub(super) fn wants_password(&self) -> bool {
         self.status.password == PasswordOrigin::Missing && self.answer("password-hash").is_none()
     }
@@ -252,7 +252,7 @@ impl Model {
         key.is_some_and(|at| self.clock.now.duration_since(at) < TYPING)
     }
 
-    /// Whether somebody has begun to type a password, and is still there.
+    /// Whether a password is half typed, and the last key was not long ago.
     pub(super) fn is_typing_password(&self) -> bool {
         let Some(Dialog::Password(form)) = &self.dialog else { return false };
         let gone = self.last_key.is_none_or(|at| self.clock.now.duration_since(at) > GONE);

@@ -1,4 +1,4 @@
-//! A root shell on the screen's own terminal, for as long as somebody uses it.
+//! A root shell on the screen's own terminal, until it is left.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 /// It gets a session of its own with the terminal as its controlling one: Ctrl+C is its, and ends
 /// nothing else. When it ends, the kernel hangs the terminal up.
 ///
-/// Not by [`crate::command`], which captures what a program says: this one talks to somebody.
+/// Not by [`crate::command`], which captures what a program says: this one is interactive.
 ///
 /// # Errors
 /// It can't be started.

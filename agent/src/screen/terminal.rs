@@ -133,7 +133,7 @@ pub fn of_stdout() -> Option<PathBuf> {
 }
 
 /// Whether the path stays that of this terminal when it is hung up. A pseudo-terminal's may be
-/// somebody else's the next moment.
+/// another terminal's the next moment.
 pub(super) fn is_console(path: &Path) -> bool {
     !path.starts_with("/dev/pts")
 }

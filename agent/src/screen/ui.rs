@@ -66,7 +66,7 @@ impl Ui {
 
     /// Shows the screen until the terminal is lost; says how.
     pub(super) fn run(&mut self) -> io::Error {
-        // Nobody typed before it was there.
+        // What was typed on an earlier terminal is lost.
         self.set_typing(false);
         match Run::new(self) {
             Ok(mut run) => loop {
@@ -78,7 +78,7 @@ impl Ui {
         }
     }
 
-    /// Says whether somebody has begun to type a password.
+    /// Notes whether a password is being typed.
     pub(super) fn set_typing(&self, typing: bool) {
         self.context
             .account
@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
         let timeout =
             Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
         let mut fds = Vec::with_capacity(2);
-        // What has changed already is drawn soon: until then, further changes need not wake anybody.
+        // What has changed already is drawn soon: until then, further changes need not wake the thread.
         if !self.changed {
             fds.push(PollFd::new(&self.ui.wake, PollFlags::IN));
         }

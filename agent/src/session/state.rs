@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_end_is_published_once_until_another_decision_is_asked_for() {
-        assert_eq!(names(&refused(), &countdown("vda")), ["state", "verdict"]);
+        assert_eq!(names(&refused(), &countdown("vda")), ["state", "attempt-ended"]);
         assert_eq!(names(&refused(), &refused()), [""; 0]);
         assert_eq!(names(&refused().decide_anew(None), &refused()), [""; 0]);
         assert_eq!(names(&refused(), &refused().decide_anew(None)), ["verdict"]);

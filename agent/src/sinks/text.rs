@@ -196,7 +196,7 @@ mod tests {
             QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
             Disk /dev/vda, 21 GB (blank)
             why
-            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account nixos.
+            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account ht.
             The install begins in 1 s.
             why
             [1/7] Partition and format the disk
@@ -207,8 +207,8 @@ mod tests {
             Warning: something odd
             [4/7] Set up the account
             [5/7] Install the boot loader
-            [6/7] Check the result
-            [7/7] Hand over to the installed system
+            [6/7] Verify the installation
+            [7/7] Make the disk bootable
             why
             The machine restarts in 30 s.
             Finished after 11 s.
@@ -227,7 +227,7 @@ mod tests {
             QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
             Disk /dev/vda, 21 GB (blank)
             why
-            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account nixos.
+            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account ht.
             [3/7] Copy the system
             40 %, 400 B of 1.0 kB
         "#]].assert_eq(&all(&[Event::Snapshot(Box::new(status))]));
@@ -286,7 +286,7 @@ mod tests {
         let token = plan.token();
         let begins = Event::State { from: State::Countdown, to: State::Installing, message };
         let text = all(&[Event::Plan { plan: Box::new(plan), token }, begins]);
-        assert!(text.ends_with(", account nixos.\nThe install begins.\n"), "{text}");
+        assert!(text.ends_with(", account ht.\nThe install begins.\n"), "{text}");
         assert_eq!(text.lines().count(), 2);
     }
 

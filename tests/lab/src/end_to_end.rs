@@ -117,7 +117,7 @@ fn install(vm: &mut Vm, stand_in: bool, phase: &mut Phase<'_>, folder: &Path) ->
     phase.summary.set("first-screen-seconds", ready[key::DURATION_SECONDS].clone())?;
     phase.lap("power-on to first screen")?;
     vm.event("countdown", 60, |event| event["event"] == event::COUNTDOWN)?;
-    picture(vm, "The install begins", "1-countdown.png")?;
+    picture(vm, "Starting in", "1-countdown.png")?;
     vm.state(state::INSTALLING, 60)?;
     phase.lap("countdown")?;
     // A third of the bytes: the bar, the rate and the time left are on the screen by then.

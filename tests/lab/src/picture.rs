@@ -27,7 +27,7 @@ pub fn take(lab: &Lab, file: &Path) -> Result<()> {
     let mut vm = fixture.start(&config, "picture")?;
     vm.event("the countdown", 120, |event| event["event"] == event::COUNTDOWN)?;
     let picture = fixture.folder.join("installer.png");
-    vm.screen("The install begins", &picture)?;
+    vm.screen("Starting in", &picture)?;
     vm.kill()?;
     fs::copy(&picture, file).with_context(|| format!("cannot write {}", file.display()))?;
     fixture.tidy()?;

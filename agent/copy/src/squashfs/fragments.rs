@@ -17,7 +17,7 @@ pub(super) struct Fragments {
 struct State {
     slots: HashMap<u32, Slot>,
     clock: u64,
-    /// A block that nobody uses any more, to be filled again.
+    /// A block that is no longer used, to be filled again.
     spare: Option<Vec<u8>>,
 }
 
@@ -69,7 +69,7 @@ impl Fragments {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.changed.notify_all();
         if let Err(error) = result {
-            // Whoever waits tries it, and has the error as well.
+            // A thread that waits for it tries again, and gets the error as well.
             state.slots.remove(&index);
             return Err(error);
         }

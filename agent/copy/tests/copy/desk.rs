@@ -85,7 +85,7 @@ impl Desk {
 
     /// Empties the target.
     pub(crate) fn clear(&self) {
-        nixvm_copy::remove_leftovers(&self.root(), &Default::default()).unwrap();
+        nixvm_copy::remove_unregistered(&self.root(), &Default::default()).unwrap();
     }
 
     pub(crate) fn copied(&self, path: &StorePath) -> PathBuf {

@@ -1,4 +1,4 @@
-//! Images that somebody made to do harm.
+//! Images made to do harm.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -131,7 +131,7 @@ fn leftovers_of_an_interrupted_copy_are_removed_and_registered_paths_kept() {
     }
     symlink("/etc", copied.join("link")).unwrap();
     let registered = [kept.clone()].into();
-    let removed = nixvm_copy::remove_leftovers(&desk.root(), &registered).unwrap();
+    let removed = nixvm_copy::remove_unregistered(&desk.root(), &registered).unwrap();
     assert_eq!(removed, 6);
     assert!(Path::new("/etc/passwd").exists());
     fs::remove_dir(copied.join(".links")).unwrap();

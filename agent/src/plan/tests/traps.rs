@@ -152,7 +152,7 @@ fn a_rule_does_not_turn_to_another_disk_while_the_meant_one_cannot_be_used() {
     let unsettled = world(&unseen, &[]);
     let mut silent = world(&all, &[]);
     silent.disks[0].content.unreadable = Some("it does not answer".to_owned());
-    let reasons = ["in use: /rescue", "still being looked at", "it does not answer"];
+    let reasons = ["in use: /rescue", "still being checked", "it does not answer"];
     for (world, reason) in [mounted, unsettled, silent].into_iter().zip(reasons) {
         assert_eq!(world.disks[0].device.name, "sda");
         let Decision::Wait { message } =

@@ -212,7 +212,7 @@ fn plan(name: &str) -> Plan {
     plan.configuration.hostname = "web".to_owned();
     plan.answers = vec![
         answer("hostname", "web", Source::Iso),
-        answer("username", "nixos", Source::Default),
+        answer("username", "ht", Source::Default),
         answer("ssh-authorized-keys", "ssh-ed25519 ada@mac", volume),
         answer("erase", "blank", Source::Default),
     ];
@@ -223,6 +223,7 @@ fn plan(name: &str) -> Plan {
 fn plan_for_windows(name: &str) -> Plan {
     let disk = windows(name);
     let mut plan = plan(name);
+    plan.target.identity.size_bytes = disk.size_bytes;
     plan.target.summary = disk.summary;
     plan.target.condition = disk.condition;
     plan.target.erases = disk.contents;

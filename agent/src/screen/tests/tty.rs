@@ -196,17 +196,17 @@ async fn keys_that_are_pressed_become_requests() {
     fixture.tty.shows("NixOS installer");
     let token = fixture.consent(plan_for_windows("vdb"));
     fixture.publisher.publish(Event::Countdown { seconds_left: 5 });
-    fixture.tty.shows("begins in 5 s");
+    fixture.tty.shows("Starting in 5 s");
     fixture.tty.press("\r");
     assert!(matches!(fixture.request().await, Request::Cancel));
     fixture.enter(State::AwaitingConfirmation);
-    fixture.tty.shows("Press I to install");
+    fixture.tty.shows("Press I to continue");
     fixture.tty.press("i");
-    fixture.tty.shows("Type vdb and press Enter");
+    fixture.tty.shows("type its name, vdb");
     fixture.tty.press("vd\x7fdb\r");
     assert!(matches!(fixture.request().await, Request::Confirm { token: sent } if sent == token));
     fixture.tty.press("d");
-    fixture.tty.shows("On which disk");
+    fixture.tty.shows("Which disk should");
     fixture.tty.press("\x1b[B\r");
     assert!(matches!(fixture.request().await, Request::Select { disk } if disk == "vdb"));
 }

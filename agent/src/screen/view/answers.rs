@@ -7,6 +7,7 @@ use super::super::flow::{Flow, cut};
 use super::super::model::Model;
 use super::style;
 use crate::event::PasswordOrigin;
+use crate::format;
 use crate::plan::Plan;
 
 /// Columns that name a value.
@@ -27,6 +28,16 @@ pub(super) fn sentence(plan: &Plan, flow: &mut Flow) {
             Span::styled(rest, style::PLAIN),
         ],
     );
+}
+
+/// The words of every partitioning tool, with the disk that they are about.
+pub(super) fn erase_warning(plan: &Plan) -> String {
+    let identity = &plan.target.identity;
+    format!(
+        "THIS WILL ERASE ALL DATA on {} ({})",
+        identity.node.display(),
+        format::size(identity.size_bytes)
+    )
 }
 
 /// What will be lost, a line for each of the first `most` things.
@@ -79,9 +90,9 @@ pub(super) fn row(flow: &mut Flow, name: &str, value: &str, source: &str) {
 /// The account's password in words, and where it comes from.
 fn password(model: &Model) -> (&'static str, String) {
     match (model.answer("password-hash"), model.status.password) {
-        (Some((_, source)), _) => ("given", format!(" ({})", from(source))),
-        (None, PasswordOrigin::Typed) => ("given", " (typed here)".to_owned()),
-        (None, _) => ("asked for while the system is copied", String::new()),
+        (Some((_, source)), _) => ("set", format!(" ({})", from(source))),
+        (None, PasswordOrigin::Typed) => ("set", " (typed here)".to_owned()),
+        (None, _) => ("you choose it during the copy", String::new()),
     }
 }
 

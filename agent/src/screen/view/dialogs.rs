@@ -17,7 +17,7 @@ pub(super) fn add(model: &Model, page: &mut Page, height: usize) {
     match &model.dialog {
         Some(Dialog::Erase(prompt)) => erase(model, prompt, page, width, height),
         Some(Dialog::Name(form)) => name(form, page, width),
-        Some(Dialog::Password(form)) => password(form, page, width),
+        Some(Dialog::Password(form)) => password(model, form, page, width),
         Some(Dialog::Stop) => stop(page, width),
         _ => {}
     }
@@ -26,13 +26,13 @@ pub(super) fn add(model: &Model, page: &mut Page, height: usize) {
 fn erase(model: &Model, prompt: &Erase, page: &mut Page, width: usize, height: usize) {
     let mut lines = Flow::new(width);
     if let Some(plan) = &model.status.plan {
-        let summary = &plan.target.summary;
-        lines.text(&format!("All of this on {summary} is lost for good:"), style::PLAIN);
+        lines.text(&answers::erase_warning(plan), style::LOSS);
         // The question itself must be seen, whatever there is to be lost.
         answers::losses(plan, &mut lines, height.saturating_sub(13).max(1));
         lines.gap();
     }
-    let question = format!("Type {} and press Enter to erase it: ", prompt.disk);
+    let question =
+        format!("Continue? To erase it, type its name, {}, then press Enter: ", prompt.disk);
     let column = question.chars().count() + prompt.typed.len();
     lines.line(Line::from(vec![
         Span::styled(question, style::TITLE),
@@ -41,7 +41,7 @@ fn erase(model: &Model, prompt: &Erase, page: &mut Page, width: usize, height: u
     let cursor = Some((column, lines.height() - 1));
     problem(prompt.problem.as_ref(), &mut lines);
     page.panel = Some(Panel { title: "Erase the disk?".to_owned(), lines, cursor });
-    page.keys = vec![("Enter", "Erase and install"), ("Esc", "Back: nothing is erased")];
+    page.keys = vec![("Enter", "Erase and install"), ("Esc", "Back, erase nothing")];
 }
 
 fn name(form: &NameForm, page: &mut Page, width: usize) {
@@ -60,14 +60,14 @@ fn name(form: &NameForm, page: &mut Page, width: usize) {
     problem(form.problem.as_ref(), &mut lines);
     let cursor = Some((question.len() + form.typed.len().min(FIELD - 1), 0));
     page.panel = Some(Panel { title: title.to_owned(), lines, cursor });
-    page.keys = vec![("Enter", "Use it"), ("Ctrl+U", "Clear"), ("Esc", "Leave it as it was")];
+    page.keys = vec![("Enter", "Save"), ("Ctrl+U", "Clear"), ("Esc", "Cancel")];
 }
 
-fn password(form: &PasswordForm, page: &mut Page, width: usize) {
+fn password(model: &Model, form: &PasswordForm, page: &mut Page, width: usize) {
     let mut lines = Flow::new(width);
     for (label, field, active) in [
         ("Password:       ", &form.first, !form.repeats),
-        ("The same again: ", &form.second, form.repeats),
+        ("Repeat:         ", &form.second, form.repeats),
     ] {
         let style = if active { style::TITLE } else { style::PLAIN };
         lines.line(Line::from(vec![Span::styled(label, style), shown(field, FIELD, form.shown)]));
@@ -77,28 +77,27 @@ fn password(form: &PasswordForm, page: &mut Page, width: usize) {
     } else if form.problem.is_some() {
         problem(form.problem.as_ref(), &mut lines);
     } else {
-        lines.text(
-            "Without one, a password is made up and shown at the end. Ctrl+R shows what is typed.",
-            style::PLAIN,
-        );
+        lines.text("Skip it, and one is generated and shown at the end.", style::PLAIN);
     }
     let typed = if form.repeats { &form.second } else { &form.first };
     let cursor = Some((16 + typed.len().min(FIELD - 1), usize::from(form.repeats)));
-    let title = "Choose a password to log in with".to_owned();
+    let title = match &model.status.plan {
+        Some(plan) => format!("Choose a password for {}", plan.configuration.username),
+        None => "Choose a password".to_owned(),
+    };
     page.panel = Some(Panel { title, lines, cursor });
-    let shown = if form.shown { "Hide it" } else { "Show it" };
-    page.keys = vec![("Enter", "Next"), ("Ctrl+R", shown), ("Esc", "Not now: make one up")];
+    let shown = if form.shown { "Hide" } else { "Show" };
+    page.keys = vec![("Enter", "Next"), ("Ctrl+R", shown), ("Esc", "Skip")];
 }
 
 fn stop(page: &mut Page, width: usize) {
     let mut lines = Flow::new(width);
     lines.text(
-        "What was on the disk may be gone already. Cancelled now, the disk does not boot; the \
-         install can be started again.",
+        "The disk may already be erased and will not boot. You can start again.",
         style::PLAIN,
     );
     page.panel = Some(Panel { title: "Cancel the install?".to_owned(), lines, cursor: None });
-    page.keys = vec![("Enter", "Cancel the install"), ("Esc", "Go on installing")];
+    page.keys = vec![("Enter", "Keep installing"), ("Y", "Cancel the install")];
 }
 
 /// A field with its end in sight; as stars if it is secret.

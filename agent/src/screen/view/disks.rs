@@ -46,14 +46,14 @@ fn entry(flow: &mut Flow, mark: &str, disk: &DiskView, style: Style, reasons: St
 /// What is on it, or why it can't be used.
 fn note(disk: &DiskView, reasons: Style) -> Span<'static> {
     if let Some(reason) = &disk.ineligible {
-        return Span::styled(format!("can't be used: {}", reason.message), reasons);
+        return Span::styled(format!("not usable: {}", reason.message), reasons);
     }
     let text = match disk.condition {
         Condition::Blank => "blank".to_owned(),
-        Condition::Unfinished => "an install that did not end".to_owned(),
-        Condition::Installed => "an installed NixOS".to_owned(),
+        Condition::Unfinished => "unfinished installation".to_owned(),
+        Condition::Installed => "installed NixOS".to_owned(),
         Condition::Data => format!("not blank: {}", cut(&disk.contents.join("; "), CONTENTS)),
-        Condition::Unreadable => "it could not be read".to_owned(),
+        Condition::Unreadable => "unreadable".to_owned(),
     };
     Span::styled(text, style::PLAIN)
 }

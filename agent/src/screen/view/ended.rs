@@ -33,15 +33,15 @@ pub(super) fn finished(model: &Model, page: &mut Page) {
             return;
         }
         (None, PasswordOrigin::Generated) => {
-            answers::row(&mut page.top, "Password", "made up", " (shown when it was installed)");
+            answers::row(&mut page.top, "Password", "generated", " (shown when it was installed)");
         }
         (None, PasswordOrigin::Typed) => {
-            answers::row(&mut page.top, "Password", "the one that was typed", "");
+            answers::row(&mut page.top, "Password", "the one you typed", "");
         }
         (None, _) => {
             let source = model.answer("password-hash").map(|(_, source)| answers::from(source));
             let source = source.map(|source| format!(" ({source})")).unwrap_or_default();
-            answers::row(&mut page.top, "Password", "as answered", &source);
+            answers::row(&mut page.top, "Password", "from your answers", &source);
         }
     }
     warnings(model, &mut page.middle);
@@ -56,7 +56,7 @@ fn show_password(password: &Secret, expired: bool, flow: &mut Flow) {
     let password = password.reveal();
     let width = password.chars().count() + 8;
     flow.gap();
-    flow.line(Span::styled("The password, made up for you. Write it down now:", style::WARNING));
+    flow.line(Span::styled("Generated password. Write it down now:", style::WARNING));
     let edge =
         |left, right| Line::styled(format!("  {left}{}{right}", "═".repeat(width)), style::PANEL);
     let side = |text: String, style| {
@@ -72,10 +72,10 @@ fn show_password(password: &Secret, expired: bool, flow: &mut Flow) {
     flow.line(side(" ".repeat(width), style::TITLE));
     flow.line(edge("╚", "╝"));
     let then = match expired {
-        true => "and the first login asks for a new one",
-        false => "so change it once you are logged in",
+        true => ", and must be changed at first login",
+        false => "; change it after you log in",
     };
-    let text = format!("The hyphens belong to it. It is shown nowhere else, {then}.");
+    let text = format!("Type the hyphens too. It is not shown again{then}.");
     flow.text(&text, style::PLAIN);
 }
 
@@ -84,12 +84,12 @@ fn leaving(model: &Model, flow: &mut Flow) {
     let Some(leaving) = &model.status.finish else { return };
     let text = match (leaving.action, model.leaves_in()) {
         (Finish::Reboot, Some(0)) => "Restarting...".to_owned(),
-        (Finish::Poweroff, Some(0)) => "Switching off...".to_owned(),
+        (Finish::Poweroff, Some(0)) => "Powering off...".to_owned(),
         (Finish::Reboot, Some(left)) => {
-            format!("Restarts into the installed system in {left} s. Any key keeps this screen.")
+            format!("Restarting in {left} s. Press any key to stay here.")
         }
         (Finish::Poweroff, Some(left)) => {
-            format!("Switches off in {left} s. Any key keeps this screen.")
+            format!("Powering off in {left} s. Press any key to stay here.")
         }
         _ => "Press Enter to restart into the installed system.".to_owned(),
     };
@@ -98,13 +98,13 @@ fn leaving(model: &Model, flow: &mut Flow) {
 
 /// A step failed.
 pub(super) fn failed(model: &Model, page: &mut Page) {
-    page.top.text("The install failed", style::WARNING);
+    page.top.text("Installation failed", style::WARNING);
     problem(model, page, true);
 }
 
 /// It was not begun.
 pub(super) fn refused(model: &Model, page: &mut Page) {
-    page.top.text("This can't be installed", style::WARNING);
+    page.top.text("NixOS can't be installed yet", style::WARNING);
     problem(model, page, false);
 }
 
@@ -125,12 +125,11 @@ fn problem(model: &Model, page: &mut Page, has_steps: bool) {
     }
 }
 
-/// Somebody stopped it.
+/// The install was stopped by a request.
 pub(super) fn cancelled(model: &Model, page: &mut Page) {
     page.top.text(&model.status.message, style::WARNING);
     page.top.gap();
-    page.top
-        .text("Retry starts from the beginning; nothing else has to be done first.", style::PLAIN);
+    page.top.text("Retry starts over.", style::PLAIN);
     page.top.gap();
     progress::steps(model, &mut page.top);
     disks::list(model, &mut page.middle);
@@ -138,26 +137,25 @@ pub(super) fn cancelled(model: &Model, page: &mut Page) {
 
 /// A disk carries a finished install.
 pub(super) fn installed_already(model: &Model, page: &mut Page) {
-    page.top.text("This machine is installed already", style::GOOD);
+    page.top.text("NixOS is already installed", style::GOOD);
     page.top.gap();
     page.top.text(&model.status.message, style::PLAIN);
     page.top.gap();
     let text = match model.leaves_in() {
         Some(0) => "Restarting...".to_owned(),
-        Some(left) => format!("It is booted in {left} s. Any key stops that."),
-        None => "Press Enter to boot it. Nothing happens by itself.".to_owned(),
+        Some(left) => format!("Starting it in {left} s. Press any key to stop."),
+        None => "Press Enter to start it.".to_owned(),
     };
     page.top.text(&text, style::TITLE);
     page.top.gap();
     page.top.text(
-        "To install anew, press I: it asks which disk, and has its name typed before anything is \
-         erased.",
+        "To reinstall, press I. Nothing is erased until you type the disk's name.",
         style::PLAIN,
     );
     disks::list(model, &mut page.middle);
 }
 
-/// What the user should know and what stops nothing.
+/// Warnings: none of them stops the install.
 pub(super) fn warnings(model: &Model, flow: &mut Flow) {
     for warning in &model.status.warnings {
         flow.spans(2, vec![Span::styled(format!("! {warning}"), style::WARNING)]);

@@ -16,8 +16,8 @@ const LEAST: u16 = 3;
 /// More lines than this would draw the eye away from what they are about.
 const MOST: usize = 12;
 
-/// The end of the log in what is left of the screen, while something is done. Where somebody has to
-/// decide, it would only distract.
+/// The end of the log in what is left of the screen, while something is done. Where a
+/// decision is due, it would only distract.
 pub(super) fn draw_tail(model: &Model, area: Rect, buffer: &mut Buffer) {
     let is_of_interest = matches!(
         model.status.state,

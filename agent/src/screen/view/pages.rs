@@ -16,9 +16,9 @@ pub(super) fn page(model: &Model, width: usize, height: usize) -> Page {
     }
     match model.status.state {
         State::Preflight => {
-            page.top.text("Looking at the machine", style::TITLE);
+            page.top.text("Checking this machine", style::TITLE);
             page.top.gap();
-            page.top.text("One moment: nothing is written yet.", style::PLAIN);
+            page.top.text("Nothing has been written yet.", style::PLAIN);
         }
         State::WaitingForDisk | State::ChoosingDisk => waiting(model, &mut page),
         State::Countdown | State::AwaitingConfirmation => consent(model, &mut page),
@@ -53,19 +53,17 @@ fn commands(model: &Model, width: usize) -> Vec<Hint> {
 
 fn choosing(model: &Model, choose: &Choose, page: &mut Page, height: usize) {
     let title = if model.status.state == State::AlreadyInstalled {
-        "Install anew: on which disk?"
+        "Reinstall on which disk?"
     } else {
-        "On which disk shall NixOS be installed?"
+        "Which disk should NixOS be installed on?"
     };
     page.top.text(title, style::TITLE);
     page.top.gap();
     if choose.busy {
         page.top.text("One moment...", style::NOTE);
     } else {
-        page.top.text(
-            "Nothing is written by choosing one. What is on it is asked for afterwards.",
-            style::PLAIN,
-        );
+        page.top
+            .text("Choosing writes nothing. You confirm before anything is erased.", style::PLAIN);
     }
     page.top.gap();
     let room = height.saturating_sub(page.top.height() + 2);
@@ -93,12 +91,15 @@ fn consent(model: &Model, page: &mut Page) {
         return;
     };
     let erases = !plan.target.erases.is_empty();
-    let title = match model.status.countdown {
-        Some(left) => format!("The install begins in {left} s. Any key stops that."),
-        None if erases => "This disk is not blank. Nothing is done until you say so.".to_owned(),
-        None => "Ready. Nothing is done until you say so.".to_owned(),
+    let (title, title_style) = match model.status.countdown {
+        Some(left) => (format!("Starting in {left} s. Press any key to stop."), style::TITLE),
+        None if matches!(model.dialog, Some(Dialog::Erase(_))) => {
+            (format!("Confirm: erase /dev/{}", plan.target.name), style::TITLE)
+        }
+        None if erases => (answers::erase_warning(plan), style::LOSS),
+        None => ("Ready. Nothing has been written yet.".to_owned(), style::TITLE),
     };
-    page.top.text(&title, style::TITLE);
+    page.top.text(&title, title_style);
     page.top.gap();
     answers::sentence(plan, &mut page.top);
     answers::list(model, &mut page.middle);
@@ -110,7 +111,7 @@ fn consent(model: &Model, page: &mut Page) {
     if model.status.countdown.is_none() {
         page.bottom.line("");
         let text = if erases {
-            "Press I to install: you will be asked to type the disk's name."
+            "Press I to continue; you confirm by typing the disk's name."
         } else {
             "Press I to install."
         };

@@ -95,7 +95,7 @@ fn speed(model: &Model) -> String {
             format::size(rate as u64),
             format::duration(rounded(left))
         ),
-        None => " copied; nothing has arrived for a while".to_owned(),
+        None => " copied; no progress for a while".to_owned(),
     }
 }
 

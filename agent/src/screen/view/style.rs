@@ -19,7 +19,7 @@ pub(super) const LOSS: Style = Style::new().fg(Color::White).bg(Color::Red);
 /// What is well.
 pub(super) const GOOD: Style = Style::new().fg(Color::LightGreen);
 
-/// What somebody should look at.
+/// Worth a look.
 pub(super) const WARNING: Style = Style::new().fg(Color::LightYellow);
 
 /// What something that is typed or chosen stands on.

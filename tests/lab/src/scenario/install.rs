@@ -87,7 +87,7 @@ fn key_stops_countdown(fixture: &Fixture<'_>) -> Result<()> {
     })?;
     // Longer than the countdown was.
     vm.shell.run("sleep 32")?;
-    vm.screen("Nothing is done until you say so", &fixture.folder.join("screens/stopped.png"))?;
+    vm.screen("Nothing has been written yet", &fixture.folder.join("screens/stopped.png"))?;
     ensure!(!vm.events.text().contains("step-started"), "it was installed all the same");
     vm.kill()?;
     unchanged(&config.disks[0], &before)
@@ -101,7 +101,7 @@ fn full_disk_then_retry(fixture: &Fixture<'_>) -> Result<()> {
     ensure!(verdict["outcome"] == outcome::FAILED, "it did not fail: {verdict}");
     let message = verdict["error"]["message"].as_str().context("no message")?;
     ensure!(message.contains("No space left"), "the message is {message:?}");
-    vm.screen("The install failed", &fixture.folder.join("screens/failed.png"))?;
+    vm.screen("Installation failed", &fixture.folder.join("screens/failed.png"))?;
     does_not_boot(fixture, &config)?;
     vm.qmp.press(&["r"])?;
     vm.event("the unfinished disk", 60, |event| {

@@ -86,20 +86,20 @@ fn keyboard_install(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     screen.press(&["down"])?;
     screen.shows("\\x10 2 /dev/vdb", "02-second")?;
     screen.press(&["ret"])?;
-    screen.shows("This disk is not blank", "03-consent")?;
+    screen.shows("Press I to continue", "03-confirmation")?;
     screen.pause_to_read()?;
     screen.press(&["i"])?;
-    screen.shows("Type vdb and press Enter", "04-erase")?;
+    screen.shows("type its name, vdb", "04-erase")?;
     screen.type_text("vda\n")?;
     screen.shows("That is not vdb", "05-wrong-disk")?;
     // Two keys that arrive as one would be another one.
     screen.press(&["esc"])?;
-    screen.shows("This disk is not blank", "05-back")?;
+    screen.shows("Press I to continue", "05-back")?;
     screen.press(&["h", "ctrl-u"])?;
     screen.type_text("web_1\n")?;
     screen.shows("is not a host name", "06-wrong-host-name")?;
     screen.press(&["esc"])?;
-    screen.shows("This disk is not blank", "06-back")?;
+    screen.shows("Press I to continue", "06-back")?;
     screen.press(&["i"])?;
     screen.type_text("vdb\n")?;
     screen.shows("Choose a password", "07-installing")?;
@@ -141,7 +141,7 @@ fn after_failure(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     ensure!(verdict["outcome"] == outcome::FAILED, "it did not fail: {verdict}");
     let agent = vm.shell.run("systemctl show --property MainPID --value nixvm-agent")?;
     let screen = &mut Console { vm: &mut vm, fixture };
-    screen.shows("The install failed", "1-failed")?;
+    screen.shows("Installation failed", "1-failed")?;
     screen.press(&["l"])?;
     screen.shows("No space left", "2-log")?;
     screen.press(&["esc"])?;
@@ -154,7 +154,7 @@ fn after_failure(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     screen.shows(noise, "4-kernel-message")?;
     screen.press(&["ctrl-l"])?;
     screen.shows_not(noise)?;
-    screen.shows("The install failed", "5-painted-over")?;
+    screen.shows("Installation failed", "5-painted-over")?;
 
     screen.press(&["s"])?;
     screen.shows("A root shell of the live system", "6-shell")?;
@@ -164,14 +164,14 @@ fn after_failure(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     screen.type_text("tty; id -un\n")?;
     screen.shows("^root", "7-shell-used")?;
     screen.type_text("exit\n")?;
-    screen.shows("The install failed", "8-back")?;
+    screen.shows("Installation failed", "8-back")?;
 
     // Another unit with tty1 hangs it up before it starts.
     screen.vm.shell.run(
         "systemd-run --quiet --wait -p TTYPath=/dev/tty1 -p TTYVHangup=yes \
          -p StandardInput=tty-force true; printf '\\033[2J' > /dev/tty1",
     )?;
-    screen.shows("The install failed", "9-after-hangup")?;
+    screen.shows("Installation failed", "9-after-hangup")?;
     let now = screen.vm.shell.run("systemctl show --property MainPID --value nixvm-agent")?;
     ensure!(now == agent, "the agent was restarted: {agent} is {now} now");
 
@@ -210,14 +210,14 @@ fn installed_machine(fixture: &Fixture<'_>) -> Result<()> {
     choose_install(&mut vm)?;
     vm.state(state::ALREADY_INSTALLED, 90)?;
     let screen = &mut Console { vm: &mut vm, fixture };
-    screen.shows("This machine is installed already", "3-installed-already")?;
+    screen.shows("NixOS is already installed", "3-already-installed")?;
     screen.press(&["i"])?;
-    screen.shows("Install anew", "4-which-disk")?;
+    screen.shows("Reinstall on which disk", "4-which-disk")?;
     screen.press(&["ret"])?;
-    screen.shows("This disk is not blank", "5-consent")?;
+    screen.shows("Press I to continue", "5-confirmation")?;
     screen.pause_to_read()?;
     screen.press(&["i"])?;
-    screen.shows("Type vda and press Enter", "6-erase")?;
+    screen.shows("type its name, vda", "6-erase")?;
     screen.press(&["ret"])?;
     screen.shows("That is not vda", "7-not-named")?;
     vm.kill()?;

@@ -18,7 +18,7 @@ const LINKS: &str = ".links";
 ///
 /// # Errors
 /// The store can't be read, or an entry can't be removed.
-pub fn remove_leftovers(root: &Path, registered: &HashSet<StorePath>) -> Result<usize> {
+pub fn remove_unregistered(root: &Path, registered: &HashSet<StorePath>) -> Result<usize> {
     let store = root.join("nix/store");
     let entries = match fs::read_dir(&store) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -38,7 +38,7 @@ pub fn remove_leftovers(root: &Path, registered: &HashSet<StorePath>) -> Result<
     Ok(removed)
 }
 
-/// Removes a tree whose folders may be read-only, which stops everybody but root.
+/// Removes a tree whose folders may be read-only, which stops all users but root.
 fn remove(path: &Path) -> io::Result<()> {
     if !path.symlink_metadata()?.is_dir() {
         return fs::remove_file(path);
