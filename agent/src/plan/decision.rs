@@ -112,7 +112,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         return Ok(installed(disk));
     }
     refuse_label_clash(disk, facts.disks)?;
-    if answers.network.value == Network::Required {
+    if answers.network.value.policy() == Network::Required {
         match &facts.checked.network {
             None => return Ok(Decision::Check(Check::Network)),
             Some(Err(unreachable)) => {
@@ -291,7 +291,7 @@ fn plan(
         configuration,
         countdown: answers.countdown.value.seconds(),
         finish: answers.finish.value,
-        network: answers.network.value,
+        network: answers.network.value.policy(),
         answers: answers
             .rows()
             .into_iter()

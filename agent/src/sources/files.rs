@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(read(machine(&[]).path()), []);
         let empty = area::encode("").unwrap();
         let files: [(&str, &[u8]); 2] =
-            [(COMMAND_LINE, b"ro quiet nixvm.agent=off\n"), (AREA, &empty)];
+            [(COMMAND_LINE, b"ro quiet nixvm.installer=off\n"), (AREA, &empty)];
         assert_eq!(read(machine(&files).path()), []);
     }
 
