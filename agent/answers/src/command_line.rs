@@ -29,6 +29,16 @@ const OFF: [&str; 6] = ["0", "no", "n", "false", "f", "off"];
 /// # Errors
 /// All that is wrong. A secret is refused: every user may read the command line, and the kernel
 /// writes it to its log.
+///
+/// ```
+/// use nixvm_answers::command_line::parse;
+///
+/// let given = parse("ro nixvm.full_name=\"Ada Lovelace\" nixvm.disk=smallest nixvm.disk.min-size=20G")?;
+/// assert_eq!(given.answers.full_name.unwrap().as_str(), "Ada Lovelace");
+/// assert_eq!(given.answers.disk.unwrap().to_string(), "min-size=20G,pick=smallest");
+/// assert!(parse("nixvm.password-hash=$6$…").is_err());
+/// # Ok::<(), nixvm_answers::Problems>(())
+/// ```
 pub fn parse(text: &str) -> Result<SourceAnswers, Problems> {
     let mut wrong = Vec::new();
     let mut given: Vec<(&Key, Parameter<'_>)> = Vec::new();

@@ -20,6 +20,20 @@ pub const LONGEST: usize = 64 * 1024;
 ///
 /// # Errors
 /// All that is wrong, in the order of the text. Nothing of a document with an error is to be used.
+///
+/// ```
+/// use nixvm_answers::{Source, document};
+///
+/// let source = Source::File { path: "answers.toml".into() };
+/// let problems = document::parse(b"hostnme = 'web'\nerase = 'all'\n", source).unwrap_err();
+/// assert_eq!(
+///     problems.to_string(),
+///     "answers.toml:1:1: \"hostnme\" is not a key\n    \
+///      did you mean \"hostname\"?\n\
+///      answers.toml:2:9: \"all\" is not one of the choices\n    \
+///      write one of \"blank\", \"confirm\", \"any\""
+/// );
+/// ```
 pub fn parse(bytes: &[u8], source: Source) -> Result<SourceAnswers, Problems> {
     let text = match decode(bytes) {
         Ok(text) => text,
