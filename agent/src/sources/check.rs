@@ -1,10 +1,10 @@
-//! An answers file → what `nixvm-agent check-answers` says of it.
+//! An answers file → the output of `nixvm-agent check-answers`.
 
 use std::path::Path;
 
 use nixvm_answers::{Problems, document};
 
-/// What an answers file says, as an answers file without its secret.
+/// The answers in a file, as an answers file without secrets; `-` is standard input.
 ///
 /// # Errors
 /// All that is wrong with it, for the terminal.
