@@ -9,21 +9,25 @@ const EXAMPLE: &str = include_str!("../fixtures/answers.toml");
 
 /// A document with `key` alone, and its answers.
 fn alone(key: &str) -> (toml::Value, Answers) {
-    let table: toml::Table = EXAMPLE.parse().unwrap();
+    let table: toml::Table = EXAMPLE.parse().expect("the example is right");
     let value = table.get(key).unwrap_or_else(|| panic!("fixtures/answers.toml has no {key}"));
     let text = toml::Table::from_iter([(key.to_owned(), value.clone())]).to_string();
-    (value.clone(), document::parse(text.as_bytes(), Source::Iso).unwrap().answers)
+    (
+        value.clone(),
+        document::parse(text.as_bytes(), Source::Iso).expect("the example is right").answers,
+    )
 }
 
 fn resolved(answers: Answers) -> Resolved {
     let defaults = Defaults {
-        hostname: "nixvm".parse().unwrap(),
-        username: "ht".parse().unwrap(),
+        hostname: "nixvm".parse().expect("the example is right"),
+        username: "ht".parse().expect("the example is right"),
         full_name: None,
-        countdown: "10".parse().unwrap(),
+        countdown: "10".parse().expect("the example is right"),
     };
     let source = Source::Iso;
-    resolve([Ok(nixvm_answers::SourceAnswers { source, answers })], defaults).unwrap()
+    resolve([Ok(nixvm_answers::SourceAnswers { source, answers })], defaults)
+        .expect("the example is right")
 }
 
 /// What a document with this value has on the kernel's command line.
