@@ -1,4 +1,5 @@
-//! [`Answers`]: everything that may be said before an install, each of it optional.
+//! Text or numbers → the values of keys with a choice or a range: [`Erase`], [`Finish`],
+//! [`Network`], [`Countdown`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,94 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
-use crate::account::{FullName, Username};
-use crate::disk::DiskRule;
-use crate::hostname::Hostname;
-use crate::password::PasswordHash;
-use crate::ssh::AuthorizedKey;
 use crate::value::{Invalid, quote};
-
-/// What one source says. What it leaves out, the next source may say, and the defaults at last.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(title = "nixvm answers", description = "What nixvm is told before it installs.")]
-pub struct Answers {
-    /// The installed system's host name, without a domain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<Hostname>,
-    /// Login name of the account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<Username>,
-    /// Full name of the account's owner.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub full_name: Option<FullName>,
-    /// The account's password as `mkpasswd` writes it; asked for on the screen if left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_hash: Option<PasswordHash>,
-    /// Public keys that may log in to the account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ssh_authorized_keys: Option<Vec<AuthorizedKey>>,
-    /// Which disk to install on; needed if there are several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<DiskForms>")]
-    pub disk: Option<DiskRule>,
-    /// When a disk may be erased without asking.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub erase: Option<Erase>,
-    /// Seconds between showing the plan and the first write.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub countdown: Option<Countdown>,
-    /// What to do after the install.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub finish: Option<Finish>,
-    /// Whether the install may, must or must not use the network.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub network: Option<Network>,
-}
-
-/// The two ways to write a disk rule.
-#[derive(JsonSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used")]
-enum DiskForms {
-    /// `smallest`, `largest`, `only`, a path below `/dev`, or `KEY=VALUE,…`.
-    Short(String),
-    /// The parts one by one.
-    Table(DiskRule),
-}
-
-impl Answers {
-    /// The keys, as they are written, in the order in which they are shown.
-    pub const KEYS: [&str; 10] = [
-        "hostname",
-        "username",
-        "full-name",
-        "password-hash",
-        "ssh-authorized-keys",
-        "disk",
-        "erase",
-        "countdown",
-        "finish",
-        "network",
-    ];
-
-    /// These answers, and `other`'s for the keys that these leave out.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            hostname: self.hostname.or(other.hostname),
-            username: self.username.or(other.username),
-            full_name: self.full_name.or(other.full_name),
-            password_hash: self.password_hash.or(other.password_hash),
-            ssh_authorized_keys: self.ssh_authorized_keys.or(other.ssh_authorized_keys),
-            disk: self.disk.or(other.disk),
-            erase: self.erase.or(other.erase),
-            countdown: self.countdown.or(other.countdown),
-            finish: self.finish.or(other.finish),
-            network: self.network.or(other.network),
-        }
-    }
-}
 
 /// Defines the choices of a key, written in kebab-case.
 macro_rules! choices {
@@ -130,7 +44,7 @@ choices! {
         Reboot,
         /// Switch the machine off.
         Poweroff,
-        /// Wait for somebody.
+        /// Leave the machine on, and wait for a command.
         Wait,
     }
 }
@@ -138,11 +52,11 @@ choices! {
 choices! {
     /// Whether the install may, must or must not use the network.
     Network {
-        /// Use it if it is there.
+        /// Use it if there is one.
         Auto,
-        /// Do not begin without it.
+        /// Refuse to begin without it.
         Required,
-        /// Leave it alone.
+        /// Do not use it.
         None,
     }
 }
@@ -159,13 +73,13 @@ pub fn choice<T: FromStr + VariantNames>(text: &str) -> Result<T, Invalid> {
     })
 }
 
-/// Seconds to wait before the first write, so that somebody may object.
+/// Seconds to wait before the first write, in which a key stops the install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Countdown(u32);
 
 impl Countdown {
-    /// Seconds. More is a mistake, and looks like an installer that hangs.
+    /// Seconds. A longer one looks like an installer that hangs.
     pub const LONGEST: u32 = 3600;
 
     /// A countdown of this many seconds.

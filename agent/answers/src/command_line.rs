@@ -1,91 +1,101 @@
-//! `/proc/cmdline` → [`SourceAnswers`] answers: `nixvm.KEY=VALUE`, with the kernel's own quoting.
+//! `/proc/cmdline` → [`SourceAnswers`]: `nixvm.KEY=VALUE`, with the kernel's own quoting.
 
-use std::borrow::Cow;
-
-use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
-
-use crate::disk::DiskRule;
-use crate::fields::Reader;
+use crate::form::Parameter;
+use crate::keys::{self, Answers, KEYS, Key};
 use crate::problem::{Problem, Problems};
 use crate::resolve::SourceAnswers;
 use crate::source::Source;
 use crate::value::{Invalid, quote};
 
-/// What our parameters begin with.
+/// What the parameters of nixvm begin with.
 const PREFIX: &str = "nixvm.";
 
-/// The parameter that is not an answer: `nixvm.agent=off` keeps the unit from starting.
-const SWITCH: &str = "agent";
+/// The switch that keeps the installer from starting. Its unit has a condition on each [`OFF`] word.
+const SWITCH: &str = "installer";
+
+/// systemd's words for true, in small letters: the unit's condition compares them exactly, and a word
+/// which only this parser took would be heard by the one and not by the other.
+const ON: [&str; 6] = ["1", "yes", "y", "true", "t", "on"];
+
+/// systemd's words for false.
+const OFF: [&str; 6] = ["0", "no", "n", "false", "f", "off"];
 
 /// Parses the kernel's command line. Parameters that do not begin with `nixvm.` are passed over.
 ///
-/// A list is given by repeating its key. A disk rule is given in its short form, in parts
-/// (`nixvm.disk.serial=X`), or both.
+/// A list is given by repeating its key. A value with parts, such as a disk rule, is given in its
+/// short form, in parts (`nixvm.disk.serial=X`), or both. `nixvm.installer` is not an answer: it is
+/// checked here, and obeyed by the installer's unit.
 ///
 /// # Errors
-/// All that is wrong. A password hash is refused here: everybody may read the command line, and
-/// the kernel writes it to its log.
+/// All that is wrong. A secret is refused: every user may read the command line, and the kernel
+/// writes it to its log.
+///
+/// ```
+/// use nixvm_answers::command_line::parse;
+///
+/// let given = parse("ro nixvm.full_name=\"Ada Lovelace\" nixvm.disk=smallest nixvm.disk.min-size=20G")?;
+/// assert_eq!(given.answers.full_name.unwrap().as_str(), "Ada Lovelace");
+/// assert_eq!(given.answers.disk.unwrap().to_string(), "min-size=20G,pick=smallest");
+/// assert!(parse("nixvm.password-hash=$6$…").is_err());
+/// # Ok::<(), nixvm_answers::Problems>(())
+/// ```
 pub fn parse(text: &str) -> Result<SourceAnswers, Problems> {
     let mut wrong = Vec::new();
-    let mut table = DeTable::new();
-    let mut disk: Option<DiskRule> = None;
+    let mut given: Vec<(&Key, Parameter<'_>)> = Vec::new();
     for (parameter, value) in words(text) {
-        let Some(key) = parameter.strip_prefix(PREFIX) else { continue };
+        let Some(name) = parameter.strip_prefix(PREFIX) else { continue };
         // The kernel takes one for the other in the names of parameters.
-        let key = key.replace('_', "-");
-        let result = match (key.as_str(), value) {
-            (SWITCH, _) => Ok(()),
-            (_, None) => Err(Invalid::new(format!("{} has no value", quote(parameter)))
-                .hint("write =VALUE after it")),
-            ("disk", Some(value)) => disk.get_or_insert_default().add(value),
-            ("password-hash", _) => Err(Invalid::new(format!(
-                "{PREFIX}{key} would be for everybody to read, and in the kernel's log"
-            ))
-            .hint("give it on a volume labelled NIXVM, by fw_cfg, or in the ISO")),
-            (key, Some(value)) => match key.strip_prefix("disk.") {
-                Some(part) => disk.get_or_insert_default().set(part, value),
-                None => insert(&mut table, key, value),
+        let name = name.replace('_', "-");
+        match (name.as_str(), value) {
+            // As in systemd, the word alone means yes.
+            (SWITCH, value) => wrong.extend(check_switch(value.unwrap_or("yes")).err()),
+            (_, None) => wrong.push(
+                Invalid::new(format!("{} has no value", quote(parameter)))
+                    .hint("write =VALUE after it"),
+            ),
+            ("version", Some(value)) => wrong.extend(keys::check_version(value.parse().ok()).err()),
+            (name, Some(value)) => match answer(name, value) {
+                Ok(one) => given.push(one),
+                Err(what) => wrong.push(what),
             },
-        };
-        wrong.extend(result.err());
+        }
     }
-    wrong.extend(disk.as_ref().and_then(|rule| rule.check().err()));
-    let mut reader = Reader { prefix: PREFIX, ..Reader::default() };
-    let mut answers = reader.answers(&table);
-    answers.disk = disk;
-    wrong.extend(reader.problems.into_iter().map(|problem| problem.what));
+    let mut answers = Answers::default();
+    for key in KEYS {
+        let (mine, others) = given.into_iter().partition(|(other, _)| *other == key);
+        given = others;
+        let mine: Vec<_> = mine.into_iter().map(|(_, parameter)| parameter).collect();
+        if !mine.is_empty() {
+            wrong.extend(answers.read_parameters(key.name, &mine).err().into_iter().flatten());
+        }
+    }
     let source = Source::CommandLine;
     let problems = wrong.into_iter().map(|what| Problem::value(source.clone(), None, what));
     Problems::none_or(problems.collect(), SourceAnswers { source, answers })
 }
 
-/// Puts a value into the table that a document of the same meaning would have.
-fn insert<'i>(table: &mut DeTable<'i>, key: &str, value: &'i str) -> Result<(), Invalid> {
-    let spanned = |value| Spanned::new(0..0, value);
-    let value = spanned(DeValue::String(Cow::Borrowed(value)));
-    let list = key == "ssh-authorized-keys";
-    match table.get_mut(key).map(Spanned::get_mut) {
-        Some(DeValue::Array(values)) => values.push(value),
-        Some(_) => {
-            return Err(Invalid::new(format!(
-                "{} is given twice",
-                quote(&format!("{PREFIX}{key}"))
-            )));
-        }
-        None => {
-            let value = match list {
-                true => {
-                    let mut values = DeArray::new();
-                    values.push(value);
-                    spanned(DeValue::Array(values))
-                }
-                false => value,
-            };
-            table.insert(Spanned::new(0..0, Cow::Owned(key.to_owned())), value);
-        }
+/// The key of a parameter called `name`, and the rest.
+fn answer<'i>(name: &str, value: &'i str) -> Result<(&'static Key, Parameter<'i>), Invalid> {
+    let (key, part) = match name.split_once('.') {
+        Some((head, part)) => (keys::find(head).filter(|key| !key.parts.is_empty()), Some(part)),
+        None => (keys::find(name), None),
+    };
+    let Some(key) = key else { return Err(keys::refuse(PREFIX, name)) };
+    if key.secret {
+        return Err(Invalid::new(format!(
+            "every user could read {PREFIX}{name}, and it would be in the kernel's log"
+        ))
+        .hint("give it on a volume labelled NIXVM, by fw_cfg, or in the ISO"));
     }
-    Ok(())
+    Ok((key, Parameter { part: part.map(str::to_owned), value }))
+}
+
+fn check_switch(value: &str) -> Result<(), Invalid> {
+    if ON.contains(&value) || OFF.contains(&value) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("{} is neither yes nor no for {PREFIX}{SWITCH}", quote(value)))
+        .hint(format!("write one of {}, or one of {}", ON.join(", "), OFF.join(", "))))
 }
 
 /// Splits a command line into parameters and values.
@@ -122,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::answers::{Answers, Erase};
+    use crate::answers::{Erase, Network};
     use crate::disk::Pick;
 
     fn answers(text: &str) -> Answers {
@@ -156,7 +166,7 @@ mod tests {
     fn answers_among_other_parameters() {
         let key = include_str!("../fixtures/ed25519.pub").trim_end();
         let text = format!(
-            "initrd=\\x BOOT_IMAGE=/k ro quiet nixvm.agent=off nixvm.hostname=web \
+            "initrd=\\x BOOT_IMAGE=/k ro quiet nixvm.installer=off nixvm.hostname=web \
              nixvm.full_name=\"Ada Lovelace\" nixvm.erase=any nixvm.countdown=3 \
              nixvm.disk=smallest nixvm.disk.min-size=20G \
              nixvm.ssh-authorized-keys=\"{key}\" nixvm.ssh-authorized-keys=\"{key}\" xnixvm.y=1\n"
@@ -194,6 +204,38 @@ mod tests {
     fn a_password_hash_does_not_belong_here() {
         let error = error("nixvm.password-hash=$6$secret");
         assert!(error.contains("in the kernel's log") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn the_installers_switch_takes_the_booleans_of_systemd_and_nothing_else() {
+        for word in ["1", "yes", "y", "true", "t", "on", "0", "no", "n", "false", "f", "off"] {
+            assert_eq!(answers(&format!("nixvm.installer={word}")), Answers::default());
+        }
+        assert_eq!(answers("nixvm.installer"), Answers::default());
+        for word in ["", "never", "2", "OFF", "Yes"] {
+            let error = error(&format!("nixvm.installer={word}"));
+            assert!(error.contains("write one of 1, yes"), "{error}");
+        }
+        assert!(error("nixvm.agent=off").contains("\"nixvm.agent\" is not a key"));
+    }
+
+    #[test]
+    fn the_network_has_a_short_form_and_a_table() {
+        for text in ["nixvm.network=none", "nixvm.network.policy=none"] {
+            assert_eq!(answers(text).network.unwrap().policy(), Network::None);
+        }
+        assert!(error("nixvm.network=none nixvm.network.policy=none").contains("given twice"));
+        assert!(error("nixvm.network.polciy=none").contains("did you mean \"policy\"?"));
+        assert!(error("nixvm.hostname.x=1").contains("\"nixvm.hostname.x\" is not a key"));
+    }
+
+    #[test]
+    fn reserved_words_are_refused_and_another_version_too() {
+        for text in ["nixvm.answers.url=x", "nixvm.nocloud=no"] {
+            assert!(error(text).contains("is reserved"), "{text}");
+        }
+        assert_eq!(answers("nixvm.version=1"), Answers::default());
+        assert!(error("nixvm.version=2").contains("reads version 1"));
     }
 
     proptest! {

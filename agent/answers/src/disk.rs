@@ -11,14 +11,14 @@ use serde::Serialize;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::answers::choice;
-use crate::fields::unknown;
+use crate::form::Table;
 use crate::identity::{BY_ID, ById, DevicePath, Model, Serial};
 use crate::size::Size;
 use crate::value::{Invalid, quote};
 
 /// Which disk to install on.
 ///
-/// A rule that says nothing selects nothing.
+/// An empty rule selects nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DiskRule {
@@ -73,10 +73,26 @@ pub enum Pick {
 const FORMS: &str = "write \"only\", \"smallest\", \"largest\", a path below /dev, \
     or KEY=VALUE such as \"serial=…\"";
 
+/// The two ways to write a disk rule.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) enum DiskForms {
+    /// `smallest`, `largest`, `only`, a path below `/dev`, or `KEY=VALUE,…`.
+    Short(String),
+    /// The parts one by one.
+    Table(DiskRule),
+}
+
 impl DiskRule {
     /// The names of the parts, as they are written.
     pub const KEYS: [&str; 7] =
         ["path", "by-id", "serial", "model", "min-size", "max-size", "pick"];
+
+    /// Whether no part is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 
     /// Sets the part called `key` from `text`.
     ///
@@ -107,20 +123,23 @@ impl DiskRule {
                 }
                 Ok(())
             }
-            _ => Err(Self::unknown(key)),
+            _ => Err(<Self as Table>::unknown(key)),
         }
     }
+}
 
-    /// Says that no part is called `key`.
-    pub(crate) fn unknown(key: &str) -> Invalid {
-        unknown("part of a disk rule", "", key, &Self::KEYS)
+impl Table for DiskRule {
+    const PARTS: &'static [&'static str] = &Self::KEYS;
+    const CHOICES: &'static [&'static str] =
+        &["only", "smallest", "largest", "/dev/…", "KEY=VALUE such as serial=X"];
+    const REMEDY: &'static str = "write disk = \"smallest\", or serial = \"…\" below [disk]";
+    const PART: &'static str = "part of a disk rule";
+
+    fn set(&mut self, part: &str, text: &str) -> Result<(), Invalid> {
+        Self::set(self, part, text)
     }
 
-    /// Sets the parts of a short form.
-    ///
-    /// # Errors
-    /// As [`Self::set`].
-    pub(crate) fn add(&mut self, text: &str) -> Result<(), Invalid> {
+    fn add(&mut self, text: &str) -> Result<(), Invalid> {
         for part in text.split(',').map(str::trim) {
             match part.split_once('=') {
                 Some((key, value)) => self.set(key.trim_end(), value.trim_start())?,
@@ -137,18 +156,9 @@ impl DiskRule {
         Ok(())
     }
 
-    /// Whether no part is set.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Checks the parts against each other.
-    ///
-    /// # Errors
-    /// The rule says nothing, or could never match.
-    pub(crate) fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), Invalid> {
         if self.is_empty() {
-            return Err(Invalid::new("this disk rule says nothing").hint(FORMS));
+            return Err(Invalid::new("this disk rule is empty").hint(FORMS));
         }
         match (self.min_size, self.max_size) {
             (Some(least), Some(most)) if least > most => Err(Invalid::new(format!(
@@ -156,6 +166,20 @@ impl DiskRule {
             ))),
             _ => Ok(()),
         }
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        let pick: Option<&'static str> = self.pick.map(Into::into);
+        let all = [
+            ("path", self.path.as_ref().map(ToString::to_string)),
+            ("by-id", self.by_id.as_ref().map(ToString::to_string)),
+            ("serial", self.serial.as_ref().map(ToString::to_string)),
+            ("model", self.model.as_ref().map(ToString::to_string)),
+            ("min-size", self.min_size.as_ref().map(ToString::to_string)),
+            ("max-size", self.max_size.as_ref().map(ToString::to_string)),
+            ("pick", pick.map(str::to_owned)),
+        ];
+        all.into_iter().filter_map(|(part, value)| Some((part, value?))).collect()
     }
 }
 
@@ -175,21 +199,8 @@ impl FromStr for DiskRule {
 /// The short form.
 impl fmt::Display for DiskRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut between = "";
-        let mut part = |key: &str, value: Option<&dyn fmt::Display>| {
-            let Some(value) = value else { return Ok(()) };
-            write!(f, "{between}{key}={value}")?;
-            between = ",";
-            Ok(())
-        };
-        part("path", self.path.as_ref().map(|v| v as _))?;
-        part("by-id", self.by_id.as_ref().map(|v| v as _))?;
-        part("serial", self.serial.as_ref().map(|v| v as _))?;
-        part("model", self.model.as_ref().map(|v| v as _))?;
-        part("min-size", self.min_size.as_ref().map(|v| v as _))?;
-        part("max-size", self.max_size.as_ref().map(|v| v as _))?;
-        let pick: Option<&'static str> = self.pick.map(Into::into);
-        part("pick", pick.as_ref().map(|v| v as _))
+        let parts = self.parts().into_iter().map(|(part, value)| format!("{part}={value}"));
+        f.write_str(&parts.collect::<Vec<_>>().join(","))
     }
 }
 

@@ -1,13 +1,13 @@
-//! Bytes of a TOML document → [`SourceAnswers`] answers, or every error in it with line and column.
+//! Bytes of a TOML document → [`SourceAnswers`], or every mistake in it with line and column.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
-use crate::answers::Answers;
-use crate::fields::{Misplaced, Reader};
+use crate::form::{Misplaced, Toml};
+use crate::keys::{self, Answers};
 use crate::problem::{Position, Problem, Problems};
 use crate::resolve::SourceAnswers;
 use crate::source::Source;
@@ -20,6 +20,20 @@ pub const LONGEST: usize = 64 * 1024;
 ///
 /// # Errors
 /// All that is wrong, in the order of the text. Nothing of a document with an error is to be used.
+///
+/// ```
+/// use nixvm_answers::{Source, document};
+///
+/// let source = Source::File { path: "answers.toml".into() };
+/// let problems = document::parse(b"hostnme = 'web'\nerase = 'all'\n", source).unwrap_err();
+/// assert_eq!(
+///     problems.to_string(),
+///     "answers.toml:1:1: \"hostnme\" is not a key\n    \
+///      did you mean \"hostname\"?\n\
+///      answers.toml:2:9: \"all\" is not one of the choices\n    \
+///      write one of \"blank\", \"confirm\", \"any\""
+/// );
+/// ```
 pub fn parse(bytes: &[u8], source: Source) -> Result<SourceAnswers, Problems> {
     let text = match decode(bytes) {
         Ok(text) => text,
@@ -30,17 +44,47 @@ pub fn parse(bytes: &[u8], source: Source) -> Result<SourceAnswers, Problems> {
         }
     };
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader::default();
-    let answers = reader.answers(table.get_ref());
+    let (answers, wrong) = read_table(table.get_ref());
     let mistakes = errors.iter().map(|error| misspelt(text, error)).collect();
-    let problems = combine(text, mistakes, reader.problems)
+    let problems = combine(text, mistakes, wrong)
         .into_iter()
         .map(|(position, what)| Problem::value(source.clone(), Some(position), what))
         .collect();
     Problems::none_or(problems, SourceAnswers { source, answers })
 }
 
-/// Reads answers from a file that somebody named.
+/// All answers in a table, and all mistakes; a key with a mistake is left out.
+fn read_table(table: &DeTable<'_>) -> (Answers, Vec<Misplaced>) {
+    let mut answers = Answers::default();
+    let mut wrong = Vec::new();
+    if let Some((key, value)) = table.get_key_value("version")
+        && let Err(what) = keys::check_version(integer(value))
+    {
+        // What the other keys mean in that version is not known here.
+        return (answers, vec![Misplaced { offset: key.span().start, what }]);
+    }
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "version" => {}
+            name if keys::find(name).is_some() => {
+                wrong.extend(answers.read(name, value).err().into_iter().flatten())
+            }
+            name => {
+                wrong.push(Misplaced { offset: key.span().start, what: keys::refuse("", name) })
+            }
+        }
+    }
+    (answers, wrong)
+}
+
+fn integer(value: &Toml<'_>) -> Option<u32> {
+    match value.get_ref() {
+        DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+        _ => None,
+    }
+}
+
+/// Reads answers from a file; `-` is standard input.
 ///
 /// # Errors
 /// It can't be read, or as [`parse`].
@@ -48,7 +92,7 @@ pub fn read(path: &Path) -> Result<SourceAnswers, Problems> {
     read_with_text(path).map(|(given, _)| given)
 }
 
-/// Reads answers from a file that somebody named, and the text that they were read from.
+/// Reads answers from a file, and the text that they were read from. `-` is standard input.
 ///
 /// The file is read once: it may be a pipe, such as another program's output.
 ///
@@ -56,32 +100,36 @@ pub fn read(path: &Path) -> Result<SourceAnswers, Problems> {
 /// As [`read`].
 pub fn read_with_text(path: &Path) -> Result<(SourceAnswers, String), Problems> {
     let source = Source::File { path: path.to_owned() };
-    let bytes = File::open(path).and_then(read_limited).map_err(|error| {
+    let bytes = match path.as_os_str() == "-" {
+        true => read_limited(std::io::stdin().lock()),
+        false => File::open(path).and_then(read_limited),
+    };
+    let bytes = bytes.map_err(|error| {
         Problem::whole(source.clone(), format!("cannot be read: {error}"), None)
     })?;
     let given = parse(&bytes, source)?;
     Ok((given, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// What `nixvm-iso validate` and `nixvm-agent check-answers` say of a file: the answers in it,
-/// without the secret.
+/// A file → what `nixvm-iso validate` and the agent's command of the same purpose print: the answers
+/// in it without secrets.
 ///
 /// # Errors
-/// As [`read`]; [`Problems::report`] is what they say then.
+/// As [`read`]; [`Problems::report`] is what they print then.
 pub fn check(path: &Path) -> Result<String, Problems> {
     read(path).map(|given| show(&given.answers))
 }
 
-/// Answers as an answers file, without the secret in them.
+/// Answers as an answers file, without the secrets in them.
 pub fn show(answers: &Answers) -> String {
     let mut text = String::new();
     if *answers == Answers::default() {
         text.push_str("# no answers\n");
     }
-    if answers.password_hash.is_some() {
-        text.push_str("# password-hash is given, and not shown\n");
+    let (shown, secrets) = answers.without_secrets();
+    for key in secrets {
+        text.push_str(&format!("# {key} is given, and not shown\n"));
     }
-    let shown = Answers { password_hash: None, ..answers.clone() };
     // Only a key that is no text, or a value that TOML does not have, could fail.
     text.push_str(&toml::to_string(&shown).unwrap_or_default());
     text

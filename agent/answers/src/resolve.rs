@@ -1,26 +1,24 @@
-//! What several sources say → [`Resolved`], or the problems of all of them.
-
-use serde::Serialize;
+//! The answers of several sources → [`Resolved`], or the problems of all of them.
 
 use crate::account::{FullName, Username};
-use crate::answers::{Answers, Countdown, Erase, Finish, Network};
-use crate::disk::DiskRule;
+use crate::answers::Countdown;
 use crate::hostname::Hostname;
-use crate::password::PasswordHash;
+use crate::keys::Answers;
 use crate::problem::{Problem, Problems};
-use crate::source::{Source, Sourced};
-use crate::ssh::AuthorizedKey;
+use crate::source::Source;
 
-/// What one source says, all of it checked.
+pub use crate::keys::{Resolved, Row};
+
+/// The answers of one source, all of them checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceAnswers {
-    /// Who says it.
+    /// Where they come from.
     pub source: Source,
-    /// What is said.
+    /// The answers.
     pub answers: Answers,
 }
 
-/// What holds when nobody says otherwise, and differs from one ISO to the next.
+/// The defaults that differ from one ISO to the next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Defaults {
     /// Host name of the system that the ISO carries.
@@ -33,40 +31,14 @@ pub struct Defaults {
     pub countdown: Countdown,
 }
 
-/// The answers to install by, each with the source that decided it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Resolved {
-    /// Host name.
-    pub hostname: Sourced<Hostname>,
-    /// Login name of the account.
-    pub username: Sourced<Username>,
-    /// Full name of the account's owner.
-    pub full_name: Option<Sourced<FullName>>,
-    /// The account's password. None: ask for one.
-    pub password_hash: Option<Sourced<PasswordHash>>,
-    /// Keys that may log in.
-    pub ssh_authorized_keys: Sourced<Vec<AuthorizedKey>>,
-    /// Which disk. None: the only one, or ask.
-    pub disk: Option<Sourced<DiskRule>>,
-    /// When a disk may be erased.
-    pub erase: Sourced<Erase>,
-    /// Time before the first write.
-    pub countdown: Sourced<Countdown>,
-    /// What to do at the end.
-    pub finish: Sourced<Finish>,
-    /// Use of the network.
-    pub network: Sourced<Network>,
-}
-
-/// Merges what the sources say: for each key the one of the highest precedence decides, whole.
+/// Merges the sources' answers: the source of the highest precedence decides each key, whole.
 ///
 /// A list or a disk rule is never put together from two sources. The order of `found` does not
 /// matter.
 ///
 /// # Errors
 /// The problems of all sources together, and two sources of the same rank. One broken source is
-/// enough to refuse all: it may be the one that said which disk to spare.
+/// enough to refuse all: it may be the one that names the disk to spare.
 pub fn resolve(
     found: impl IntoIterator<Item = Result<SourceAnswers, Problems>>,
     defaults: Defaults,
@@ -84,86 +56,13 @@ pub fn resolve(
         if pair[0].source.rank() == pair[1].source.rank() {
             problems.push(Problem::whole(
                 pair[1].source.clone(),
-                format!("there are other answers of the same kind: {}", pair[0].source),
-                Some("leave one of them, so that it is clear which is meant"),
+                format!("there are other answers of the same rank: {}", pair[0].source),
+                Some("remove all but one of them"),
             ));
         }
     }
     Problems::none_or(problems, ())?;
-    Ok(Resolved {
-        hostname: first(&given, |a| &a.hostname).unwrap_or_else(|| default(defaults.hostname)),
-        username: first(&given, |a| &a.username).unwrap_or_else(|| default(defaults.username)),
-        full_name: first(&given, |a| &a.full_name).or_else(|| defaults.full_name.map(default)),
-        password_hash: first(&given, |a| &a.password_hash),
-        ssh_authorized_keys: first(&given, |a| &a.ssh_authorized_keys)
-            .unwrap_or_else(|| default(Vec::new())),
-        disk: first(&given, |a| &a.disk),
-        erase: first(&given, |a| &a.erase).unwrap_or_else(|| default(Erase::Blank)),
-        countdown: first(&given, |a| &a.countdown).unwrap_or_else(|| default(defaults.countdown)),
-        finish: first(&given, |a| &a.finish).unwrap_or_else(|| default(Finish::Reboot)),
-        network: first(&given, |a| &a.network).unwrap_or_else(|| default(Network::Auto)),
-    })
-}
-
-/// What the first of the sources says that says anything.
-fn first<T: Clone>(
-    given: &[SourceAnswers],
-    value: impl Fn(&Answers) -> &Option<T>,
-) -> Option<Sourced<T>> {
-    given.iter().find_map(|one| {
-        let value = value(&one.answers).clone()?;
-        Some(Sourced { value, source: one.source.clone() })
-    })
-}
-
-fn default<T>(value: T) -> Sourced<T> {
-    Sourced { value, source: Source::Default }
-}
-
-/// One answer as a screen or a terminal shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// The key.
-    pub key: &'static str,
-    /// The value in words; a secret is not shown.
-    pub value: String,
-    /// Who said it.
-    pub source: Source,
-}
-
-impl Resolved {
-    /// The answers in the order of [`Answers::KEYS`]; what nobody said and has no default is left
-    /// out.
-    pub fn rows(&self) -> Vec<Row> {
-        let keys = self.ssh_authorized_keys.value.iter().map(AuthorizedKey::summary);
-        let keys = Sourced {
-            value: keys.collect::<Vec<_>>().join(", "),
-            source: self.ssh_authorized_keys.source.clone(),
-        };
-        [
-            row("hostname", Some(&self.hostname)),
-            row("username", Some(&self.username)),
-            row("full-name", self.full_name.as_ref()),
-            row("password-hash", self.password_hash.as_ref()),
-            row("ssh-authorized-keys", (!keys.value.is_empty()).then_some(&keys)),
-            row("disk", self.disk.as_ref()),
-            row("erase", Some(&self.erase)),
-            row("countdown", Some(&self.countdown)),
-            row("finish", Some(&self.finish)),
-            row("network", Some(&self.network)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-}
-
-fn row<T: ToString>(key: &'static str, sourced: Option<&Sourced<T>>) -> Option<Row> {
-    sourced.map(|Sourced { value, source }| Row {
-        key,
-        value: value.to_string(),
-        source: source.clone(),
-    })
+    Ok(Resolved::from_sorted(&given, &defaults))
 }
 
 #[cfg(test)]
@@ -172,6 +71,7 @@ mod tests {
     use proptest::sample::subsequence;
 
     use super::*;
+    use crate::answers::Erase;
     use crate::document;
 
     fn defaults() -> Defaults {

@@ -3,21 +3,25 @@
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::answers::Answers;
+use crate::keys::{Answers, VERSION};
 
 /// The JSON Schema of an answers file, as checked in beside this crate.
 ///
-/// An editor that knows it completes keys and marks mistakes. It describes single values: what
-/// contradicts what only [`crate::document::parse`] finds.
+/// An editor that knows it completes keys and marks mistakes. It describes single values: only
+/// [`crate::document::parse`] finds values that contradict each other.
 pub fn schema() -> String {
     let generator = SchemaSettings::draft2020_12().with_transform(WithoutNull).into_generator();
-    let schema = generator.into_root_schema_for::<Answers>();
+    let mut schema = generator.into_root_schema_for::<Answers>();
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        let version = json!({ "description": "The version of this format.", "const": VERSION });
+        properties.insert("version".into(), version);
+    }
     format!("{:#}\n", schema.as_value())
 }
 
-/// TOML has no null: what is not said is left out.
+/// TOML has no null: a key without a value is left out.
 #[derive(Clone)]
 struct WithoutNull;
 
@@ -68,9 +72,12 @@ mod tests {
             keys.sort();
             keys
         };
-        let mut expected = Answers::KEYS.map(str::to_owned);
+        let mut expected: Vec<_> =
+            Answers::KEYS.into_iter().chain(["version"]).map(str::to_owned).collect();
         expected.sort();
         assert_eq!(keys(&schema), expected);
+        let expected = ["policy"];
+        assert_eq!(keys(&schema["$defs"]["NetworkSettings"]), expected);
         let mut expected = DiskRule::KEYS.map(str::to_owned);
         expected.sort();
         assert_eq!(keys(&schema["$defs"]["DiskRule"]), expected);

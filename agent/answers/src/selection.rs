@@ -41,7 +41,7 @@ pub enum Unselected {
 impl fmt::Display for Unselected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the disk rule says nothing, so it selects no disk"),
+            Self::Empty => f.write_str("the disk rule is empty, so it selects no disk"),
             Self::None { rule } => write!(f, "no disk matches the rule {rule}"),
             Self::Several { rule, nodes } => {
                 let (count, nodes) = (nodes.len(), nodes.join(", "));

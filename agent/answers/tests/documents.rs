@@ -32,7 +32,7 @@ fn every_key_is_read() {
     assert_eq!(answers.erase, Some(Erase::Any));
     assert_eq!(answers.countdown.unwrap().seconds(), 3);
     assert_eq!(answers.finish, Some(Finish::Poweroff));
-    assert_eq!(answers.network, Some(Network::None));
+    assert_eq!(answers.network.unwrap().policy(), Network::None);
     let disk = answers.disk.unwrap();
     assert_eq!(disk.path.unwrap().as_str(), "/dev/vda");
     assert_eq!(disk.by_id.unwrap().as_str(), "virtio-A1");
@@ -72,6 +72,37 @@ fn a_disk_rule_has_two_forms() {
     let rule = answers("disk = \"serial=A1,smallest\"").disk;
     assert_eq!(rule, answers("disk.serial = \"A1\"\ndisk.pick = \"smallest\"").disk);
     assert_eq!(rule, answers("[disk]\r\npick = 'smallest'\r\nserial = 'A1'\r\n").disk);
+}
+
+#[test]
+fn the_network_has_a_short_form_and_a_table() {
+    let settings = answers("network = 'required'").network;
+    assert_eq!(settings, answers("[network]\npolicy = 'required'\n").network);
+    assert_eq!(settings, answers("network.policy = 'required'\n").network);
+    for (text, said) in [
+        ("[network]\n", "these network settings are empty"),
+        ("network = 1", "has to be text in quotes, or a table"),
+        ("network.polciy = 'none'", "did you mean \"policy\"?"),
+        ("network.policy = true", "policy has to be text in quotes, not true or false"),
+    ] {
+        let problems = problems(text).to_string();
+        assert!(problems.contains(said), "{problems}");
+    }
+}
+
+#[test]
+fn another_version_is_refused_and_reserved_words_too() {
+    assert_eq!(answers("version = 1\n"), Answers::default());
+    for text in ["version = 2\nhostnme = 'x'", "version = '1'", "version = -1"] {
+        let problems = problems(text);
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+        assert!(problems.to_string().starts_with("answers.toml:1:1: "), "{problems}");
+    }
+    for text in ["answers.url = 'x'", "nocloud = false"] {
+        assert!(problems(text).to_string().contains("is reserved"));
+    }
+    let installer = problems("installer = false").to_string();
+    assert!(installer.contains("on the kernel's command line"), "{installer}");
 }
 
 #[test]

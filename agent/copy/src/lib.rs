@@ -5,8 +5,27 @@
 //! kernel or a plain folder; [`nar`] hashes what [`write`] writes; [`copy()`] does both in several
 //! threads.
 //!
-//! The hashes come from the same medium as the data: they show damage, and not that both were
-//! changed.
+//! The hashes come from the same medium as the data: they show damage, but not a change of both.
+//!
+//! # Example
+//!
+//! ```
+//! use nixvm_copy::registration::Entry;
+//! use nixvm_copy::{Registration, Source, StorePath, copy, nar};
+//!
+//! let (from, to) = (tempfile::tempdir()?, tempfile::tempdir()?);
+//! let path = StorePath::from_name("00000000000000000000000000000000-hello")?;
+//! std::fs::write(from.path().join(path.name()), "hello\n")?;
+//! let (hash, size) = nar::of_path(&from.path().join(path.name()))?;
+//!
+//! let mut registration = Registration::default();
+//! let entry = Entry { hash, size, deriver: None, references: Vec::new() };
+//! registration.insert(path.clone(), entry);
+//! let source = Source::open(from.path())?;
+//! copy(&source, &registration, to.path(), &mut |_progress| {}, &|| false)?;
+//! assert_eq!(std::fs::read_to_string(path.below(to.path()))?, "hello\n");
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 mod checked;
 mod copy;
@@ -39,7 +58,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// The copy was cancelled: not a failure of it.
+/// The copy was stopped on request, which is not a failure of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cancelled;
 

@@ -13,6 +13,17 @@ use crate::store_path::BASE32;
 const LENGTH: usize = 32;
 
 /// SHA-256 of a store path's NAR.
+///
+/// ```
+/// use nixvm_copy::nar_hash::NarHash;
+///
+/// let hash: NarHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse()?;
+/// assert_eq!(
+///     hash.to_string(),
+///     "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"
+/// );
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NarHash(pub [u8; LENGTH]);
 

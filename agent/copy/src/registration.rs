@@ -58,6 +58,21 @@ impl Registration {
     ///
     /// # Errors
     /// A path of it is missing here: such a system would not run.
+    ///
+    /// ```
+    /// use nixvm_copy::{Registration, StorePath};
+    ///
+    /// let a = "/nix/store/00000000000000000000000000000000-a";
+    /// let b = "/nix/store/11111111111111111111111111111111-b";
+    /// let hash = "0".repeat(64);
+    /// // `a` refers to `b`; neither has a deriver.
+    /// let text = format!("{a}\n{hash}\n120\n\n1\n{b}\n{b}\n{hash}\n96\n\n0\n");
+    /// let registration = Registration::parse(&text)?;
+    /// assert_eq!(registration.total_bytes(), 216);
+    /// assert_eq!(registration.closure(&[StorePath::parse(a)?])?.len(), 2);
+    /// assert_eq!(registration.closure(&[StorePath::parse(b)?])?.len(), 1);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
     pub fn closure(&self, roots: &[StorePath]) -> Result<Self> {
         let mut closure = BTreeMap::new();
         let mut open = roots.to_vec();

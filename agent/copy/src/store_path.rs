@@ -31,6 +31,21 @@ impl StorePath {
     ///
     /// # Errors
     /// It is no store path.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use nixvm_copy::StorePath;
+    ///
+    /// let path = StorePath::parse("/nix/store/00000000000000000000000000000000-hello-2.12")?;
+    /// let on_target = path.below(Path::new("/mnt"));
+    /// assert_eq!(
+    ///     on_target.to_str(),
+    ///     Some("/mnt/nix/store/00000000000000000000000000000000-hello-2.12")
+    /// );
+    /// assert!(StorePath::parse("/nix/store/../etc/passwd").is_err());
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
     pub fn parse(path: &str) -> Result<Self> {
         let name = path
             .strip_prefix(STORE)

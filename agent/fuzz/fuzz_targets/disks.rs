@@ -50,6 +50,7 @@ fn raw(text: &str) -> Raw {
         number: (major.parse().unwrap_or(8), minor.parse().unwrap_or(1)),
         attributes: pairs.clone().into_iter().filter(|(key, _)| is_attribute(key)).collect(),
         holders: pairs.get("holder").into_iter().cloned().collect(),
+        unseen: pairs.contains_key("unseen"),
         properties: pairs,
         name,
     }

@@ -1,7 +1,7 @@
 //! `/etc/nixvm/manifest.json` → [`Manifest`]: what this ISO carries.
 //!
-//! Whoever builds an ISO writes the file: `iso/manifest.nix` for the real one, the rehearsal lab
-//! for its stand-in. Everything in which two ISOs may differ is in here or in the tools on PATH.
+//! The ISO's build writes the file: `iso/manifest.nix` for the real one, the rehearsal lab for its
+//! stand-in. Everything in which two ISOs may differ is in here or in the tools on PATH.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub const PATH: &str = "/etc/nixvm/manifest.json";
 /// The format's version that this agent reads; another one is refused.
 pub const VERSION: u32 = 1;
 
-/// What the ISO carries and what it installs when nobody says otherwise.
+/// What the ISO carries, and what it installs unless answers say otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Manifest {
@@ -78,6 +78,15 @@ impl Manifest {
     ///
     /// # Errors
     /// They would not be accepted as answers; [`parse`] refuses such a manifest.
+    ///
+    /// ```
+    /// let text = include_str!("../fixtures/manifest.json");
+    /// let defaults = nixvm_manifest::parse(text)?.answer_defaults()?;
+    /// let answers = nixvm_answers::resolve([], defaults)?;
+    /// assert_eq!(answers.hostname.value.as_str(), "nixvm");
+    /// assert_eq!(answers.hostname.source, nixvm_answers::Source::Default);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
     pub fn answer_defaults(&self) -> Result<resolve::Defaults, Invalid> {
         Ok(resolve::Defaults {
             hostname: self.defaults.hostname.parse()?,
@@ -105,6 +114,17 @@ pub fn read(path: &Path) -> Result<Manifest> {
 ///
 /// # Errors
 /// As [`read`].
+///
+/// ```
+/// let text = include_str!("../fixtures/manifest.json");
+/// let manifest = nixvm_manifest::parse(text)?;
+/// assert_eq!(manifest.version, nixvm_manifest::VERSION);
+///
+/// let later = text.replace("\"version\": 1", "\"version\": 2");
+/// let error = nixvm_manifest::parse(&later).unwrap_err();
+/// assert_eq!(error.to_string(), "it is of version 2, and this agent reads version 1");
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn parse(text: &str) -> Result<Manifest> {
     let version = serde_json::from_str::<Versioned>(text).context("it is not JSON of this kind")?;
     if version.version != VERSION {

@@ -111,7 +111,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         return Ok(installed(disk));
     }
     conflict::refuse_partition_names(disk, facts.disks)?;
-    if answers.network.value == Network::Required {
+    if answers.network.value.policy() == Network::Required {
         match &facts.checked.network {
             None => return Ok(Decision::Check(Check::Network)),
             Some(Err(unreachable)) => {
@@ -272,7 +272,7 @@ fn plan(
         configuration,
         countdown: answers.countdown.value.seconds(),
         finish: answers.finish.value,
-        network: answers.network.value,
+        network: answers.network.value.policy(),
         answers: answer::list(answers),
         warnings: Vec::new(),
     }

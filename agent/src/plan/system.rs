@@ -34,7 +34,8 @@ pub(super) fn choose(
         );
         return Err(Refusal::CannotBuild { because, missing });
     }
-    let wanted = Wanted { configuration: configuration.clone(), network: answers.network.value };
+    let wanted =
+        Wanted { configuration: configuration.clone(), network: answers.network.value.policy() };
     match &facts.checked.build {
         Some((asked, Ok(buildable))) if *asked == wanted => {
             Ok(Ok(System::Build { buildable: buildable.clone(), because }))

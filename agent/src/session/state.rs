@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(names(&refused(), &countdown("vda")), ["state", "attempt-ended"]);
         assert_eq!(names(&refused(), &refused()), [""; 0]);
         assert_eq!(names(&refused().decide_anew(None), &refused()), [""; 0]);
-        assert_eq!(names(&refused(), &refused().decide_anew(None)), ["verdict"]);
+        assert_eq!(names(&refused(), &refused().decide_anew(None)), ["attempt-ended"]);
         let end = already_installed();
         assert_eq!(names(&end, &preflight()), ["state", "finish-scheduled", "verdict"]);
         let stays = PendingShutdown::new(Finish::Reboot, None);

@@ -1,4 +1,4 @@
-//! Files that the kernel, systemd and the ISO show → what they say.
+//! Files of the kernel, systemd and the ISO → the answers in them.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use super::Found;
 
 const COMMAND_LINE: &str = "proc/cmdline";
 
-/// What QEMU is given by `-fw_cfg name=opt/org.nixvm/answers,file=F`.
+/// The file of QEMU's `-fw_cfg name=opt/org.nixvm/answers,file=F`.
 const FIRMWARE_CONFIG: &str = "sys/firmware/qemu_fw_cfg/by_name/opt/org.nixvm/answers/raw";
 
 /// Where systemd puts the system's credentials.
@@ -24,7 +24,7 @@ const CREDENTIAL: &str = "run/credentials/@system/nixvm.answers";
 /// The medium's own files are below `/iso`.
 const ISO: &str = "iso";
 
-/// What the files below `root` say, which is `/` but for tests.
+/// The answers in the files below `root`, which is `/` but for tests.
 pub(super) fn read(root: &Path) -> Vec<Result<SourceAnswers, Problems>> {
     [command_line(root), firmware_config(root), credential(root), embedded(root)]
         .into_iter()
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(read(machine(&[]).path()), []);
         let empty = area::encode("").unwrap();
         let files: [(&str, &[u8]); 2] =
-            [(COMMAND_LINE, b"ro quiet nixvm.agent=off\n"), (AREA, &empty)];
+            [(COMMAND_LINE, b"ro quiet nixvm.installer=off\n"), (AREA, &empty)];
         assert_eq!(read(machine(&files).path()), []);
     }
 

@@ -1,6 +1,6 @@
-//! VMware's `guestinfo.nixvm.answers` → what it says.
+//! VMware's `guestinfo.nixvm.answers` → the answers in it.
 //!
-//! A line in the `.vmx` file, or a property of the VM in vSphere. As other installers have it,
+//! A line in the `.vmx` file, or a property of the VM in vSphere. As with other installers,
 //! `guestinfo.nixvm.answers.encoding` may say `base64`, since such a line cannot hold a line's end.
 
 use base64::Engine;
@@ -17,7 +17,7 @@ const KEY: &str = "guestinfo.nixvm.answers";
 
 /// Asks the host by `tool`. A missing tool or variable is no answer.
 ///
-/// `runner` must have no transcript: what is read may hold a password's hash.
+/// `runner` must have no log: the answers may contain a password's hash.
 pub(super) async fn read(runner: &Runner, tool: &str) -> Found {
     let get = async |key: &str| {
         let output = runner.tool(tool).arg(format!("info-get {key}")).output().await.ok()?;

@@ -1,7 +1,7 @@
-//! Where answers come from: this machine → what each source said, or what is wrong with it.
+//! This machine → the answers of each source, or the mistakes in them.
 //!
 //! Nothing is chosen or merged here: that is [`nixvm_answers::resolve()`]'s. A source that cannot be
-//! read is a problem like one that is wrong, for nobody knows what it would have said.
+//! read is a problem like one with a mistake in it: it may be the one that names the disk to spare.
 
 mod files;
 mod guestinfo;
@@ -16,12 +16,12 @@ use crate::machine::hypervisor::Hypervisor;
 
 pub use volume::{read_volume, silent_volume};
 
-/// What a source said; nothing, if there is no such source.
+/// The answers of a source; none if there is no such source.
 type Found = Result<Option<SourceAnswers>, Problems>;
 
 /// Reads all sources that are there from the start. Volumes may come later: [`read_volume`].
 pub async fn read(runner: &Runner, hypervisor: Hypervisor) -> Vec<Result<SourceAnswers, Problems>> {
-    // What the tools say may be a password's hash: none of it goes into the transcript.
+    // The tools' output may contain a password's hash: none of it goes into the log.
     let silent = Runner::new(runner.cancellation().clone(), None);
     if let Err(error) = silent.tool("modprobe").arg("qemu_fw_cfg").run().await {
         tracing::debug!("no fw_cfg: {error:#}");

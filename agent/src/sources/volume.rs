@@ -1,4 +1,7 @@
-//! A block device labelled NIXVM → what its `nixvm.toml` says.
+//! A block device labelled NIXVM → the answers in its `nixvm.toml`.
+//!
+//! The file is not called `answers.toml`, as it is in the ISO's folder `nixvm`: here it lies in the
+//! root of the user's own medium, beside files of other programs, so its name says whose it is.
 
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -21,13 +24,13 @@ const FILE: &str = "nixvm.toml";
 /// Reads the answers on the volume `device`, whose file system udev calls `file_system`
 /// (`ID_FS_TYPE`).
 ///
-/// The volume is mounted read-only, without a place in the tree: nobody else can reach it, and it is
-/// gone when this returns or dies. It blocks, on a bad stick for long: call it from a thread of its
-/// own.
+/// The volume is mounted read-only, without a place in the tree: no other process can reach it, and
+/// it is unmounted when this returns or dies. It blocks, on a bad stick for long: call it from a
+/// thread of its own.
 ///
 /// # Errors
-/// The volume can't be read, has no `nixvm.toml`, or there is something wrong in it: whoever
-/// attached it meant it to be used.
+/// The volume can't be read, has no `nixvm.toml`, or there is a mistake in it. A volume with this
+/// label was attached to be used, so none of these is passed over.
 pub fn read_volume(device: &Path, file_system: &str) -> Result<SourceAnswers, Problems> {
     let source = Source::Volume { device: device.display().to_string() };
     match read(device, file_system) {
@@ -41,7 +44,7 @@ fn unreadable(source: Source, why: &str) -> Problems {
     Problem::whole(source, why.to_owned(), Some(hint)).into()
 }
 
-/// What is said of a volume on which [`read_volume`] hangs.
+/// The problem of a volume on which [`read_volume`] hangs.
 pub fn silent_volume(device: &Path) -> Problems {
     let source = Source::Volume { device: device.display().to_string() };
     unreadable(source, &format!("{} does not answer", device.display()))

@@ -1,4 +1,4 @@
-//! The command line → what is done.
+//! The command line → an ISO changed or shown, and the text to print.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,26 +6,23 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Error, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use nixvm_answers::account::Username;
-use nixvm_answers::answers::{Erase, Finish, choice};
-use nixvm_answers::disk::DiskRule;
-use nixvm_answers::hostname::Hostname;
+use nixvm_answers::password::PasswordHash;
 use nixvm_answers::ssh::{self, AuthorizedKey};
 use nixvm_answers::{Answers, Problems, Source, document};
 
-use crate::edit::{self, Options};
 use crate::image::{Access, Image};
-use crate::{copy, password};
+use crate::options::KeyOptions;
+use crate::{copy, edit, password};
 
 /// What the help ends with.
 const EXIT_STATUS: &str = "\
-Exit status: 0 if it was done; 1 if it was not, and the message says why; 2 if the command line is \
-wrong.";
+Exit status: 0 on success; 1 on failure, with the reason on standard error; 2 if the command line \
+is wrong.";
 
 /// Put your answers into a downloaded nixvm ISO.
 ///
 /// The installer then asks for less, or for nothing. Only the place that the ISO reserves for
-/// answers changes; what is published as its SHA-256 does, too.
+/// answers changes; the ISO no longer has the SHA-256 it was published with.
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = EXIT_STATUS)]
 pub struct Arguments {
@@ -39,12 +36,15 @@ enum Command {
     Show {
         /// The ISO.
         iso: PathBuf,
+        /// Print them as JSON, by the keys of an answers file; a password hash is masked.
+        #[arg(long)]
+        json: bool,
     },
     /// Put answers into an ISO.
     ///
-    /// Without --answers, what the ISO has already stays, except for what the options say.
+    /// Without --answers, the answers in the ISO stay, except for those that the options replace.
     Customize(Box<Customize>),
-    /// Remove the answers from an ISO, so that it is again what was published.
+    /// Remove the answers from an ISO, so that it is again as it was published.
     Reset {
         /// The ISO, which is changed unless --output is given.
         iso: PathBuf,
@@ -52,9 +52,9 @@ enum Command {
         #[arg(short, long, value_name = "ISO")]
         output: Option<PathBuf>,
     },
-    /// Check an answers file and show what it says.
+    /// Check an answers file and show the answers in it.
     Validate {
-        /// The file, in TOML.
+        /// The file, in TOML; - for standard input.
         file: PathBuf,
     },
 }
@@ -63,18 +63,15 @@ enum Command {
 struct Customize {
     /// The ISO, which is changed unless --output is given.
     iso: PathBuf,
-    /// Begin with this answers file, in TOML, instead of with what the ISO has.
+    /// Begin with this answers file, in TOML, instead of with the answers in the ISO; - for standard
+    /// input.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
-    /// Host name, without a domain.
-    #[arg(long)]
-    hostname: Option<Hostname>,
-    /// Login name of the account.
-    #[arg(long)]
-    username: Option<Username>,
+    #[command(flatten)]
+    keys: KeyOptions,
     /// Public keys that may log in, such as ~/.ssh/id_ed25519.pub; may be given several times.
     ///
-    /// They replace the keys that the answers have already.
+    /// They replace the keys in the answers.
     #[arg(long, value_name = "FILE")]
     ssh_key: Vec<PathBuf>,
     /// Ask for the account's password; only its hash is written.
@@ -82,39 +79,37 @@ struct Customize {
     password: bool,
     /// The account's password as `mkpasswd` writes it.
     ///
-    /// Other users of this machine can see it while the command runs: rather use --password or
-    /// --answers where there are any.
+    /// Other users of this machine can see it while the command runs: where there are any, use
+    /// --password, --password-hash-file or --answers.
     #[arg(long, value_name = "HASH")]
     password_hash: Option<String>,
-    /// Which disk: only, smallest, largest, /dev/…, or KEY=VALUE such as serial=X.
-    #[arg(long, value_name = "RULE")]
-    disk: Option<DiskRule>,
-    /// When a disk may be erased without asking: blank, confirm or any.
-    #[arg(long, value_name = "WHEN", value_parser = choice::<Erase>)]
-    erase: Option<Erase>,
-    /// What to do after the install: reboot, poweroff or wait.
-    #[arg(long, value_name = "HOW", value_parser = choice::<Finish>)]
-    finish: Option<Finish>,
+    /// A file with the account's password as `mkpasswd` writes it; - for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["password", "password_hash"])]
+    password_hash_file: Option<PathBuf>,
     /// Write a new ISO and leave the other one as it is.
     #[arg(short, long, value_name = "ISO")]
     output: Option<PathBuf>,
 }
 
-/// Does what the command line says → what is to be read by whoever gave it.
+/// Runs a command → the text for standard output.
 ///
 /// # Errors
-/// For the user: what could not be done, to what, and what to do about it.
+/// The message is for the user: it names the file, the reason and, where there is one, the remedy.
 pub fn run(arguments: Arguments) -> Result<String> {
     match arguments.command {
-        Command::Show { iso } => {
+        Command::Show { iso, json } => {
             let text = read_text(&mut Image::open(&iso, Access::Read)?, &iso)?;
-            Ok(document::show(&parse(&text)?))
+            let answers = parse(&text)?;
+            match json {
+                true => Ok(format!("{:#}\n", serde_json::to_value(&answers)?)),
+                false => Ok(document::show(&answers)),
+            }
         }
         Command::Customize(arguments) => customize(&arguments),
         Command::Reset { iso, output } => {
             let mut image = open(&iso, output.as_deref())?;
             let written = put(&mut image, &iso, output.as_deref(), "")?;
-            Ok(format!("There are no answers in {} any more.\n", written.display()))
+            Ok(format!("{} has no answers now.\n", written.display()))
         }
         Command::Validate { file } => document::check(&file).map_err(listed),
     }
@@ -122,14 +117,18 @@ pub fn run(arguments: Arguments) -> Result<String> {
 
 fn customize(arguments: &Customize) -> Result<String> {
     let output = arguments.output.as_deref();
-    // What cannot succeed fails before anybody is asked for a password.
+    // What cannot succeed fails before a password is asked for.
     let mut image = open(&arguments.iso, output)?;
+    let stdin = [&arguments.answers, &arguments.password_hash_file];
+    if stdin.into_iter().flatten().filter(|file| file.as_os_str() == "-").count() > 1 {
+        bail!("only one of --answers and --password-hash-file can be standard input");
+    }
     let base = match &arguments.answers {
         Some(file) => document::read_with_text(file).map_err(listed)?.1,
         None => read_text(&mut image, &arguments.iso)?,
     };
     let options = options(arguments)?;
-    if arguments.answers.is_none() && options.is_empty() {
+    if arguments.answers.is_none() && options == Answers::default() {
         bail!("there is nothing to put into the ISO: give --answers or one of the options");
     }
     let text = edit::apply(&base, &options)?;
@@ -167,27 +166,38 @@ fn put<'p>(
     Ok(output)
 }
 
-fn options(arguments: &Customize) -> Result<Options> {
-    let mut ssh_keys = Vec::new();
+/// The answers that the options give.
+fn options(arguments: &Customize) -> Result<Answers> {
+    let mut keys = Vec::new();
     for file in &arguments.ssh_key {
-        let keys = read_keys(file).with_context(|| format!("cannot use {}", file.display()))?;
-        ssh_keys.extend(keys);
+        let read = read_keys(file).with_context(|| format!("cannot use {}", file.display()))?;
+        keys.extend(read);
     }
-    // Not parsed by clap, whose message would repeat what may be a password.
-    let password_hash = match (&arguments.password_hash, arguments.password) {
-        (Some(hash), _) => Some(hash.parse().context("cannot use --password-hash")?),
-        (None, true) => Some(password::ask()?),
-        (None, false) => None,
-    };
-    Ok(Options {
-        hostname: arguments.hostname.clone(),
-        username: arguments.username.clone(),
-        ssh_keys,
-        password_hash,
-        disk: arguments.disk.clone(),
-        erase: arguments.erase,
-        finish: arguments.finish,
+    Ok(Answers {
+        ssh_authorized_keys: Some(keys).filter(|keys| !keys.is_empty()),
+        password_hash: password_hash(arguments)?,
+        ..arguments.keys.answers.clone()
     })
+}
+
+fn password_hash(arguments: &Customize) -> Result<Option<PasswordHash>> {
+    // Not parsed by clap, whose message would repeat what may be a password.
+    if let Some(hash) = &arguments.password_hash {
+        return Ok(Some(hash.parse().context("cannot use --password-hash")?));
+    }
+    if let Some(file) = &arguments.password_hash_file {
+        let hash = read_hash(file).with_context(|| format!("cannot use {}", file.display()))?;
+        return Ok(Some(hash));
+    }
+    arguments.password.then(password::ask).transpose()
+}
+
+fn read_hash(file: &Path) -> Result<PasswordHash> {
+    let bytes = match file.as_os_str() == "-" {
+        true => document::read_limited(std::io::stdin().lock())?,
+        false => File::open(file).and_then(document::read_limited)?,
+    };
+    Ok(document::text(&bytes)?.trim_end().parse()?)
 }
 
 fn read_keys(file: &Path) -> Result<Vec<AuthorizedKey>> {

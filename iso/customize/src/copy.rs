@@ -88,7 +88,7 @@ impl Part {
     }
 
     fn finish(mut self, to: &Path) -> Result<()> {
-        // Somebody may have used the name during the copy, and a renaming would replace their file.
+        // The name may have been taken during the copy, and a renaming would replace that file.
         ensure_free(to)?;
         fs::rename(&self.path, to).with_context(|| format!("cannot name it {}", to.display()))?;
         self.finished = true;

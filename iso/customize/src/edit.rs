@@ -1,68 +1,48 @@
-//! An answers file and options → the answers file with what the options say.
+//! An answers file and further answers → the answers file with both.
 
 use anyhow::{Result, bail};
-use nixvm_answers::account::Username;
-use nixvm_answers::answers::{Erase, Finish};
-use nixvm_answers::disk::DiskRule;
-use nixvm_answers::hostname::Hostname;
-use nixvm_answers::password::PasswordHash;
-use nixvm_answers::ssh::AuthorizedKey;
-use toml_edit::{Array, DocumentMut, value};
+use nixvm_answers::{Answers, Written};
+use toml_edit::{Array, DocumentMut, InlineTable, Value, value};
 
-/// What the options of a command line say. Each replaces the whole value of its key.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options {
-    /// `hostname`.
-    pub hostname: Option<Hostname>,
-    /// `username`.
-    pub username: Option<Username>,
-    /// `ssh-authorized-keys`; none leaves them alone.
-    pub ssh_keys: Vec<AuthorizedKey>,
-    /// `password-hash`.
-    pub password_hash: Option<PasswordHash>,
-    /// `disk`, which has a short form.
-    pub disk: Option<DiskRule>,
-    /// `erase`.
-    pub erase: Option<Erase>,
-    /// `finish`.
-    pub finish: Option<Finish>,
-}
-
-impl Options {
-    /// Whether they say nothing.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Sets in `text` what `options` say and leaves the rest as it is, comments included.
+/// Sets in `text` what `answers` give and leaves the rest as it is, comments included. Each answer
+/// replaces the whole value of its key.
 ///
 /// # Errors
-/// It is not TOML.
-pub fn apply(text: &str, options: &Options) -> Result<String> {
+/// `text` is not TOML.
+///
+/// ```
+/// use nixvm_answers::Answers;
+/// use nixvm_iso::edit::apply;
+///
+/// let mut answers = Answers::default();
+/// answers.set("hostname", "db")?;
+/// answers.set("disk", "smallest")?;
+/// let text = apply("hostname = 'web' # the first one\nerase = 'any'\n", &answers)?;
+/// assert_eq!(text, "hostname = \"db\" # the first one\nerase = 'any'\ndisk = \"pick=smallest\"\n");
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+pub fn apply(text: &str, answers: &Answers) -> Result<String> {
     // A byte order mark would be in the middle of the area.
     let text = text.trim_start_matches('\u{feff}');
-    if options.is_empty() {
+    if *answers == Answers::default() {
         return Ok(text.to_owned());
     }
     let Ok(mut document) = text.parse::<DocumentMut>() else {
         // The parser's own message shows the line, in which there may be a secret.
         bail!("the answers to begin with are not TOML");
     };
-    let mut set = |key: &str, text: Option<&str>| {
-        if let Some(text) = text {
-            document[key] = value(text);
+    for (key, written) in answers.written() {
+        let decor = document.get(key).and_then(|item| item.as_value()).map(|v| v.decor().clone());
+        let mut item: Value = match written {
+            Written::Text(text) => text.into(),
+            Written::Integer(number) => number.into(),
+            Written::List(lines) => lines.into_iter().collect::<Array>().into(),
+            Written::Table(parts) => parts.into_iter().collect::<InlineTable>().into(),
+        };
+        if let Some(decor) = decor {
+            *item.decor_mut() = decor;
         }
-    };
-    set("hostname", options.hostname.as_ref().map(Hostname::as_str));
-    set("username", options.username.as_ref().map(Username::as_str));
-    set("password-hash", options.password_hash.as_ref().map(PasswordHash::reveal));
-    set("disk", options.disk.as_ref().map(DiskRule::to_string).as_deref());
-    set("erase", options.erase.map(Into::into));
-    set("finish", options.finish.map(Into::into));
-    if !options.ssh_keys.is_empty() {
-        let keys: Array = options.ssh_keys.iter().map(AuthorizedKey::as_str).collect();
-        document["ssh-authorized-keys"] = value(keys);
+        document[key] = value(item);
     }
     Ok(document.to_string())
 }

@@ -1,4 +1,4 @@
-//! The `nixvm-iso` program: only wires.
+//! The `nixvm-iso` program: arguments → standard output and exit status.
 
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 fn print(said: &str) -> Result<()> {
     let mut out = stdout().lock();
     match out.write_all(said.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever reads it has read enough.
+        // The reader has closed its end: `nixvm-iso show ISO | head -1`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("it is done, but standard output cannot be written"),
     }

@@ -1,4 +1,4 @@
-//! Somebody at the keyboard → the hash of their password.
+//! Two prompts on the terminal → a password's hash.
 
 use anyhow::{Context, Result, bail};
 use nixvm_answers::hashing;

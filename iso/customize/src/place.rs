@@ -22,7 +22,7 @@ const STRETCH: u64 = 1 << 20;
 
 /// Bytes outside of files in which a second place is looked for: a hundred times what an ISO has.
 ///
-/// The kernel finds the place by its name, so one that is missed is never read by anybody.
+/// The kernel finds the place by its name, so one that is missed is never read.
 const MOST_OUTSIDE: u64 = 32 << 20;
 
 /// Finds the one place for answers in an image of `length` bytes.

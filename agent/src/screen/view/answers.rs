@@ -1,6 +1,6 @@
 //! The plan: its sentence, with what is lost in the loud colour, and its answers with their sources.
 
-use nixvm_answers::Source;
+use nixvm_answers::{Source, keys};
 use ratatui::text::{Line, Span};
 
 use super::super::flow::{Flow, cut};
@@ -106,16 +106,5 @@ pub(super) fn from(source: &str) -> String {
 }
 
 fn name(key: &str) -> &'static str {
-    match key {
-        "hostname" => "Host name",
-        "username" => "User name",
-        "full-name" => "Full name",
-        "ssh-authorized-keys" => "SSH keys",
-        "disk" => "Disk rule",
-        "erase" => "May erase",
-        "countdown" => "Countdown",
-        "finish" => "At the end",
-        "network" => "Network",
-        _ => "Answer",
-    }
+    keys::find(key).map_or("Answer", |key| key.label)
 }

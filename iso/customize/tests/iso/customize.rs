@@ -74,6 +74,26 @@ fn options_win_over_the_file_and_its_comments_stay() {
 }
 
 #[test]
+fn a_password_hash_may_come_from_a_file_and_json_masks_it() {
+    let desk = Desk::with(&published());
+    let hash = "$2b$05$brngTNzGAqoFji5Ue.9iferNHD0WvKD6q0dEPXARfwfNFIRVkev.q";
+    let file = desk.write("hash", format!("{hash}\n"));
+    let options = ["--password-hash-file", file.to_str().unwrap(), "--network", "none"];
+    desk.run("customize", &options).unwrap();
+    let bytes = desk.bytes();
+    assert!(area::decode(&bytes[desk.area()]).unwrap().contains(hash));
+    let shown = desk.run("show", &["--json"]).unwrap();
+    assert!(!shown.contains("$2b$"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(json["password-hash"], "(not shown)");
+    assert_eq!(json["network"]["policy"], "none");
+    let wrong = desk.write("wrong", "hunter2\n");
+    let error = desk.run("customize", &["--password-hash-file", wrong.to_str().unwrap()]);
+    let error = error.unwrap_err();
+    assert!(error.contains("not a password hash") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
 fn wrong_answers_change_nothing() {
     let desk = Desk::with(&published());
     let wrong = desk.write("wrong.toml", "hostnme = \"web\"\n");

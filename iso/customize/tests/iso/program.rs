@@ -45,6 +45,28 @@ fn answers_may_come_through_a_pipe() {
 }
 
 #[test]
+fn standard_input_is_an_answers_file_called_dash() {
+    let desk = Desk::with(&published());
+    for (arguments, input, expected) in [
+        (vec!["validate", "-"], "hostname = \"web\"\n", "hostname = \"web\"\n"),
+        (vec!["validate", "-"], "hostnme = 1\n", "-:1:1: \"hostnme\" is not a key"),
+        (vec!["customize", "nixvm.iso", "--answers", "-"], "erase = 'any'\n", "erase = \"any\""),
+    ] {
+        let mut program = desk.program();
+        program.args(&arguments).stdin(Stdio::piped());
+        program.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut program = program.spawn().unwrap();
+        program.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = program.wait_with_output().unwrap();
+        let all = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
+        assert!(all.contains(expected), "{arguments:?}: {all}");
+    }
+    let both = ["customize", "nixvm.iso", "--answers", "-", "--password-hash-file", "-"];
+    let output = desk.program().args(both).stdin(Stdio::null()).output().unwrap();
+    assert!(said(&output).contains("only one of"), "{}", said(&output));
+}
+
+#[test]
 fn a_reader_that_has_read_enough_is_no_error() {
     let desk = Desk::with(&published());
     let mut program = desk.program();

@@ -5,7 +5,7 @@ use nixvm_answers::answers::{Erase, Finish};
 use nixvm_answers::disk::DiskRule;
 use nixvm_answers::hostname::Hostname;
 use nixvm_answers::{Answers, Source, area, document};
-use nixvm_iso::edit::{Options, apply};
+use nixvm_iso::edit::apply;
 use nixvm_iso::image::{Access, Image};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ const HASH: &str = "$2b$05$brngTNzGAqoFji5Ue.9iferNHD0WvKD6q0dEPXARfwfNFIRVkev.q
 const KEY: &str = include_str!("../../../../agent/answers/fixtures/ed25519.pub");
 const STORE: [u8; 5000] = [7; 5000];
 
-fn any_options() -> impl Strategy<Value = Options> {
+fn any_options() -> impl Strategy<Value = Answers> {
     let hostname = "[a-z]([a-z0-9-]{0,20}[a-z0-9])?".prop_map(|t| t.parse::<Hostname>().unwrap());
     let username = "[a-z][a-z0-9-]{0,20}x".prop_map(|t| t.parse::<Username>().unwrap());
     let disk = prop_oneof![
@@ -32,14 +32,15 @@ fn any_options() -> impl Strategy<Value = Options> {
     let keys = proptest::collection::vec(Just(KEY.trim_end().parse().unwrap()), 0..3);
     let hash = of(Just(HASH.parse().unwrap()));
     (of(hostname), of(username), keys, hash, of(disk), of(erase), of(finish)).prop_map(
-        |(hostname, username, ssh_keys, password_hash, disk, erase, finish)| Options {
+        |(hostname, username, keys, password_hash, disk, erase, finish)| Answers {
             hostname,
             username,
-            ssh_keys,
+            ssh_authorized_keys: Some(keys).filter(|keys: &Vec<_>| !keys.is_empty()),
             password_hash,
             disk,
             erase,
             finish,
+            ..Answers::default()
         },
     )
 }
@@ -70,21 +71,7 @@ proptest! {
         let at = image.area_offset() as usize;
         let read = answers(&image.text().unwrap());
         let before = answers(base);
-        let Options { hostname, username, ssh_keys, password_hash, disk, erase, finish } = options;
-        prop_assert_eq!(read, Answers {
-            hostname: hostname.or(before.hostname),
-            username: username.or(before.username),
-            ssh_authorized_keys: Some(ssh_keys)
-                .filter(|keys| !keys.is_empty())
-                .or(before.ssh_authorized_keys),
-            password_hash: password_hash.or(before.password_hash),
-            disk: disk.or(before.disk),
-            erase: erase.or(before.erase),
-            finish: finish.or(before.finish),
-            full_name: before.full_name,
-            countdown: before.countdown,
-            network: before.network,
-        });
+        prop_assert_eq!(read, options.or(before));
         let after = desk.bytes();
         prop_assert!(after[..at] == bytes[..at]);
         prop_assert!(after[at + area::SIZE..] == bytes[at + area::SIZE..]);

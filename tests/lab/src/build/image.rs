@@ -22,7 +22,6 @@ const MINIMUM_DISK_BYTES: u64 = 1_000_000_000;
 const UNIT: &str = "nixvm-agent.service";
 const POLICY: &str = "org.nixvm.Installer1.conf";
 const MENU_ENTRY: &str = "grub-installed-disk.cfg";
-const ANSWERS_AREA: &str = "answers-area.toml";
 
 /// Outputs of the other stages, of which an ISO is made.
 pub(super) struct IsoInputs {
@@ -53,9 +52,11 @@ pub(super) fn build(lab: &Lab, parts: &IsoInputs) -> Result<PathBuf> {
     key.add(store.folder().as_os_str().as_encoded_bytes());
     key.add_path(agent)?;
     key.add_path(&lab.guest("live"))?;
-    for name in [UNIT, POLICY, MENU_ENTRY, ANSWERS_AREA] {
+    for name in [UNIT, POLICY, MENU_ENTRY] {
         key.add_path(&lab.project.join("iso").join(name))?;
     }
+    let empty_area = nixvm_answers::area::encode("")?;
+    key.add(&empty_area);
     let stage = match names_image {
         true => format!("iso-{arch}"),
         false => format!("iso-{arch}-no-store-image"),
@@ -84,7 +85,10 @@ pub(super) fn build(lab: &Lab, parts: &IsoInputs) -> Result<PathBuf> {
         // The one place where an ISO's answers can be; nixvm-iso finds it by its name.
         let area =
             nixvm_answers::area::PATH.iter().fold(image.clone(), |path, part| path.join(part));
-        copy(&lab.project.join("iso").join(ANSWERS_AREA), &area, 0o644)?;
+        let folder = area.parent().context("the answers area is in a folder")?;
+        fs::create_dir_all(folder)?;
+        fs::write(&area, &empty_area)
+            .with_context(|| format!("cannot write {}", area.display()))?;
         run(&boot_images(arch))?;
         run(&assemble(arch))?;
         remove(&image)?;

@@ -194,10 +194,10 @@ fn installed_machine(fixture: &Fixture<'_>) -> Result<()> {
     let mut vm = fixture.start(&config, "install")?;
     vm.state(state::INSTALLED, 240)?;
     let screen = &mut Console { vm: &mut vm, fixture };
-    screen.shows("made up for you", "1-made-up")?;
+    screen.shows("Generated password", "1-generated")?;
     // Longer than any countdown of an unattended install.
     screen.vm.shell.run("sleep 15")?;
-    screen.shows("made up for you", "2-still-there")?;
+    screen.shows("Generated password", "2-still-there")?;
     screen.press(&["ret"])?;
     vm.wait_off(60)?;
 

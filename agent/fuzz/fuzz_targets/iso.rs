@@ -1,10 +1,10 @@
 //! Any bytes, as an ISO and as damage to one: answers are put into it, or it stays as it is.
 //!
-//! `cargo +nightly fuzz run image -- -max_total_time=600` in iso/customize.
+//! `cargo +nightly fuzz run iso -- -max_total_time=600` in agent.
 
 #![no_main]
 
-#[path = "../../tests/iso/images.rs"]
+#[path = "../../../iso/customize/tests/iso/images.rs"]
 #[allow(dead_code)]
 mod images;
 
@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use nixvm_answers::area;
 use nixvm_iso::image::{Image, Store};
 
-/// The first sector that says anything.
+/// The first sector that is not empty.
 const DESCRIPTOR: usize = 16 * 2048;
 
 const TEXT: &str = "hostname = \"web\"\n";
@@ -29,7 +29,7 @@ static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let image = match kind % 3 {
-        // The fuzzer's alone, after the sectors at which nobody looks.
+        // The fuzzer's alone, after the sectors that ISO 9660 leaves unused.
         0 => [&vec![0; DESCRIPTOR], bytes].concat(),
         // Descriptors and directories by the fuzzer: what is zero stays as it was.
         1 => {
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
             place.iter_mut().zip(bytes).for_each(|(old, new)| *old ^= new);
             image
         }
-        // Single bytes anywhere, each after three that say where.
+        // Single bytes anywhere, each after three with its position.
         _ => {
             let mut image = WHOLE.clone();
             for damage in bytes.chunks_exact(4) {

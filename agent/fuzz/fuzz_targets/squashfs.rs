@@ -1,7 +1,7 @@
 //! Any bytes, as a squashfs image: every tree in its root is read to the end or to an error.
 //!
-//! In agent/copy, with images made by `mksquashfs TREE fuzz/corpus/image/NAME -comp zstd -noI -noD
-//! -noF` to start from: `cargo +nightly fuzz run image -- -max_total_time=600`.
+//! In agent, with images made by `mksquashfs TREE fuzz/corpus/squashfs/NAME -comp zstd -noI -noD
+//! -noF` to start from: `cargo +nightly fuzz run squashfs -- -max_total_time=600`.
 
 #![no_main]
 

@@ -1,11 +1,11 @@
 //! Any bytes, as an answers file, as a kernel command line and as an answers area.
 //!
-//! `cargo +nightly fuzz run answers -- -max_total_time=600` in agent/answers.
+//! `cargo +nightly fuzz run answers -- -max_total_time=600` in agent.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nixvm_answers::{SourceAnswers, Problems, Source, area, command_line, document};
+use nixvm_answers::{Problems, Source, SourceAnswers, area, command_line, document};
 
 fuzz_target!(|bytes: &[u8]| {
     check(document::parse(bytes, Source::Iso), bytes);

@@ -1,0 +1,351 @@
+//! A TOML value, or the parameters of a kernel's command line → the value of one key.
+//!
+//! Every type that a key of the table ([`crate::keys`]) may have implements [`Form`], which says how
+//! it is written. Most are plain text; [`Table`] is for those that have parts and a short form.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::account::{FullName, Username};
+use crate::answers::{Countdown, Erase, Finish};
+use crate::disk::DiskRule;
+use crate::hostname::Hostname;
+use crate::network::NetworkSettings;
+use crate::password::PasswordHash;
+use crate::ssh::AuthorizedKey;
+use crate::value::{Invalid, quote};
+
+/// A value of a document, with its position.
+pub(crate) type Toml<'i> = Spanned<DeValue<'i>>;
+
+/// A mistake, and the byte at which it begins.
+pub(crate) struct Misplaced {
+    pub(crate) offset: usize,
+    pub(crate) what: Invalid,
+}
+
+impl Misplaced {
+    fn at(value: &Toml<'_>, what: Invalid) -> Self {
+        Self { offset: value.span().start, what }
+    }
+}
+
+/// `nixvm.KEY=VALUE`, or `nixvm.KEY.PART=VALUE`, of one key.
+pub(crate) struct Parameter<'i> {
+    pub(crate) part: Option<String>,
+    pub(crate) value: &'i str,
+}
+
+/// A value as it is put into a document, secrets included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// A string.
+    Text(String),
+    /// A number.
+    Integer(i64),
+    /// A list of strings.
+    List(Vec<String>),
+    /// A table of strings, for a rule that the short form can't express.
+    Table(Vec<(&'static str, String)>),
+}
+
+/// How the values of a type are written and shown.
+pub(crate) trait Form: Sized {
+    /// What may be written, for the help of a command line; empty if that is not a short list.
+    const CHOICES: &'static [&'static str] = &[];
+    /// The keys of its table; empty if it is not a table.
+    const PARTS: &'static [&'static str] = &[];
+
+    fn from_text(text: &str) -> Result<Self, Invalid>;
+
+    /// The value of `key` in a document.
+    fn from_toml(key: &str, value: &Toml<'_>) -> Result<Self, Vec<Misplaced>> {
+        as_text(key, value)
+            .and_then(Self::from_text)
+            .map_err(|what| vec![Misplaced::at(value, what)])
+    }
+
+    /// The value from all parameters of its key, of which there is at least one.
+    fn from_parameters(parameters: &[Parameter<'_>]) -> Result<Self, Vec<Invalid>> {
+        match parameters {
+            [one] => Self::from_text(one.value).map_err(|what| vec![what]),
+            _ => Err(vec![Invalid::new("it is given twice")]),
+        }
+    }
+
+    /// The value in words; none if there is nothing to show.
+    fn shown(&self) -> Option<String>;
+
+    fn written(&self) -> Written;
+}
+
+/// A type that is written as plain text.
+macro_rules! text_form {
+    ($($name:ty),+ $(,)?) => {
+        $(impl Form for $name {
+            fn from_text(text: &str) -> Result<Self, Invalid> {
+                text.parse()
+            }
+
+            fn shown(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+
+            fn written(&self) -> Written {
+                Written::Text(self.as_str().to_owned())
+            }
+        })+
+    };
+}
+text_form!(Hostname, Username, FullName);
+
+/// A type that `choices!` has defined.
+macro_rules! choice_form {
+    ($($name:ty),+ $(,)?) => {
+        $(impl Form for $name {
+            const CHOICES: &'static [&'static str] = <$name as strum::VariantNames>::VARIANTS;
+
+            fn from_text(text: &str) -> Result<Self, Invalid> {
+                crate::answers::choice(text)
+            }
+
+            fn shown(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+
+            fn written(&self) -> Written {
+                Written::Text(self.to_string())
+            }
+        })+
+    };
+}
+choice_form!(Erase, Finish);
+
+impl Form for PasswordHash {
+    fn from_text(text: &str) -> Result<Self, Invalid> {
+        text.parse()
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+
+    fn written(&self) -> Written {
+        Written::Text(self.reveal().to_owned())
+    }
+}
+
+impl Form for Countdown {
+    fn from_text(text: &str) -> Result<Self, Invalid> {
+        text.parse()
+    }
+
+    fn from_toml(_: &str, value: &Toml<'_>) -> Result<Self, Vec<Misplaced>> {
+        let result = match value.get_ref() {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_err(|_| Invalid::new("this countdown is out of range"))
+                .and_then(Self::from_seconds),
+            _ => Err(Invalid::new("countdown has to be a number of seconds")
+                .hint("write it without quotes: countdown = 10")),
+        };
+        result.map_err(|what| vec![Misplaced::at(value, what)])
+    }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+
+    fn written(&self) -> Written {
+        Written::Integer(self.seconds().into())
+    }
+}
+
+/// On the kernel's command line, the key is repeated.
+impl Form for Vec<AuthorizedKey> {
+    fn from_text(text: &str) -> Result<Self, Invalid> {
+        text.parse().map(|key| vec![key])
+    }
+
+    fn from_toml(_: &str, value: &Toml<'_>) -> Result<Self, Vec<Misplaced>> {
+        let DeValue::Array(lines) = value.get_ref() else {
+            let what = Invalid::new("ssh-authorized-keys has to be a list")
+                .hint("write ssh-authorized-keys = [\"ssh-ed25519 AAAA… me\"]");
+            return Err(vec![Misplaced::at(value, what)]);
+        };
+        all(lines.iter().map(|line| {
+            as_text("an SSH key", line)
+                .and_then(str::parse)
+                .map_err(|what| Misplaced::at(line, what))
+        }))
+    }
+
+    fn from_parameters(parameters: &[Parameter<'_>]) -> Result<Self, Vec<Invalid>> {
+        all(parameters.iter().map(|one| one.value.parse()))
+    }
+
+    fn shown(&self) -> Option<String> {
+        let keys: Vec<_> = self.iter().map(AuthorizedKey::summary).collect();
+        Some(keys.join(", ")).filter(|keys| !keys.is_empty())
+    }
+
+    fn written(&self) -> Written {
+        Written::List(self.iter().map(|key| key.as_str().to_owned()).collect())
+    }
+}
+
+/// All values, or all mistakes.
+fn all<T, E>(results: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, Vec<E>> {
+    let (mut values, mut mistakes) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() { Ok(values) } else { Err(mistakes) }
+}
+
+/// A value with named parts, which has a short form in text as well.
+///
+/// On the kernel's command line both may be given together: `nixvm.disk=smallest` and
+/// `nixvm.disk.min-size=20G` are one rule.
+pub(crate) trait Table: Default + PartialEq + Display + FromStr<Err = Invalid> {
+    /// The names of the parts.
+    const PARTS: &'static [&'static str];
+    /// What the short form may be, for the help of a command line.
+    const CHOICES: &'static [&'static str];
+    /// An example of each form, for a value that is neither.
+    const REMEDY: &'static str;
+    /// What a part is called in a message.
+    const PART: &'static str;
+
+    /// Sets a part.
+    fn set(&mut self, part: &str, text: &str) -> Result<(), Invalid>;
+
+    /// Sets the parts of a short form.
+    fn add(&mut self, text: &str) -> Result<(), Invalid>;
+
+    /// Checks the parts against each other, and that there is one.
+    fn check(&self) -> Result<(), Invalid>;
+
+    /// The parts that are set, as text.
+    fn parts(&self) -> Vec<(&'static str, String)>;
+
+    /// Refuses a part which does not exist.
+    fn unknown(part: &str) -> Invalid {
+        unknown(Self::PART, "", part, Self::PARTS)
+    }
+}
+
+/// A type that implements [`Table`].
+macro_rules! table_form {
+    ($($name:ty),+ $(,)?) => {
+        $(impl Form for $name {
+            const CHOICES: &'static [&'static str] = <$name as Table>::CHOICES;
+            const PARTS: &'static [&'static str] = <$name as Table>::PARTS;
+
+            fn from_text(text: &str) -> Result<Self, Invalid> {
+                text.parse()
+            }
+
+            fn from_toml(key: &str, value: &Toml<'_>) -> Result<Self, Vec<Misplaced>> {
+                table_from_toml(key, value)
+            }
+
+            fn from_parameters(parameters: &[Parameter<'_>]) -> Result<Self, Vec<Invalid>> {
+                table_from_parameters(parameters)
+            }
+
+            fn shown(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+
+            /// The short form, unless a value with a comma in it would be read as two.
+            fn written(&self) -> Written {
+                let short = self.to_string();
+                match short.parse::<Self>() {
+                    Ok(same) if same == *self => Written::Text(short),
+                    _ => Written::Table(self.parts()),
+                }
+            }
+        })+
+    };
+}
+table_form!(DiskRule, NetworkSettings);
+
+fn table_from_toml<T: Table>(key: &str, value: &Toml<'_>) -> Result<T, Vec<Misplaced>> {
+    let at_value = |what| vec![Misplaced::at(value, what)];
+    let parts = match value.get_ref() {
+        DeValue::String(text) => return text.parse().map_err(at_value),
+        DeValue::Table(parts) => parts,
+        _ => {
+            let what = Invalid::new(format!("{key} has to be text in quotes, or a table"));
+            return Err(at_value(what.hint(T::REMEDY)));
+        }
+    };
+    let mut mistakes = Vec::new();
+    let mut table = T::default();
+    for (name, part) in parts {
+        let text = name.get_ref().as_ref();
+        if !T::PARTS.contains(&text) {
+            mistakes.push(Misplaced { offset: name.span().start, what: T::unknown(text) });
+            continue;
+        }
+        let result = as_text(text, part).and_then(|value| table.set(text, value));
+        mistakes.extend(result.err().map(|what| Misplaced::at(part, what)));
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    table.check().map(|()| table).map_err(at_value)
+}
+
+fn table_from_parameters<T: Table>(parameters: &[Parameter<'_>]) -> Result<T, Vec<Invalid>> {
+    let mut table = T::default();
+    let set = parameters.iter().map(|Parameter { part, value }| match part {
+        Some(part) => table.set(part, value),
+        None => table.add(value),
+    });
+    all(set)?;
+    table.check().map(|()| table).map_err(|what| vec![what])
+}
+
+/// The text of a value. The message says what it is instead, but never the value: it may be a
+/// password.
+pub(crate) fn as_text<'v>(key: &str, value: &'v Toml<'_>) -> Result<&'v str, Invalid> {
+    let kind = match value.get_ref() {
+        // An unclosed quote may have swallowed the next lines, and with them a secret.
+        DeValue::String(text) if text.contains('\n') => "several lines",
+        DeValue::String(text) => return Ok(text),
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    Err(Invalid::new(format!("{key} has to be text in quotes, not {kind}")))
+}
+
+/// How alike a mistyped key has to be for a suggestion, 1 being the same.
+const ALIKE: f64 = 0.8;
+
+/// Refuses `key`, which is not among `known`, and suggests the one it is most alike.
+pub(crate) fn unknown(kind: &str, prefix: &str, key: &str, known: &[&str]) -> Invalid {
+    let error = Invalid::new(format!("{} is not a {kind}", quote(&format!("{prefix}{key}"))));
+    let written = key.to_ascii_lowercase().replace('_', "-");
+    if ["password", "passwd", "root-password"].contains(&written.as_str()) {
+        return error.hint("a password itself is never taken: give password-hash");
+    }
+    let closest = known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(name, &written), name))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .filter(|(alike, _)| *alike >= ALIKE);
+    match closest {
+        Some((_, name)) => error.hint(format!("did you mean \"{prefix}{name}\"?")),
+        None => error.hint(format!("there are {}", known.join(", "))),
+    }
+}
