@@ -4,6 +4,8 @@
 //! the agent. [`ROOMS`] has them in the order in which data flows, and a room may import only rooms
 //! before it. Code for tests (`#[cfg(test)]`, folders named `tests`, [`TEST_FILES`]) is left out.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

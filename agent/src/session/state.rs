@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(names(&refused().decide_anew(None), &refused()), [""; 0]);
         assert_eq!(names(&refused(), &refused().decide_anew(None)), ["attempt-ended"]);
         let end = already_installed();
-        assert_eq!(names(&end, &preflight()), ["state", "finish-scheduled", "verdict"]);
+        assert_eq!(names(&end, &preflight()), ["state", "finish-scheduled", "attempt-ended"]);
         let stays = PendingShutdown::new(Finish::Reboot, None);
         assert_eq!(names(&end.clone().with_shutdown(stays), &end), ["finish-scheduled"]);
     }
