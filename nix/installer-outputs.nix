@@ -35,7 +35,7 @@ let
         inputs = removeAttrs inputs [ "self" ];
       };
       # A pattern such as nixvm-desktop-*.iso.part* has to name the parts of one image alone.
-      imageName = "nixvm-${if desktop then "desktop" else "minimal"}-${version}-${system}";
+      imageName = "nixvm-${if desktop then "desktop" else "minimal"}-${version}-${architecture system}";
       volumeLabel = lib.replaceStrings [ "nixvm" ] [ "NIXVM" ] flakeAttribute;
       # The closures take about 14 and 3 GB.
       minimumDiskBytes = (if desktop then 20 else 6) * 1024 * 1024 * 1024;

@@ -20,6 +20,6 @@ pub struct Account {
     pub expired: bool,
     /// Lines for `authorized_keys`.
     pub keys: Vec<String>,
-    /// Somebody has begun to type a password.
+    /// A password is being typed.
     pub typing: bool,
 }

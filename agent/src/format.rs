@@ -19,13 +19,18 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// A duration, to the precision that somebody waiting cares about.
+/// A duration, in at most two units.
 pub fn duration(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// A text without characters that a terminal would obey.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// Bytes in lower-case hexadecimal.

@@ -1,4 +1,4 @@
-//! The installer's rooms, in the order in which data flows through them; see README.md.
+//! The installer's rooms, in the order in which data flows through them; see agent/README.md.
 
 pub mod account;
 pub mod checks;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::clock::uptime_ms;
 use crate::command::Transcript;
+use crate::format::printable;
 
 /// Where the log is while the installer runs.
 pub const PATH: &str = "/run/nixvm/install.log";
@@ -72,10 +73,6 @@ impl Log {
             Err(_) => self.tail(TAIL),
         }
     }
-}
-
-fn printable(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).collect()
 }
 
 impl Transcript for Log {

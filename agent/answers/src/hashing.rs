@@ -45,7 +45,7 @@ pub fn hash(password: &Secret) -> Result<PasswordHash, Invalid> {
     hash.as_str().parse()
 }
 
-/// A password that nobody has thought of: four groups of four letters, 64 bits.
+/// A random password: four groups of four letters, 64 bits.
 ///
 /// # Errors
 /// The system gives no random numbers.

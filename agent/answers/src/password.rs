@@ -50,7 +50,7 @@ impl Serialize for Secret {
 
 /// A password's hash as crypt(5) writes it, of a scheme that the installed system can verify.
 ///
-/// A hash of another scheme would be stored and then match nothing: nobody could log in.
+/// A hash of another scheme would be stored and then match nothing: no login would succeed.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct PasswordHash(Secret);
@@ -104,7 +104,7 @@ fn check(text: &str) -> Result<(), &'static str> {
                 && is_coded(hash, 86, 86)
         }
         ("1" | "5" | "md5" | "sha1" | "argon2i" | "argon2id", _) => {
-            return Err("this hash is of a scheme with which nobody could log in on NixOS");
+            return Err("this hash is of a scheme that NixOS cannot log in with");
         }
         ("y" | "gy" | "7" | "2a" | "2b" | "2y" | "6", _) => false,
         _ => return Err("this is not a password hash"),

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_says_anything() {
+    fn without_sources_the_defaults_hold() {
         let resolved = resolve([], defaults()).unwrap();
         assert_eq!(resolved.hostname.value.as_str(), "nixvm");
         assert_eq!(resolved.erase.value, Erase::Blank);

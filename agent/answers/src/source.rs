@@ -9,7 +9,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Source {
-    /// The screen or the D-Bus method `SetAnswers`: somebody who is there, now.
+    /// The screen or the D-Bus method `SetAnswers`: said in this run.
     Request,
     /// A file named on a command line: `check-answers`, `validate`.
     File {
@@ -31,7 +31,7 @@ pub enum Source {
     Credential,
     /// The answers area of the ISO.
     Iso,
-    /// Nobody said anything: the manifest's or the built-in default.
+    /// No source has the key: the manifest's or the built-in default.
     Default,
 }
 

@@ -12,7 +12,7 @@ use crate::value::{Invalid, checked_text};
 checked_text! {
     /// One line of sshd's `authorized_keys`: a public key, its options before it if it has any.
     ///
-    /// A key that sshd would skip is refused: it would lock somebody out of a machine that they
+    /// A key that sshd would skip is refused: it would lock its owner out of a machine that they
     /// cannot reach otherwise.
     AuthorizedKey,
     pattern: "^[^\\x00-\\x1f\\x7f]+ [A-Za-z0-9+/=]+( .*)?$",
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_would_lock_somebody_out_are_refused() {
+    fn keys_that_would_lock_their_owner_out_are_refused() {
         assert!(error(DSA.trim_end()).contains("of the kind ssh-dss"));
         assert!(error(RSA_768.trim_end()).contains("768 bits"));
         let key = ED25519.trim_end();

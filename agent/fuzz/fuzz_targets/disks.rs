@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::fuzz_target;
 use nixvm_agent::disk::describe::{self, ATTRIBUTES, Raw};
 use nixvm_agent::disk::marker::Marker;
-use nixvm_agent::disk::{Content, Disk, eligibility, probe, watch};
+use nixvm_agent::disk::{Content, Disk, eligibility, mounts, probe};
 
 fuzz_target!(|bytes: &[u8]| {
     let _no_marker = Marker::from_bytes(bytes);
@@ -18,9 +18,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let text = String::from_utf8_lossy(bytes);
     let _other_form = probe::signatures(&text);
-    let mounts = watch::mounted(&text, &text, |_| Some((8, 1)));
+    let table = mounts::by_device(&text, &text, |_| Some((8, 1)));
     let raw: Vec<_> = text.split('\0').map(raw).collect();
-    for device in describe::devices(&raw, &mounts) {
+    for device in describe::devices(&raw, &table) {
         let printable =
             |text: &Option<String>| text.iter().flat_map(|t| t.chars()).all(|c| !c.is_control());
         assert!(printable(&device.model) && printable(&device.serial) && printable(&device.label));

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_how_to_build_is_an_error() {
+    fn an_unknown_derivation_is_an_error() {
         let said = lines("don't know how to build these paths:\n  /nix/store/a-one\n");
         assert!(needs(&said).is_err());
         assert!(needs(&lines("  /nix/store/a-one.drv")).is_err());

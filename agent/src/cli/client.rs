@@ -106,7 +106,7 @@ impl Client {
                 let now = self.snapshot().await?;
                 let status = &now.status;
                 let undecided = status.state == State::Preflight
-                    // The plan is the next that is told.
+                    // The plan is the next record.
                     || (status.state.can_confirm() && status.token.is_empty());
                 if !undecided || events.next().await.is_none() {
                     return Ok(now);

@@ -15,7 +15,7 @@ pub enum Code {
     // 2 is clap's: the command line is wrong.
     /// The installer refuses to begin.
     Refused = 3,
-    /// Somebody cancelled it.
+    /// It was cancelled.
     Cancelled = 4,
     /// A disk carries a finished install.
     InstalledAlready = 5,
@@ -34,7 +34,7 @@ Exit codes:
   1  something failed; of `watch`: the install
   2  the command line is wrong
   3  `watch`: the installer refuses to begin
-  4  `watch`: somebody cancelled the install
+  4  `watch`: the install was cancelled
   5  `watch`: a disk carries a finished install
   6  the installer is not running, or can't be reached
   7  the installer refused the request: wrong state, token, disk or answers

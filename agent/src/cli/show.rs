@@ -9,8 +9,9 @@ use super::client::{Client, Snapshot};
 use super::code::{Code, Failure};
 use crate::event::Status;
 use crate::format;
+use crate::format::printable;
 use crate::plan::Plan;
-use crate::sinks::text::{self, printable};
+use crate::sinks::text;
 
 /// Prints what the installer does.
 ///

@@ -1,4 +1,4 @@
-//! What somebody wants → a method call.
+//! A subcommand that controls the installer → a D-Bus method call.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::client::{Client, Options, explain};
 use super::code::{Code, Failure};
 use super::show;
 use crate::dbus;
-use crate::sinks::text::printable;
+use crate::format::printable;
 
 /// Chooses a disk by its name or one of its device files.
 ///
@@ -33,10 +33,10 @@ pub(super) async fn select(client: &Client, disk: &Path) -> Result<()> {
     client.installer.select_disk(&dbus::path_of(&name), Options::new()).await.map_err(explain)
 }
 
-/// Confirms the plan of `token`, or the one that is shown if somebody types its disk's name.
+/// Confirms the plan of `token`, or the one that is shown if its disk's name is typed.
 ///
 /// # Errors
-/// The plan is another one by now, or nobody can be asked.
+/// The plan has changed, or there is no terminal to ask on.
 pub(super) async fn confirm(
     client: &Client,
     token: Option<String>,
@@ -51,7 +51,7 @@ pub(super) async fn confirm(
 
 async fn consented(client: &Client, out: &mut dyn Write) -> Result<String> {
     if !std::io::stdin().is_terminal() {
-        let message = "nobody can be asked here: give the token that `nixvm-agent plan` shows";
+        let message = "standard input is no terminal to confirm on: give the token that `nixvm-agent plan` shows";
         return Err(Failure::new(Code::RequestError, message).into());
     }
     let status = client.decided().await?.status;

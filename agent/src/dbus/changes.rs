@@ -19,7 +19,7 @@ use crate::event::{DiskView, Event, Record};
 const PACE: Duration = Duration::from_millis(200);
 
 impl Service {
-    /// Tells of every record until the connection is lost. Ok: nobody publishes any more.
+    /// Emits signals for every record until the connection is lost. Ok: the publisher is gone.
     pub(super) async fn follow(&mut self, connection: &Connection, mut disks: Disks) -> Result<()> {
         let object = connection.object_server().interface::<_, Installer>(PATH).await?;
         let mut told = properties(&object, UNSIGNALLED).await?;
@@ -63,7 +63,7 @@ impl Service {
     }
 }
 
-/// Nobody reads of an end without the verdict, which comes close behind.
+/// An end is never signalled without its verdict, which comes close behind.
 fn lacks_verdict(batch: &[Record]) -> bool {
     let is_end = |record: &Record| matches!(&record.event, Event::State { to, .. } if to.is_end());
     let is_verdict = |record: &Record| matches!(record.event, Event::AttemptEnded { .. });

@@ -77,7 +77,7 @@ pub fn serve(bus: Bus, publisher: &Publisher, handle: InstallerHandle) {
 struct Service {
     status: watch::Receiver<Status>,
     reader: Reader,
-    /// What the properties say. Behind the publisher by what has not been signalled yet, so that nobody
+    /// What the properties say. Behind the publisher by what has not been signalled yet, so that no client
     /// reads a value and then hears of an older one.
     shown: watch::Sender<Status>,
     handle: InstallerHandle,
@@ -113,7 +113,7 @@ impl Service {
         }
     }
 
-    /// Serves until the connection is lost. Ok: nobody publishes any more.
+    /// Serves until the connection is lost. Ok: the publisher is gone.
     async fn session(&mut self, bus: &Bus) -> Result<()> {
         let builder = self.objects(bus.builder().method_timeout(PATIENCE));
         let connecting = async {
@@ -146,7 +146,7 @@ impl Service {
             .serve_at(PATH, ObjectManager)
     }
 
-    /// Waits for something while nobody can be told of records. None: nobody publishes any more.
+    /// Waits for something while no client is connected. None: the publisher is gone.
     async fn meanwhile<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(future);
         loop {

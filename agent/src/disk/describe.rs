@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Device, Kind, Partition};
+use crate::format::printable;
 
 /// One block device as libudev reports it.
 #[derive(Clone, Debug, Default)]
@@ -214,7 +215,7 @@ fn readable(text: &str) -> Option<String> {
         bytes.push(*first);
     }
     let text = String::from_utf8_lossy(&bytes);
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text = printable(&text);
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }

@@ -11,6 +11,7 @@ pub(crate) mod examples;
 pub mod identity;
 pub mod layout;
 pub mod marker;
+pub mod mounts;
 pub mod probe;
 pub mod receipt;
 pub mod watch;

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_system_that_contradicts_itself_is_damaged_and_hurts_nobody() {
+    fn a_file_system_that_contradicts_itself_is_damaged_and_does_no_harm() {
         let image = esp(&[(FILE, "{}")]);
         let mut bytes = std::fs::read(image.path()).unwrap();
         // The root folder's entry of EFI, whose first cluster becomes 1: there is none before 2.

@@ -14,8 +14,8 @@ use anyhow::{Context, Result};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use tokio::sync::watch;
 
-use super::Device;
-use super::describe::{self, ATTRIBUTES, Mounts, Raw};
+use super::describe::{self, ATTRIBUTES, Raw};
+use super::{Device, mounts};
 
 /// The block devices at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Watch {
             .and_then(|builder| builder.match_subsystem("block"))
             .and_then(udev::MonitorBuilder::listen)
             .context("cannot listen to udev")?;
-        let mount_table = File::open(MOUNT_TABLE).context("cannot read the mount table")?;
+        let mount_table = File::open(mounts::TABLE).context("cannot read the mount table")?;
         let (sender, receiver) = watch::channel(Attached::default());
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let wake = Arc::new(eventfd(0, flags).context("cannot make an eventfd")?);
@@ -145,15 +145,13 @@ impl Watch {
             .context("cannot enumerate devices")?
             .filter_map(|device| raw(&device))
             .collect();
-        let mounts = std::fs::read_to_string(MOUNT_TABLE).context("cannot read the mount table")?;
+        let mounts =
+            std::fs::read_to_string(mounts::TABLE).context("cannot read the mount table")?;
         let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-        let devices = describe::devices(&raw, &mounted(&mounts, &swaps, device_number));
+        let devices = describe::devices(&raw, &mounts::by_device(&mounts, &swaps, device_number));
         Ok(Attached { devices, generations: self.generations.clone() })
     }
 }
-
-/// proc(5): a line for each mount, the device number in its third field.
-const MOUNT_TABLE: &str = "/proc/self/mountinfo";
 
 fn name(device: &udev::Device) -> String {
     device.sysname().to_string_lossy().into_owned()
@@ -193,59 +191,11 @@ fn device_number(node: &Path) -> Option<(u32, u32)> {
     Some((rustix::fs::major(number), rustix::fs::minor(number)))
 }
 
-/// Mount points by device number, out of the mount table's and `/proc/swaps`' text.
-pub fn mounted(
-    mounts: &str,
-    swaps: &str,
-    device_number: impl Fn(&Path) -> Option<(u32, u32)>,
-) -> Mounts {
-    let mut found = Mounts::new();
-    for line in mounts.lines() {
-        let fields: Vec<_> = line.split(' ').collect();
-        let (Some(number), Some(mount_point)) = (fields.get(2), fields.get(4)) else { continue };
-        let number =
-            number.split_once(':').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-        // Major 0 is what has no device: tmpfs, overlays, and btrfs, whose source is named at the end.
-        let source = fields.iter().position(|f| *f == "-").and_then(|dash| fields.get(dash + 2));
-        let number = match number {
-            Some((0, _)) | None => source.and_then(|s| device_number(Path::new(s))),
-            some => some,
-        };
-        if let Some(number) = number {
-            found.entry(number).or_default().push(unescape(mount_point));
-        }
-    }
-    for line in swaps.lines().skip(1) {
-        if let Some(number) =
-            line.split_whitespace().next().and_then(|p| device_number(Path::new(p)))
-        {
-            found.entry(number).or_default().push("swap".to_owned());
-        }
-    }
-    found
-}
-
-/// proc(5): blanks in a mount point are written in octal.
-fn unescape(mount_point: &str) -> String {
-    mount_point
-        .replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use super::*;
-
-    const MOUNTS: &str = "\
-22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
-23 22 0:5 / /dev rw shared:2 - devtmpfs udev rw
-40 22 0:41 / /data rw shared:9 - btrfs /dev/sdb1 rw
-41 22 8:33 / /media/my\\040disk rw - vfat /dev/sdc1 rw
-";
 
     #[tokio::test]
     async fn everybody_who_asks_for_another_look_gets_one() {
@@ -265,21 +215,5 @@ mod tests {
         };
         let all = futures_util::future::join3(ask(), ask(), ask());
         tokio::time::timeout(std::time::Duration::from_secs(60), all).await.unwrap();
-    }
-
-    #[test]
-    fn mounts_and_swap_are_found_by_number() {
-        let number = |node: &Path| match node.to_str() {
-            Some("/dev/sdb1") => Some((8, 17)),
-            Some("/dev/sdd2") => Some((8, 50)),
-            _ => None,
-        };
-        let swaps = "Filename Type Size Used Priority\n/dev/sdd2 partition 1 0 -2\n";
-        let found = mounted(MOUNTS, swaps, number);
-        assert_eq!(found[&(254, 1)], ["/"]);
-        assert_eq!(found[&(8, 17)], ["/data"]);
-        assert_eq!(found[&(8, 33)], ["/media/my disk"]);
-        assert_eq!(found[&(8, 50)], ["swap"]);
-        assert_eq!(found.len(), 4);
     }
 }

@@ -24,7 +24,7 @@ pub struct Publisher {
     inner: Arc<Mutex<Inner>>,
 }
 
-/// What is told of every record, in order and before anybody else.
+/// Called with every record, in order and before any reader.
 pub type Sink = Box<dyn FnMut(&Record) + Send>;
 
 struct Inner {
@@ -71,7 +71,7 @@ impl Publisher {
             for sink in &mut inner.sinks {
                 sink(&record);
             }
-            let _nobody_listens = self.records.send(record);
+            let _no_receivers = self.records.send(record);
         }
     }
 
@@ -85,7 +85,7 @@ impl Publisher {
         self.records.subscribe()
     }
 
-    /// The records from now on, for somebody who carries them elsewhere: [`Publisher::drained`] waits for
+    /// The records from now on, for a sink outside the process: [`Publisher::drained`] waits for
     /// it.
     pub fn reader(&self) -> Reader {
         let mut inner = self.lock();
@@ -115,7 +115,7 @@ impl Publisher {
     }
 }
 
-/// Somebody who carries records elsewhere.
+/// A receiver of records whose progress is known: a sink outside the process.
 pub struct Reader {
     records: broadcast::Receiver<Record>,
     last: u64,
@@ -124,7 +124,7 @@ pub struct Reader {
 
 impl Reader {
     /// The next record; asking for it says that the one before has been dealt with. Records that came
-    /// too fast are passed over. None: nobody publishes any more.
+    /// too fast are passed over. None: the publisher is gone.
     ///
     /// Nothing is lost if this is dropped before it is done.
     pub async fn next(&mut self) -> Option<Record> {
@@ -137,7 +137,7 @@ impl Reader {
         }
     }
 
-    /// Does something during which nobody needs to wait for this reader: there is no place where it
+    /// Does something during which [`Publisher::drained`] need not wait for this reader: there is no place where it
     /// could carry a record.
     pub fn without_ack<T>(&self, work: impl FnOnce() -> T) -> T {
         self.done.send_replace(u64::MAX);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_sleeps_stops_nobody_and_can_tell_what_it_missed() {
+    fn a_slow_reader_delays_nothing_and_sees_the_gap_in_the_numbers() {
         let publisher = Publisher::new(Vec::new());
         let mut reader = publisher.records();
         for _ in 0..BACKLOG * 2 {

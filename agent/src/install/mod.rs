@@ -37,6 +37,7 @@ use crate::account::Account;
 use crate::command::{Cancelled, Runner};
 use crate::disk::Disk;
 use crate::disk::layout;
+use crate::disk::mounts;
 use crate::disk::receipt::{Loader, Receipt};
 use crate::event::Event;
 use crate::event::Step;
@@ -240,29 +241,5 @@ fn set_mounted(ours: bool) -> Result<()> {
 }
 
 fn is_mount_point(path: &Path) -> bool {
-    mounts().is_ok_and(|mounts| mounts.iter().any(|mount| mount.path == path))
-}
-
-/// A line of the mount table.
-#[derive(Debug, PartialEq, Eq)]
-struct Mount {
-    /// Major and minor number of the mounted device.
-    number: (u32, u32),
-    /// Where it is mounted.
-    path: PathBuf,
-}
-
-/// The mount table, in mounting order.
-fn mounts() -> Result<Vec<Mount>> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo")
-        .context("cannot read the mount table /proc/self/mountinfo")?;
-    Ok(text
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split(' ').skip(2);
-            let (major, minor) = fields.next()?.split_once(':')?;
-            let number = (major.parse().ok()?, minor.parse().ok()?);
-            Some(Mount { number, path: fields.nth(1)?.into() })
-        })
-        .collect())
+    mounts::table().is_ok_and(|mounts| mounts.iter().any(|mount| mount.path == path))
 }

@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::target::{Target, settle};
-use super::{Attempt, Mount, TargetState, holders, mounts};
+use super::{Attempt, TargetState, holders};
 use crate::command::Runner;
 use crate::disk::layout;
 use crate::disk::marker::{self, Marker};
+use crate::disk::mounts::{self, Mount};
 use crate::disk::probe;
 
 /// Tools that disko's script needs; with one missing it can end well and have formatted nothing.
@@ -50,7 +51,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     let missing: Vec<_> = TOOLS.iter().filter(|tool| !is_on_path(tool)).copied().collect();
     ensure!(missing.is_empty(), "this ISO lacks {}", missing.join(", "));
     ensure!(
-        !mounts()?.iter().any(|mount| mount.path == Path::new(layout::MOUNT_POINT)),
+        !mounts::table()?.iter().any(|mount| mount.path == Path::new(layout::MOUNT_POINT)),
         "something is mounted at {}",
         layout::MOUNT_POINT
     );
@@ -79,7 +80,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     super::set_mounted(true)?;
     runner.tool(&attempt.manifest.disko_script).run().await.context("disko's script failed")?;
     settle(runner).await?;
-    verify_mounts(&target, &mounts()?)?;
+    verify_mounts(&target, &mounts::table()?)?;
 
     let mut disk = open_for_writing(&target.node, 0)?;
     let table_id =

@@ -129,7 +129,7 @@ pub(super) async fn remove_rule(runner: &Runner) -> Result<()> {
     }
 }
 
-/// How long udev may take with all disks, where it is told to look at them anew.
+/// How long udev may take with all disks, where it is triggered to process them again.
 const TRIGGER: Duration = Duration::from_secs(60);
 
 async fn reload(runner: &Runner) -> Result<()> {

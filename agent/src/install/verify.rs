@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::Attempt;
 use super::boot_loader::Withheld;
 use super::target::Target;
-use super::{Attempt, mounts};
 use crate::disk::layout;
+use crate::disk::mounts;
 use crate::disk::probe;
 use crate::disk::receipt::{self, LOADERS, Loader, Receipt};
 
@@ -29,7 +30,7 @@ pub(super) async fn run(
     let root = Path::new(layout::MOUNT_POINT);
     let esp = root.join(layout::ESP_MOUNT);
     for path in [root, &esp] {
-        let mount = mounts()?.into_iter().rfind(|mount| mount.path == path);
+        let mount = mounts::table()?.into_iter().rfind(|mount| mount.path == path);
         let number =
             mount.with_context(|| format!("nothing is mounted at {}", path.display()))?.number;
         ensure!(target.has_partition(number), "{} is not on the target any more", path.display());

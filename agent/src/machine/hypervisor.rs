@@ -314,7 +314,7 @@ mod tests {
                 ),
                 H::Apple,
             ),
-            ("unknown", (&[(VENDOR, "Somebody")], Some("ACRNACRNACRN")), H::Other),
+            ("unknown", (&[(VENDOR, "Unknown Vendor")], Some("ACRNACRNACRN")), H::Other),
             ("bare metal", (&[(PRODUCT, "ThinkPad X1"), (VENDOR, "LENOVO")], None), H::None),
         ];
         for (name, fixture, expected) in cases {
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_in_the_middle_of_a_string_is_nobodys() {
+    fn a_vendor_in_the_middle_of_a_string_does_not_count() {
         assert_eq!(detected((&[(PRODUCT, "Not QEMU")], None)), Hypervisor::None);
         assert_eq!(detected((&[(PRODUCT, "qemu")], None)), Hypervisor::None);
     }

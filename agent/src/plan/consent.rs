@@ -52,7 +52,7 @@ pub(super) fn needed(
 mod tests {
     use super::*;
 
-    /// One test for each row of the table in README.md, in its order.
+    /// One test for each row of the table in agent/README.md, in its order.
     fn row(condition: &Condition, chosen_by: ChosenBy, erase: Erase) -> (Consent, Consent) {
         (needed(true, condition, chosen_by, erase), needed(false, condition, chosen_by, erase))
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_install_is_booted_unless_somebody_chose_it_here() {
+    fn a_finished_install_is_booted_unless_it_was_chosen_here() {
         for chosen_by in [ChosenBy::OnlyOne, ChosenBy::Rule] {
             let found = row(&Condition::Installed, chosen_by, Erase::Any);
             assert_eq!(found, (Consent::Boot, Consent::Boot));

@@ -2,7 +2,7 @@
 //! next, with the whole [`Plan`].
 //!
 //! Pure: nothing outside the arguments is looked at, so every rule of safety is a test of a function.
-//! The rules are the consent table of README.md.
+//! The rules are the consent table of agent/README.md.
 
 mod answer;
 mod configuration;

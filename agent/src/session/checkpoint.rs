@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_chose_is_remembered_and_the_step_is_said() {
+    fn a_choice_is_remembered_and_the_step_is_named() {
         let (_folder, path) = checkpoint();
         let chosen = Identity::of(&testing::disk("vdb"));
         let mut before = Checkpoint::open(path.clone());
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_nobody_has_dealt_with_is_still_one() {
+    fn a_failure_stands_until_it_is_retried() {
         let (_folder, path) = checkpoint();
         let mut before = Checkpoint::open(path.clone());
         before.begin(None);

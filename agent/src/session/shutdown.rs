@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn somebody_who_is_there_has_more_time_and_can_stop_it() {
+    async fn an_attended_run_has_more_time_and_can_be_stopped() {
         let (mut session, handle) = session();
         session.user.attended = true;
         let shutdown = session.shutdown_after_install(Finish::Reboot);

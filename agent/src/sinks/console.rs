@@ -44,7 +44,7 @@ pub fn follow_one(publisher: &Publisher, path: PathBuf) -> Result<()> {
         move || {
             open(&path)
                 .inspect_err(|error| {
-                    tracing::warn!("nothing is told on {}: {error}", path.display())
+                    tracing::warn!("cannot write events to {}: {error}", path.display())
                 })
                 .ok()
         }

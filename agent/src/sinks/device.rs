@@ -104,7 +104,7 @@ mod tests {
         start("test", publisher.reader(), Unwritten::Keep, opener, number).unwrap();
         publish(&publisher);
         publish(&publisher);
-        assert!(publisher.drained(PATIENCE).await, "nobody waits for a device that is not there");
+        assert!(publisher.drained(PATIENCE).await, "a missing device is not waited for");
 
         let mut reader = BufReader::new(File::open(&path).unwrap());
         let read = |reader: &mut BufReader<File>| {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_device_that_is_never_there_keeps_nobody() {
+    async fn a_missing_device_does_not_delay_the_shutdown() {
         let publisher = Publisher::new(Vec::new());
         start("test", publisher.reader(), Unwritten::Keep, || || None, number).unwrap();
         publish(&publisher);

@@ -8,10 +8,10 @@ use nixvm_answers::answers::Finish;
 use crate::event::Status;
 use crate::event::Step;
 use crate::event::{DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish};
-use crate::format;
+use crate::format::{self, printable};
 use crate::machine::Machine;
 
-/// A countdown is told at its start and at each of these.
+/// A countdown gets a line at its start and every so many seconds.
 const COUNTDOWN: u32 = 10;
 
 /// Remembers what was said, so that it is not said again.
@@ -39,7 +39,7 @@ impl Renderer {
                 self.counting = false;
                 // Long, and just said.
                 let known = *message == self.plan;
-                vec![if known { "The install begins.".to_owned() } else { message.clone() }]
+                vec![if known { "Installation started.".to_owned() } else { message.clone() }]
             }
             Event::Plan { plan, .. } => {
                 self.plan = plan.sentence();
@@ -49,7 +49,7 @@ impl Renderer {
             Event::Countdown { seconds_left } => {
                 let tell = !self.counting || seconds_left % COUNTDOWN == 0;
                 self.counting = true;
-                let line = format!("The install begins in {seconds_left} s.");
+                let line = format!("Starting in {seconds_left} s.");
                 if tell && *seconds_left > 0 { vec![line] } else { Vec::new() }
             }
             Event::AttemptStarted { .. } => {
@@ -76,7 +76,7 @@ impl Renderer {
         }
     }
 
-    /// What somebody who comes late has to know.
+    /// The lines for a snapshot, with which a late reader begins.
     fn catch_up(&mut self, status: &Status, uptime_ms: u64) -> Vec<String> {
         let mut lines = vec![format!("NixOS installer {}", status.build_id)];
         lines.extend(status.machine.as_ref().map(about));
@@ -96,7 +96,7 @@ impl Renderer {
             .disks
             .iter()
             .filter(is_gone)
-            .map(|disk| format!("Disk gone: {}", disk.summary))
+            .map(|disk| format!("Disk removed: {}", disk.summary))
             .collect();
         lines.extend(now.iter().filter(|disk| !self.disks.contains(disk)).map(describe));
         self.disks = now.to_vec();
@@ -116,7 +116,7 @@ impl Renderer {
 /// A disk in a line, with why it can't be used or what is on it.
 pub fn describe(disk: &DiskView) -> String {
     let note = match &disk.ineligible {
-        Some(reason) => format!("can't be used: {}", reason.message),
+        Some(reason) => format!("not usable: {}", reason.message),
         None if disk.contents.is_empty() => disk.condition.name().to_owned(),
         None => format!("{}: {}", disk.condition.name(), disk.contents.join("; ")),
     };
@@ -139,11 +139,6 @@ pub fn numbered(step: Step) -> String {
     format!("[{}/{}] {}", step.index(), Step::ALL.len(), step.title())
 }
 
-/// A text without characters that a terminal would obey.
-pub fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
-}
-
 /// How and when the machine is left.
 pub fn finish_sentence(leaving: ScheduledFinish, uptime_ms: u64) -> String {
     let (happens, how) = match leaving.action {
@@ -156,7 +151,7 @@ pub fn finish_sentence(leaving: ScheduledFinish, uptime_ms: u64) -> String {
             let seconds = at.saturating_sub(uptime_ms).div_ceil(1000);
             format!("The machine {happens} in {seconds} s.")
         }
-        None => format!("The machine {happens} when you say so: nixvm-agent finish {how}"),
+        None => format!("The machine {happens} on request: nixvm-agent finish {how}"),
     }
 }
 
@@ -165,11 +160,11 @@ fn verdict(outcome: Outcome, seconds: Option<f64>) -> String {
         .map(|seconds| format!(" after {}", format::duration(seconds.round() as u64)))
         .unwrap_or_default();
     let word = match outcome {
-        Outcome::Installed => "Finished",
+        Outcome::Installed => "Installed",
         Outcome::Failed => "Failed",
-        Outcome::Refused => "Not begun",
+        Outcome::Refused => "Refused",
         Outcome::Cancelled => "Cancelled",
-        Outcome::AlreadyInstalled => "Nothing to do",
+        Outcome::AlreadyInstalled => "Already installed",
     };
     format!("{word}{after}.")
 }
@@ -197,7 +192,7 @@ mod tests {
             Disk /dev/vda, 21 GB (blank)
             why
             Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account ht.
-            The install begins in 1 s.
+            Starting in 1 s.
             why
             [1/7] Partition and format the disk
             [2/7] Write the configuration
@@ -211,7 +206,7 @@ mod tests {
             [7/7] Make the disk bootable
             why
             The machine restarts in 30 s.
-            Finished after 11 s.
+            Installed after 11 s.
         "#]].assert_eq(&all(&examples::install()));
     }
 
@@ -261,8 +256,8 @@ mod tests {
         expect![[r#"
             Disk /dev/vda, 21 GB (blank)
             Disk /dev/vdb, 21 GB (blank)
-            Disk gone: /dev/vdb, 21 GB
-            Disk /dev/vda, 21 GB (can't be used: removable)
+            Disk removed: /dev/vdb, 21 GB
+            Disk /dev/vda, 21 GB (not usable: removable)
         "#]]
         .assert_eq(&all(&events));
         assert_eq!(all(&[disks(vec![used.clone()]), disks(vec![used])]).lines().count(), 1);
@@ -286,7 +281,7 @@ mod tests {
         let token = plan.token();
         let begins = Event::State { from: State::Countdown, to: State::Installing, message };
         let text = all(&[Event::Plan { plan: Box::new(plan), token }, begins]);
-        assert!(text.ends_with(", account ht.\nThe install begins.\n"), "{text}");
+        assert!(text.ends_with(", account ht.\nInstallation started.\n"), "{text}");
         assert_eq!(text.lines().count(), 2);
     }
 

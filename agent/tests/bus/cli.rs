@@ -73,7 +73,7 @@ async fn what_is_known_is_shown() {
     agent.publisher.publish(disks());
     agent.state(State::AwaitingConfirmation);
     agent.publisher.publish(plan());
-    let (code, out, _) = run(daemon.cli_as_nobody(&["status"])).await;
+    let (code, out, _) = run(daemon.cli_unprivileged(&["status"])).await;
     assert_eq!(code, 0);
     assert!(out.contains("State      awaiting-confirmation\n"), "{out}");
     let (_, out, _) = run(daemon.cli(&["status", "--json"])).await;
@@ -86,7 +86,7 @@ async fn what_is_known_is_shown() {
     assert_eq!(
         out,
         "Disk /dev/vda, 21 GB (blank)\n\
-         Disk /dev/cciss!c0d0, 21 GB (can't be used: in use: /srv)\n"
+         Disk /dev/cciss!c0d0, 21 GB (not usable: in use: /srv)\n"
     );
     let (_, out, _) = run(daemon.cli(&["disks", "--json"])).await;
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()[0]["name"], "vda");
@@ -106,7 +106,7 @@ async fn a_plan_that_is_being_made_is_awaited() {
     let before = daemon.clients();
     let planning = tokio::spawn(run(daemon.cli(&["plan", "--json"])));
     while daemon.clients() == before {}
-    // Whoever does not wait has long ended when the last of these is told.
+    // A client that does not wait has ended long before the last of these.
     for _ in 0..20 {
         agent.publisher.publish(Event::Warning { message: "Looking.".to_owned() });
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -26,7 +26,7 @@ async fn a_restarted_bus_costs_the_install_nothing_and_watchers_find_it_again() 
     daemon.restart();
     agent.state(State::WaitingForDisk);
     let second = snapshot(lines.next_line().await.unwrap().unwrap());
-    assert_eq!(second.as_deref(), Some("waiting-for-disk"), "it is told anew");
+    assert_eq!(second.as_deref(), Some("waiting-for-disk"), "it is signalled again");
     agent.end(State::Refused, Outcome::Refused);
     assert_eq!(watch.wait().await.unwrap().code(), Some(3));
 }
@@ -43,7 +43,7 @@ async fn a_taken_name_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_vanish_cost_nobody_an_event() {
+async fn clients_that_vanish_cost_others_no_event() {
     let Some(daemon) = Daemon::start(Policy::Ours) else { return };
     let agent = Agent::start(daemon.bus());
     served(&daemon).await;

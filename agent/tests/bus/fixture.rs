@@ -1,4 +1,4 @@
-//! A private bus, an agent's half on it, and clients as root and as nobody.
+//! A private bus, an agent's half on it, and clients as root and unprivileged.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -98,17 +98,17 @@ impl Daemon {
         command
     }
 
-    /// The CLI as somebody else.
-    pub(crate) fn cli_as_nobody(&self, arguments: &[&str]) -> Command {
-        let mut command = self.nobody();
+    /// The CLI as another user.
+    pub(crate) fn cli_unprivileged(&self, arguments: &[&str]) -> Command {
+        let mut command = self.unprivileged();
         command.arg(readable_program()).args(arguments);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.address);
         command
     }
 
-    /// `busctl` as somebody else, on the installer's object.
-    pub(crate) fn busctl_as_nobody(&self, verb: &str, arguments: &[&str]) -> Output {
-        let mut command = self.nobody();
+    /// `busctl` as another user, on the installer's object.
+    pub(crate) fn busctl_unprivileged(&self, verb: &str, arguments: &[&str]) -> Output {
+        let mut command = self.unprivileged();
         command.arg("busctl").arg(format!("--address={}", self.address)).arg(verb);
         command.args(["org.nixvm.Installer1", "/org/nixvm/Installer1"]).args(arguments);
         command.output().unwrap()
@@ -122,7 +122,7 @@ impl Daemon {
         String::from_utf8(names.stdout).unwrap().lines().filter(|l| l.starts_with(':')).count()
     }
 
-    fn nobody(&self) -> Command {
+    fn unprivileged(&self) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
         command.stdin(Stdio::null()).current_dir("/");
@@ -237,6 +237,6 @@ pub(crate) async fn run(mut command: Command) -> (i32, String, String) {
 pub(crate) async fn served(daemon: &Daemon) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while run(daemon.cli(&["status"])).await.0 != 0 {
-        assert!(std::time::Instant::now() < deadline, "nobody serves");
+        assert!(std::time::Instant::now() < deadline, "the name has no owner");
     }
 }

@@ -19,7 +19,7 @@ const METHODS: [&[&str]; 6] = [
 ];
 
 fn call(daemon: &Daemon, method: &[&str]) -> Output {
-    daemon.busctl_as_nobody("call", &[&[INTERFACE], method].concat())
+    daemon.busctl_unprivileged("call", &[&[INTERFACE], method].concat())
 }
 
 /// Whether busctl says that the caller may not do that; its words for it have changed.
@@ -42,22 +42,22 @@ async fn others_read_and_root_steers() {
         assert!(!output.status.success(), "{method:?}");
         assert!(is_denied(&output), "{output:?}");
     }
-    let set = daemon.busctl_as_nobody("set-property", &[INTERFACE, "State", "s", "installed"]);
+    let set = daemon.busctl_unprivileged("set-property", &[INTERFACE, "State", "s", "installed"]);
     assert!(!set.status.success());
     for command in ["select", "confirm", "set-answers", "finish"] {
         assert!(agent.asked.try_recv().is_err(), "{command}");
     }
 
-    let read = daemon.busctl_as_nobody("get-property", &[INTERFACE, "State"]);
+    let read = daemon.busctl_unprivileged("get-property", &[INTERFACE, "State"]);
     assert_eq!(text(&read.stdout), "s \"preflight\"\n", "{read:?}");
-    let tree = daemon.busctl_as_nobody("introspect", &[]);
+    let tree = daemon.busctl_unprivileged("introspect", &[]);
     assert!(text(&tree.stdout).contains(".SetAnswers"), "{tree:?}");
     let manager = ["org.freedesktop.DBus.ObjectManager", "GetManagedObjects"];
-    assert!(daemon.busctl_as_nobody("call", &manager).status.success());
+    assert!(daemon.busctl_unprivileged("call", &manager).status.success());
     let all = ["org.freedesktop.DBus.Properties", "GetAll", "s", INTERFACE];
-    assert!(daemon.busctl_as_nobody("call", &all).status.success());
+    assert!(daemon.busctl_unprivileged("call", &all).status.success());
     let ping = ["org.freedesktop.DBus.Peer", "Ping"];
-    assert!(daemon.busctl_as_nobody("call", &ping).status.success());
+    assert!(daemon.busctl_unprivileged("call", &ping).status.success());
 
     assert_eq!(run(daemon.cli(&["cancel"])).await.0, 0);
     assert_eq!(agent.asked.recv().await.unwrap(), "Cancel");
@@ -68,7 +68,7 @@ async fn others_hear_every_event_and_the_verdict() {
     let Some(daemon) = Daemon::start(Policy::Ours) else { return };
     let agent = Agent::start(daemon.bus());
     served(&daemon).await;
-    let watch = tokio::spawn(run(daemon.cli_as_nobody(&["watch", "--json"])));
+    let watch = tokio::spawn(run(daemon.cli_unprivileged(&["watch", "--json"])));
     // Whenever it begins to listen, it gets all: the first part in the snapshot, the rest as events.
     for _ in 0..50 {
         agent.state(State::WaitingForDisk);
@@ -100,7 +100,7 @@ async fn a_missing_policy_opens_nothing() {
         assert!(is_denied(&output), "{output:?}");
     }
     assert!(agent.asked.try_recv().is_err());
-    let (code, _, err) = run(daemon.cli_as_nobody(&["cancel"])).await;
+    let (code, _, err) = run(daemon.cli_unprivileged(&["cancel"])).await;
     assert_eq!((code, err.as_str()), (8, "nixvm-agent: only root may control the installer\n"));
     assert_eq!(run(daemon.cli(&["cancel"])).await.0, 0);
     assert_eq!(agent.asked.recv().await.unwrap(), "Cancel");

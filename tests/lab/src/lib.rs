@@ -1,7 +1,7 @@
 //! The rehearsal lab: the agent, its unit and its files → a virtual machine that was really installed.
 //!
 //! Real NixOS binaries come from a cache that is not always in reach, so the lab boots a stand-in: see
-//! README.md for what it proves and what it can't.
+//! tests/lab/README.md for what it proves and what it can't.
 
 pub mod benchmark;
 pub mod build;

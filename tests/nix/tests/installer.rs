@@ -38,7 +38,7 @@ fn live_system_runs_the_plain_unit_and_reads_a_manifest_that_the_agent_takes() -
         let image = manifest.store_image.as_deref();
         ensure!(image == Some("/iso/nix-store.squashfs".as_ref()), "{manifest:?}");
         ensure!(text(&live, "volumeID")?.len() <= 32, "the volume label is too long");
-        let name = format!("nixvm-desktop-{}-{system}", env!("CARGO_PKG_VERSION"));
+        let name = format!("nixvm-desktop-{}-{architecture}", env!("CARGO_PKG_VERSION"));
         ensure!(text(&live, "imageName")? == name, "the image is not named {name}");
         let consoles = live["kernelParams"].as_array().context("no parameters")?;
         let last = consoles.iter().rfind(|one| one.to_string().contains("console="));
@@ -185,7 +185,7 @@ fn hosts_that_the_agent_cannot_set_up_are_refused() -> Result<()> {
     Ok(())
 }
 
-/// The README's example, for a host that forces its disk and whose account has a full name.
+/// The example of nix/README.md, for a host that forces its disk and whose account has a full name.
 #[test]
 fn another_flakes_host_is_installed_as_it_is() -> Result<()> {
     let Some(tree) = Tree::find("another flake's host is installed as it is")? else {

@@ -149,12 +149,12 @@ async fn answers_are_in_no_log_however_much_is_logged() {
     let answers = ("password-hash = '$6$salt$hash'", options());
     let (result, ()) = tokio::join!(fixture.call("SetAnswers", &answers), async {
         let message = requests.recv().await.unwrap();
-        tracing::error!(request = ?message.request, "as somebody might log it");
+        tracing::error!(request = ?message.request, "as it might be logged");
         message.reply.send(Ok(())).unwrap();
     });
     result.unwrap();
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-    assert!(text.contains("begun") && text.contains("might log it"), "{text}");
+    assert!(text.contains("begun") && text.contains("might be logged"), "{text}");
     assert!(!text.contains("$6$"), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! One test a row of the consent table in README.md, in its order.
+//! One test a row of the consent table in agent/README.md, in its order.
 
 use super::*;
 use crate::plan::{ChosenBy, Refusal};
@@ -78,10 +78,10 @@ fn a_finished_install_is_booted_and_reinstalled_only_by_choice() {
 }
 
 #[test]
-fn our_layout_without_marker_and_receipt_may_be_somebodys() {
+fn our_layout_without_marker_and_receipt_may_be_a_used_system() {
     assert!(asks(&World::new([with_layout("vda")]).decide()).is_some());
     let mut repartitioned = unfinished("vda");
-    repartitioned.content.table_id = Some("somebody's".into());
+    repartitioned.content.table_id = Some("another".into());
     assert!(asks(&World::new([repartitioned]).decide()).is_some());
 }
 

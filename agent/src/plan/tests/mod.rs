@@ -112,7 +112,7 @@ fn blank(name: &str) -> Disk {
     testing::disk(name)
 }
 
-/// With a partition table and somebody's ext4.
+/// With a partition table and an ext4 with data.
 fn data(name: &str) -> Disk {
     let mut disk = blank(name);
     disk.device.partitions = vec![Partition {
@@ -126,7 +126,7 @@ fn data(name: &str) -> Disk {
     disk.content.signatures = vec![Signature { kind: "gpt".into(), label: None, offset: 512 }];
     disk.content.edges_zero = false;
     disk.content.head_zero = false;
-    disk.content.table_id = Some("somebody's".into());
+    disk.content.table_id = Some("another".into());
     disk
 }
 

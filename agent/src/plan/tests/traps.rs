@@ -215,7 +215,7 @@ fn a_disk_below_the_minimum_is_waited_over_and_not_squeezed_onto() {
 
 #[test]
 fn the_reinstall_loop_ends_at_the_receipt() {
-    // The ISO stays attached, the firmware tries it first, and nobody is there to say anything.
+    // The ISO stays attached, the firmware tries it first, and no key is pressed.
     for toml in ["", "erase = 'any'\ndisk = 'only'", "erase = 'any'\ndisk = 'largest'"] {
         let decision = World::new([installed("vda")]).answering(toml).decide();
         assert!(matches!(decision, Decision::Installed { .. }), "{toml}");

@@ -171,7 +171,7 @@ fn disk(name: &str) -> DiskView {
     }
 }
 
-/// A disk with somebody's Windows.
+/// A disk with Windows on it.
 fn windows(name: &str) -> DiskView {
     let contents = [
         "partition 1: vfat \"SYSTEM\", 105 MB",
@@ -219,7 +219,7 @@ fn plan(name: &str) -> Plan {
     plan
 }
 
-/// A plan that erases somebody's Windows.
+/// A plan that erases Windows.
 fn plan_for_windows(name: &str) -> Plan {
     let disk = windows(name);
     let mut plan = plan(name);

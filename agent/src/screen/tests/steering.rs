@@ -223,7 +223,7 @@ fn a_rule_that_waits_for_a_disk_leaves_the_choice_of_another() {
 }
 
 #[test]
-fn no_countdown_runs_while_somebody_types() {
+fn no_countdown_runs_while_a_name_is_typed() {
     let mut fixture = Fixture::awaiting_confirmation();
     fixture.key(Key::Char('h'));
     fixture.enter(State::Countdown, "The installation starts by itself.");
@@ -249,7 +249,7 @@ fn no_countdown_runs_behind_a_shell_or_the_log() {
 fn the_password_is_asked_for_once_while_the_system_is_copied() {
     let mut fixture = Fixture::installing();
     assert!(matches!(fixture.model.dialog, Some(Dialog::Password(_))));
-    assert!(!fixture.model.is_typing_password(), "nobody has begun");
+    assert!(!fixture.model.is_typing_password(), "typing has not begun");
     fixture.type_text("horse");
     assert!(fixture.model.is_typing_password());
     fixture.key(Key::Enter);

@@ -26,7 +26,7 @@ use crate::screen::{Ended, ScreenContext, keep_up, plain_lines, start};
 /// How long anything may take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A terminal with somebody in front of it.
+/// A terminal, its keyboard and its display.
 struct Tty {
     keyboard: File,
     seen: Arc<(Mutex<vt100::Parser>, Condvar)>,
@@ -245,7 +245,7 @@ async fn the_escape_key_is_told_from_a_sequence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_terminal_hurts_nobody() {
+async fn a_lost_terminal_stops_nothing_else() {
     let mut fixture = Fixture::start(80, 25);
     fixture.tty.shows("NixOS installer");
     fixture.tty.other = None;
@@ -280,7 +280,7 @@ async fn what_can_not_be_drawn_is_said() {
 }
 
 #[test]
-fn a_pseudo_terminal_that_is_gone_may_be_somebody_elses() {
+fn a_pseudo_terminal_that_is_gone_may_belong_to_another_process() {
     let gone = PathBuf::from("/dev/pts/7");
     let ended = keep_up(&gone, || std::io::ErrorKind::UnexpectedEof.into());
     assert_eq!(ended, Ended::Terminal);

@@ -208,7 +208,7 @@ async fn installed_already() {
 }
 
 #[tokio::test]
-async fn nothing_ends_while_somebody_is_awaited() {
+async fn nothing_ends_while_a_choice_is_awaited() {
     let mut fixture = Fixture::start(Vec::new(), "", |_| {});
     fixture.until(|event| matches!(event, Event::State { .. })).await;
     assert_eq!(fixture.kinds, ["state waiting-for-disk"]);
@@ -272,7 +272,7 @@ async fn whoever_chose_a_disk_that_is_gone_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_countdown_that_nobody_could_see_begins_anew() {
+async fn a_countdown_that_was_not_shown_begins_anew() {
     let (mut session, _others) = asking("countdown = 600");
     let status = session.context.publisher.status();
     assert!(session.step().now_or_never().is_none());

@@ -1,4 +1,4 @@
-//! What somebody with a downloaded ISO does, and what goes wrong.
+//! Customizing a downloaded ISO, and what goes wrong.
 
 use nixvm_answers::{area, document};
 use nixvm_iso::image::{Access, Image};

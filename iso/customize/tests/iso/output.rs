@@ -37,7 +37,7 @@ fn what_is_no_name_for_a_new_file_is_refused_with_the_reason() {
         for (command, options) in [("customize", vec!["--hostname", "web"]), ("reset", vec![])] {
             let error = desk.run(command, &[options, vec!["-o", output]].concat()).unwrap_err();
             assert!(error.contains(said), "{output}: {error}");
-            assert!(!error.contains("remove it"), "nobody is told to remove their ISO: {error}");
+            assert!(!error.contains("remove it"), "the error suggests to remove the ISO: {error}");
         }
     }
     assert!(desk.bytes() == published());
@@ -57,10 +57,10 @@ fn a_copy_that_fails_leaves_nothing() {
     let options = ["--hostname", "web", "-o", new.to_str().unwrap()];
     let error = desk.run("customize", &options).unwrap_err();
     assert!(error.contains("new.iso.part is there already"), "{error}");
-    assert!(part.exists() && !new.exists(), "what somebody else writes is not touched");
+    assert!(part.exists() && !new.exists(), "another process's file was touched");
 }
 
-/// A copy that is killed has not got its name, so nobody boots half of it.
+/// A copy that is killed has not got its name, so half of it is never booted.
 #[test]
 fn a_copy_that_is_killed_is_not_taken_for_an_iso() {
     let desk = Desk::with(&published());

@@ -30,7 +30,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// Runs what follows as a user other than root.
-const AS_NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+const UNPRIVILEGED: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
 
 /// The installer's object, for busctl.
 const OBJECT: &str = "org.nixvm.Installer1 /org/nixvm/Installer1";
@@ -118,16 +118,20 @@ fn exits((code, said): (i32, String), expected: i32, what: &str) -> Result<()> {
 /// Every user can read, only root can call methods.
 fn others_only_read(vm: &mut Vm) -> Result<()> {
     for method in METHODS {
-        let call = format!("{AS_NOBODY} busctl call {OBJECT} org.nixvm.Installer1 {method}");
+        let call = format!("{UNPRIVILEGED} busctl call {OBJECT} org.nixvm.Installer1 {method}");
         let (code, said) = vm.shell.try_run(&call)?;
         let denied = code != 0 && said.to_lowercase().contains("access denied");
         ensure!(denied, "{method} by another user ended with {code}: {said}");
     }
-    let read = format!("{AS_NOBODY} busctl get-property {OBJECT} org.nixvm.Installer1 State");
+    let read = format!("{UNPRIVILEGED} busctl get-property {OBJECT} org.nixvm.Installer1 State");
     let state = vm.shell.run(&read)?;
     ensure!(state == "s \"countdown\"", "another user reads the state {state}");
-    vm.shell.run(&format!("{AS_NOBODY} nixvm-agent status"))?;
-    exits(vm.shell.try_run(&format!("{AS_NOBODY} nixvm-agent cancel"))?, 8, "another user's cancel")
+    vm.shell.run(&format!("{UNPRIVILEGED} nixvm-agent status"))?;
+    exits(
+        vm.shell.try_run(&format!("{UNPRIVILEGED} nixvm-agent cancel"))?,
+        8,
+        "another user's cancel",
+    )
 }
 
 /// Every value of the state, as seen by a client that watches the property.
