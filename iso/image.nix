@@ -123,7 +123,7 @@ in
       };
       getty.helpLine = mkForce ''
         This is the live system: log in as "nixos" or "root", without a password. The installer is on
-        the first console (Alt+F1), unless the kernel was started with nixvm.installer=off.
+        the first console (Alt+F1), unless the kernel was started with nixvm.installer=no.
       '';
     };
     users.users.root.openssh.authorizedKeys.keys = cfg.liveAuthorizedKeys;

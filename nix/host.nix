@@ -1,4 +1,5 @@
-# This machine's identity. The installer writes this file anew from the answers it was given.
+# This machine's identity: the defaults of nixvm's own systems. On an installed machine, the installer
+# has written this file anew from the answers. Hosts without one: mk-host.nix and host-options.nix.
 {
   hostname = "nixvm";
   username = "ht";

@@ -1,4 +1,4 @@
-//! `nixvm-agent run`: wires the rooms together and stays until the machine restarts.
+//! `nixvm-agent run`: wires the modules together and stays until the machine restarts.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -24,20 +24,21 @@ pub struct Publisher {
     inner: Arc<Mutex<Inner>>,
 }
 
-/// Called with every record, in order and before any reader.
-pub type Sink = Box<dyn FnMut(&Record) + Send>;
+/// Called with every record, in order and before any reader, on the thread that publishes. The sinks
+/// that may wait (`crate::sinks`) read through [`Publisher::reader`] instead.
+pub type Callback = Box<dyn FnMut(&Record) + Send>;
 
 struct Inner {
     sequence: u64,
-    sinks: Vec<Sink>,
+    callbacks: Vec<Callback>,
     /// How far each [`Reader`] is.
     readers: Vec<watch::Receiver<u64>>,
 }
 
 impl Publisher {
-    /// A publisher that hands every record to `sinks`, which must not wait for anything.
-    pub fn new(sinks: Vec<Sink>) -> Self {
-        let inner = Inner { sequence: 0, sinks, readers: Vec::new() };
+    /// A publisher that hands every record to `callbacks`, which must not wait for anything.
+    pub fn new(callbacks: Vec<Callback>) -> Self {
+        let inner = Inner { sequence: 0, callbacks, readers: Vec::new() };
         Self {
             status: watch::Sender::new(Status::default()),
             records: broadcast::Sender::new(BACKLOG),
@@ -52,7 +53,7 @@ impl Publisher {
 
     /// Publishes events of which no status shows only some.
     pub fn publish_all(&self, events: impl IntoIterator<Item = Event>) {
-        // The lock keeps status, sinks and readers in one order; nothing under it can panic half-way
+        // The lock keeps status, callbacks and readers in one order; nothing under it can panic half-way
         // through a change that would matter.
         let mut inner = self.lock();
         let records: Vec<_> = events
@@ -68,8 +69,8 @@ impl Publisher {
         }
         self.status.send_modify(|status| records.iter().for_each(|record| status.take(record)));
         for record in records {
-            for sink in &mut inner.sinks {
-                sink(&record);
+            for callback in &mut inner.callbacks {
+                callback(&record);
             }
             let _no_receivers = self.records.send(record);
         }
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn status_sinks_and_readers_see_the_same() {
+    fn status_callbacks_and_readers_see_the_same() {
         let (send, seen) = std::sync::mpsc::channel();
         let publisher =
             Publisher::new(vec![Box::new(move |record| send.send(record.clone()).unwrap())]);

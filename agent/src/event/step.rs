@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{Display, IntoStaticStr};
+use strum::{Display, EnumCount, IntoStaticStr};
 
 /// One step of an install.
 ///
@@ -17,6 +17,7 @@ use strum::{Display, IntoStaticStr};
     PartialOrd,
     Ord,
     Hash,
+    EnumCount,
     Serialize,
     Deserialize,
     JsonSchema,
@@ -44,7 +45,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; Self::COUNT] = [
         Self::Partition,
         Self::Configure,
         Self::System,

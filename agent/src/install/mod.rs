@@ -7,10 +7,13 @@
 //!
 //! # Adding a step
 //!
-//! 1. A variant of [`Step`] in `event/step.rs`, with its title and name, where it runs.
+//! 1. A variant of [`Step`] in `event/step.rs`, where it runs, with its title and its place in `ALL`.
 //! 2. A module here with `run`, whose head says input → output, and its line in `steps`.
+//! 3. A power cut in it: a row of `tests/lab/src/scenario/power.rs`.
 //!
-//! The screen, the events and the counts follow from the variant. A step that has to undo something
+//! The name, the screen, the events and the counts follow from the variant. What is special about the
+//! first and the last step (what a crash in them means in `session/checkpoint.rs`, and that a cancel
+//! comes too late for the last) has to be looked at where the new one is either. A step that has to undo something
 //! outside the target does that in [`clean_up`].
 
 mod account;

@@ -1,4 +1,5 @@
-//! DMI strings, CPUID, the device tree and PCI vendors → [`Hypervisor`].
+//! DMI strings, CPUID, the device tree and PCI vendors → [`Hypervisor`], and where the user of each
+//! turns UEFI on or adds memory.
 //!
 //! Order and tables are those of systemd-detect-virt (`src/basic/virt.c` in systemd), so that the
 //! installer, the units of the installed system and the user's own look agree. What it can't tell,

@@ -80,7 +80,7 @@ impl Refusal {
         let (kind, message, hint) = match self {
             Self::NotRoot => (
                 "not-root",
-                "The installer does not run as root, so it can write to no disk.".to_owned(),
+                "The installer is not running as root, so it can't write to a disk.".to_owned(),
                 "Start it as root: `sudo nixvm-agent run`.".to_owned(),
             ),
             Self::NotUefi { hypervisor } => (
@@ -105,7 +105,7 @@ impl Refusal {
             Self::InvalidAnswers { problems } => (
                 "invalid-answers",
                 format!("The answers have errors; none are used:\n{}", problems.join("\n")),
-                "Correct them where they come from; `nixvm-agent validate FILE` checks a file."
+                "Fix them at the source named above, then retry. `nixvm-agent validate FILE` checks a file."
                     .to_owned(),
             ),
             Self::AmbiguousRule { message } => (
@@ -129,7 +129,7 @@ impl Refusal {
             ),
             Self::CannotBuild { because, missing } => (
                 "cannot-build",
-                format!("The system has to be built because {because}, and can't be: {missing}."),
+                format!("The system has to be built, since {because}, but that is not possible here: {missing}."),
                 "Keep host name, account and full name as the ISO has them, or give the VM what is \
                  missing: memory in its settings, a network adapter that is connected."
                     .to_owned(),

@@ -1,4 +1,6 @@
 //! A plan that needs no confirmation → seconds that are published, then an install.
+//!
+//! What stops it is a request: `requests` (`interrupt_countdown`), from any key (`screen/keys.rs`).
 
 use std::time::{Duration, Instant};
 

@@ -50,7 +50,7 @@ impl Inventory {
 pub(super) struct Probed {
     /// How many events udev had sent.
     generation: u64,
-    /// Sectors written since the disk is there: not every write makes udev send something.
+    /// Sectors written since the disk appeared: not every write makes udev send something.
     written: Option<u64>,
     device: Device,
     content: Content,

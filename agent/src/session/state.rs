@@ -140,7 +140,7 @@ impl Phase {
             Self::ChoosingDisk { candidates } => {
                 format!("Several disks can be used: {}.", candidates.join(", "))
             }
-            Self::Countdown(_) => "The installation starts by itself.".to_owned(),
+            Self::Countdown(_) => "The installation starts when the countdown ends.".to_owned(),
             Self::AwaitingConfirmation { interrupted: true, .. } => {
                 "The countdown was stopped.".to_owned()
             }

@@ -67,7 +67,7 @@ fn installer_is_off_by_each_of_systemds_words_for_false() -> Result<()> {
         ensure!(all == 6, "the {name} has {all} conditions");
     }
     let issue = text(&live, "issue")?;
-    ensure!(issue.contains("unless") && issue.contains("nixvm.installer=off"), "{issue}");
+    ensure!(issue.contains("unless") && issue.contains("nixvm.installer=no"), "{issue}");
     Ok(())
 }
 

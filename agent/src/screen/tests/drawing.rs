@@ -47,7 +47,7 @@ fn finished(origin: PasswordOrigin) -> Fixture {
     fixture.steps(&done, Step::Handover);
     fixture.event(Event::Progress { bytes_done: 1_234_000_000, bytes_total: 1_234_000_000 });
     fixture.event(Event::Password { origin });
-    fixture.enter(State::Installed, "web is installed.");
+    fixture.enter(State::Installed, "web is installed on /dev/vda.");
     log(&mut fixture, 40);
     fixture
 }
@@ -70,7 +70,7 @@ fn waiting_for_a_disk() {
     let mut fixture = Fixture::with_disks(vec![small, medium()]);
     fixture.enter(
         State::WaitingForDisk,
-        "No disk can be used yet. Attach one to the VM; the install then starts by itself.",
+        "No usable disk yet. Add one in the VM's settings; the installation then starts by itself.",
     );
     check("waiting", &fixture);
 }
@@ -220,12 +220,12 @@ fn failed() {
     fixture.key(Key::Escape);
     let problem = Problem {
         kind: "step-failed".to_owned(),
-        message: "Copy the system failed: cannot copy the system: `nix copy --to \
+        message: "Copy the system failed: `nix copy --to \
                   local?root=/mnt /nix/store/x-nixos-system` failed with exit status: 1: error: \
                   writing to file: No space left on device"
             .to_owned(),
-        hint: "The disk does not boot and may be installed to again. Look at the log, \
-               /run/nixvm/install.log, remove the cause, and retry."
+        hint: "The disk will not boot. You can install to it again. See the log, \
+               /run/nixvm/install.log, fix the cause, then retry."
             .to_owned(),
         step: Some("system".to_owned()),
     };
@@ -283,7 +283,7 @@ fn refused_for_wrong_answers() {
 #[test]
 fn cancelled() {
     let mut fixture = copying(Fixture::installing());
-    fixture.enter(State::Cancelled, "The install was cancelled; the disk does not boot.");
+    fixture.enter(State::Cancelled, "Installation cancelled. The disk will not boot.");
     fixture.verdict(Outcome::Cancelled, None);
     check("cancelled", &fixture);
 }
@@ -296,7 +296,7 @@ fn installed_already() {
         ..disk("vda")
     };
     let mut fixture = Fixture::with_disks(vec![installed, disk("vdb"), medium()]);
-    fixture.enter(State::AlreadyInstalled, "vda carries the system web already.");
+    fixture.enter(State::AlreadyInstalled, "NixOS is already installed on vda, as web.");
     fixture.event(Event::FinishScheduled(ScheduledFinish {
         action: Finish::Reboot,
         at_uptime_ms: Some(115_000),

@@ -64,7 +64,7 @@ impl Fixture {
     /// A machine with one blank disk and a countdown for it.
     fn counting_down() -> Self {
         let mut fixture = Self::with_disks(vec![disk("vda"), medium()]);
-        fixture.enter(State::Countdown, "The installation starts by itself.");
+        fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
         fixture.plan(plan("vda"));
         fixture.event(Event::Countdown { seconds_left: 9 });
         fixture

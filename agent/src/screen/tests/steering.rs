@@ -38,7 +38,7 @@ fn a_key_pressed_just_before_the_countdown_stops_it_too() {
             assert!(fixture.key(key).is_none());
         }
         fixture.pass(Duration::from_millis(pause));
-        fixture.enter(State::Countdown, "The installation starts by itself.");
+        fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
         fixture.plan(plan("vda"));
         fixture.event(Event::Countdown { seconds_left: 10 })
     };
@@ -50,9 +50,9 @@ fn a_key_pressed_just_before_the_countdown_stops_it_too() {
 #[test]
 fn a_command_that_leads_to_a_countdown_does_not_stop_it() {
     let mut fixture = Fixture::with_disks(vec![disk("vda")]);
-    fixture.enter(State::Cancelled, "The install was cancelled.");
+    fixture.enter(State::Cancelled, "Installation cancelled. Nothing was written.");
     assert!(matches!(asked(fixture.key(Key::Char('r'))), Request::Retry));
-    fixture.enter(State::Countdown, "The installation starts by itself.");
+    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
     assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
 }
 
@@ -187,14 +187,14 @@ fn a_name_that_was_given_is_not_said_to_be_late() {
 #[test]
 fn a_choice_that_takes_long_says_so_and_is_not_taken_back_by_what_comes_of_it() {
     let mut fixture = Fixture::with_disks(vec![windows("vda"), disk("vdb")]);
-    fixture.enter(State::Cancelled, "The install was cancelled.");
+    fixture.enter(State::Cancelled, "Installation cancelled. Nothing was written.");
     fixture.key(Key::Char('d'));
     assert!(matches!(asked(fixture.key(Key::Enter)), Request::Select { .. }));
     assert!(fixture.frame(80, 25).contains("One moment"));
     assert!(!fixture.frame(80, 25).contains("Back"), "it would not take anything back");
     assert!(fixture.key(Key::Enter).is_none(), "asked once");
     fixture.pass(PAUSE);
-    fixture.enter(State::Countdown, "The installation starts by itself.");
+    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
     fixture.plan(plan("vda"));
     assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
 }
@@ -206,7 +206,7 @@ fn a_countdown_that_comes_of_a_choice_on_the_same_page_runs() {
     fixture.key(Key::Down);
     assert!(matches!(asked(fixture.key(Key::Enter)), Request::Select { disk } if disk == "vdb"));
     fixture.pass(PAUSE);
-    fixture.enter(State::Countdown, "The installation starts by itself.");
+    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
     fixture.plan(plan("vdb"));
     assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
     fixture.model.answered(Ok(()));
@@ -226,7 +226,7 @@ fn a_rule_that_waits_for_a_disk_leaves_the_choice_of_another() {
 fn no_countdown_runs_while_a_name_is_typed() {
     let mut fixture = Fixture::awaiting_confirmation();
     fixture.key(Key::Char('h'));
-    fixture.enter(State::Countdown, "The installation starts by itself.");
+    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
     let action = fixture.event(Event::Countdown { seconds_left: 10 });
     assert!(matches!(asked(action), Request::Cancel));
     assert!(fixture.event(Event::Countdown { seconds_left: 9 }).is_none(), "asked once");
@@ -237,9 +237,9 @@ fn no_countdown_runs_while_a_name_is_typed() {
 fn no_countdown_runs_behind_a_shell_or_the_log() {
     for key in ['s', 'l'] {
         let mut fixture = Fixture::with_disks(vec![medium()]);
-        fixture.enter(State::WaitingForDisk, "No disk can be used yet.");
+        fixture.enter(State::WaitingForDisk, "No usable disk yet.");
         fixture.key(Key::Char(key));
-        fixture.enter(State::Countdown, "The installation starts by itself.");
+        fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
         let action = fixture.event(Event::Countdown { seconds_left: 10 });
         assert!(matches!(asked(action), Request::Cancel), "{key}");
     }
@@ -320,7 +320,7 @@ fn an_install_is_cancelled_by_two_different_keys() {
 fn leaving_is_held_by_any_key_and_done_by_the_right_ones() {
     let mut fixture = Fixture::installing();
     fixture.key(Key::Escape);
-    fixture.enter(State::Installed, "web is installed.");
+    fixture.enter(State::Installed, "web is installed on /dev/vda.");
     let leaving =
         |at| Event::FinishScheduled(ScheduledFinish { action: Finish::Reboot, at_uptime_ms: at });
     fixture.event(leaving(Some(110_000)));
@@ -340,7 +340,7 @@ fn leaving_is_held_by_any_key_and_done_by_the_right_ones() {
 #[test]
 fn an_installed_disk_is_booted_or_installed_anew_by_choice() {
     let mut fixture = Fixture::with_disks(vec![disk("vda"), disk("vdb")]);
-    fixture.enter(State::AlreadyInstalled, "vda carries the system web already.");
+    fixture.enter(State::AlreadyInstalled, "NixOS is already installed on vda, as web.");
     let at_uptime_ms = Some(110_000);
     fixture.event(Event::FinishScheduled(ScheduledFinish { action: Finish::Reboot, at_uptime_ms }));
     assert!(matches!(asked(fixture.key(Key::Char('i'))), Request::Cancel), "it waits meanwhile");

@@ -92,7 +92,7 @@ fn password(model: &Model) -> (&'static str, String) {
     match (model.answer("password-hash"), model.status.password) {
         (Some((_, source)), _) => ("set", format!(" ({})", from(source))),
         (None, PasswordOrigin::Typed) => ("set", " (typed here)".to_owned()),
-        (None, _) => ("you choose it during the copy", String::new()),
+        (None, _) => ("choose one during the copy, or one is generated", String::new()),
     }
 }
 

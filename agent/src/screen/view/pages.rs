@@ -62,8 +62,10 @@ fn choosing(model: &Model, choose: &Choose, page: &mut Page, height: usize) {
     if choose.busy {
         page.top.text("One moment...", style::NOTE);
     } else {
-        page.top
-            .text("Choosing writes nothing. You confirm before anything is erased.", style::PLAIN);
+        page.top.text(
+            "Choosing writes nothing. A disk with data is erased only after you confirm.",
+            style::PLAIN,
+        );
     }
     page.top.gap();
     let room = height.saturating_sub(page.top.height() + 2);
