@@ -7,7 +7,7 @@ use anyhow::Result;
 use nixvm_answers::Resolved;
 use tokio_util::sync::CancellationToken;
 
-use super::state::{Countdown, Phase};
+use super::state::Phase;
 use super::{ExitAction, Session};
 use crate::account::Account;
 use crate::command::{Runner, Transcript};
@@ -26,9 +26,11 @@ impl Session {
     ) -> Result<Option<ExitAction>> {
         let started = Instant::now();
         let id = uuid::Uuid::new_v4().to_string();
-        // A retry has no countdown, but its plan is published all the same.
+        // A retry has no countdown, but its plan is published all the same. Not as a countdown: the
+        // key that asked for the retry may still repeat, and any key stops one.
         if self.phase.token() != Some(&plan.token()) {
-            self.transition_to(Phase::Countdown(Countdown::elapsed(plan.clone())));
+            let (plan, token) = (plan.clone(), plan.token());
+            self.transition_to(Phase::AwaitingConfirmation { plan, token, interrupted: false });
         }
         self.transition_to(Phase::Installing { plan: plan.clone() });
         self.context.publisher.publish(Event::AttemptStarted { attempt: id.clone() });

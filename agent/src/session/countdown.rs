@@ -34,12 +34,6 @@ impl Countdown {
             _ => Self { plan, token, end: now + length, extended: false },
         }
     }
-
-    /// A countdown that is over: the install was asked for.
-    pub(super) fn elapsed(plan: Box<Plan>) -> Self {
-        let token = plan.token();
-        Self { plan, token, end: Instant::now(), extended: true }
-    }
 }
 
 impl Session {

@@ -104,6 +104,15 @@ fn counting_down() {
 }
 
 #[test]
+fn what_the_plan_warns_of_is_shown_before_anything_is_written() {
+    let mut fixture = Fixture::counting_down();
+    let mut warned = plan("vda");
+    warned.warnings = vec!["/dev/vdb has a file system labelled nixos.".to_owned()];
+    fixture.plan(warned);
+    assert!(fixture.frame(80, 25).contains("! /dev/vdb has a file system labelled nixos."));
+}
+
+#[test]
 fn countdown_stopped() {
     let mut fixture = Fixture::counting_down();
     fixture.enter(State::AwaitingConfirmation, "The countdown was stopped.");

@@ -27,7 +27,7 @@ pub(super) fn finished(model: &Model, page: &mut Page) {
     match (generated, model.status.password) {
         (Some(password), _) => {
             show_password(password, model.expired, &mut page.top);
-            warnings(model, &mut page.middle);
+            warnings(&model.status.warnings, &mut page.middle);
             page.bottom.line("");
             leaving(model, &mut page.bottom);
             return;
@@ -44,7 +44,7 @@ pub(super) fn finished(model: &Model, page: &mut Page) {
             answers::row(&mut page.top, "Password", "from your answers", &source);
         }
     }
-    warnings(model, &mut page.middle);
+    warnings(&model.status.warnings, &mut page.middle);
     page.bottom.line("");
     leaving(model, &mut page.bottom);
     page.middle.gap();
@@ -156,8 +156,8 @@ pub(super) fn installed_already(model: &Model, page: &mut Page) {
 }
 
 /// Warnings: none of them stops the install.
-pub(super) fn warnings(model: &Model, flow: &mut Flow) {
-    for warning in &model.status.warnings {
+pub(super) fn warnings(warnings: &[String], flow: &mut Flow) {
+    for warning in warnings {
         flow.spans(2, vec![Span::styled(format!("! {warning}"), style::WARNING)]);
     }
 }

@@ -104,6 +104,7 @@ fn consent(model: &Model, page: &mut Page) {
     page.top.text(&title, title_style);
     page.top.gap();
     answers::sentence(plan, &mut page.top);
+    ended::warnings(&plan.warnings, &mut page.top);
     answers::list(model, &mut page.middle);
     // While it is asked, nothing but what is asked.
     if model.dialog.is_some() {
@@ -135,5 +136,5 @@ fn installing(model: &Model, page: &mut Page) {
     page.top.gap();
     progress::steps(model, &mut page.top);
     progress::bar(model, &mut page.top);
-    ended::warnings(model, &mut page.middle);
+    ended::warnings(&model.status.warnings, &mut page.middle);
 }
