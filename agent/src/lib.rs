@@ -20,5 +20,3 @@ pub mod screen;
 pub mod session;
 pub mod sinks;
 pub mod sources;
-#[cfg(test)]
-mod testing;

@@ -31,7 +31,7 @@ const ROOMS: &[&str] = &[
 const PURE: &[(&str, &[&str])] = &[("plan", &["format", "machine", "disk"]), ("format", &[])];
 
 /// Modules in files of their own that exist in test builds only.
-const TEST_FILES: &[&str] = &["testing", "examples"];
+const TEST_FILES: &[&str] = &["examples"];
 
 /// One path in a file that begins at the crate's root.
 #[derive(Debug, PartialEq, Eq)]

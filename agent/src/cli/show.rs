@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_plan_in_words() {
-        let mut plan = crate::testing::plan("vda");
+        let mut plan = crate::plan::examples::plan("vda");
         plan.target.erases = vec!["partition 1: ext4".to_owned(), "partition 2: swap".to_owned()];
         expect![[r#"
             Plan    Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, erasing partition 1: ext4; partition 2: swap; host name nixvm, account ht.

@@ -159,12 +159,11 @@ fn any_file_system(device: &Device, test: impl Fn(&str, &str) -> bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
 
     const MINIMUM: u64 = 20 << 30;
 
     fn reason(change: impl FnOnce(&mut Disk)) -> Option<Ineligible> {
-        let mut disk = testing::disk("vda");
+        let mut disk = crate::disk::examples::disk("vda");
         change(&mut disk);
         check(&disk, false, MINIMUM).err()
     }
@@ -172,7 +171,7 @@ mod tests {
     #[test]
     fn a_plain_disk_is_eligible_but_where_the_live_system_runs_from_it() {
         assert_eq!(reason(|_| {}), None);
-        let medium = check(&testing::disk("vda"), true, MINIMUM);
+        let medium = check(&crate::disk::examples::disk("vda"), true, MINIMUM);
         assert_eq!(medium, Err(Ineligible::BootMedium));
     }
 

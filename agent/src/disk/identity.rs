@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_field_counts() {
-        let before = Identity::of(&crate::testing::disk("vda"));
+        let before = Identity::of(&crate::disk::examples::disk("vda"));
         assert_eq!(before.differences(&before), Vec::<String>::new());
         let changed: [fn(&mut Identity); 8] = [
             |i| i.node = "/dev/vdb".into(),

@@ -163,6 +163,8 @@ pub enum Condition {
     Unfinished,
     /// A system that we installed.
     Installed,
+    /// Partitions named as ours without evidence of how their install ended: perhaps a system in use.
+    PossiblyInstalled,
     /// Something else, which may be of value.
     Data,
     /// It could not be read.
@@ -263,11 +265,10 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
 
     /// What an install that ended in the middle leaves behind.
     fn unfinished(change: impl FnOnce(&mut Disk)) -> Condition {
-        let mut disk = testing::disk("vda");
+        let mut disk = crate::disk::examples::disk("vda");
         disk.content.head_zero = false;
         disk.content.edges_zero = false;
         disk.content.table_id = Some("A".into());

@@ -246,7 +246,7 @@ mod tests {
             let image = esp(&[(FILE, text), ("EFI/BOOT/BOOTX64.EFI", "x")]);
             let Found::Receipt(receipt) = find(image.path()).unwrap() else { panic!("{text}") };
             assert_eq!(receipt, Receipt { loader: Loader::InPlace, ..Receipt::default() });
-            let mut disk = crate::testing::disk("vda");
+            let mut disk = crate::disk::examples::disk("vda");
             disk.content.receipt = Some(receipt);
             assert_eq!(disk.condition(), crate::disk::Condition::Installed);
         }

@@ -8,7 +8,6 @@ use crate::disk::eligibility::Ineligible;
 use crate::event::Status;
 use crate::event::Step;
 use crate::plan::Problem;
-use crate::testing;
 
 /// A disk as it is shown; its name is all that matters.
 pub(crate) fn disk(name: &str) -> DiskView {
@@ -40,11 +39,11 @@ pub(crate) fn problem() -> Problem {
 /// An install from its start to its good end, with a warning, as the agent tells it.
 pub(crate) fn install() -> Vec<Event> {
     let state = |from, to| Event::State { from, to, message: "why".to_owned() };
-    let plan = testing::plan("vda");
+    let plan = crate::plan::examples::plan("vda");
     let token = plan.token();
     let mut events = vec![
         Event::AgentStarted { agent_version: "0.1.0".to_owned(), build_id: "test".to_owned() },
-        Event::Machine(testing::machine()),
+        Event::Machine(crate::machine::examples::machine()),
         Event::ScreenReady { duration_seconds: 0.25 },
         Event::Disks { disks: vec![disk("vda")] },
         state(State::Preflight, State::Countdown),

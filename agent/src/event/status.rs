@@ -246,7 +246,7 @@ mod tests {
     fn each_state_shows_its_own_plan_and_steps_only() {
         let mut full = Status::default();
         examples::install().iter().for_each(|event| full.apply(event));
-        let plan = crate::testing::plan("vda");
+        let plan = crate::plan::examples::plan("vda");
         full.apply(&Event::Plan { token: plan.token(), plan: Box::new(plan) });
         full.countdown = Some(3);
         let enter = |from: State, to: State| {

@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_gone_is_an_error_that_names_it() {
-        let identity = Identity::of(&crate::testing::disk("no-such-disk"));
+        let identity = Identity::of(&crate::disk::examples::disk("no-such-disk"));
         let error = Target::open(&identity).err().unwrap().to_string();
         assert_eq!(error, "cannot open the target disk /dev/no-such-disk");
     }

@@ -31,6 +31,7 @@ pub(super) fn needed(
     match condition {
         Condition::Installed if chosen_by == ChosenBy::User => Consent::Ask,
         Condition::Installed => Consent::Boot,
+        Condition::PossiblyInstalled => Consent::Ask,
         Condition::Blank | Condition::Unfinished => {
             if erase != Erase::Confirm && (is_virtual || unattended) {
                 Consent::Countdown

@@ -173,7 +173,6 @@ mod tests {
     use super::*;
     use crate::event::State;
     use crate::event::examples::problem;
-    use crate::testing;
 
     fn checkpoint() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -196,7 +195,7 @@ mod tests {
     #[test]
     fn a_choice_is_remembered_and_the_step_is_named() {
         let (_folder, path) = checkpoint();
-        let chosen = Identity::of(&testing::disk("vdb"));
+        let chosen = Identity::of(&crate::disk::examples::disk("vdb"));
         let mut before = Checkpoint::open(path.clone());
         before.begin(Some(chosen.clone()));
         before.step(Step::System);

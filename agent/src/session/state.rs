@@ -255,7 +255,6 @@ mod tests {
     use nixvm_answers::answers::Finish;
 
     use super::*;
-    use crate::testing;
 
     fn names(to: &Phase, from: &Phase) -> Vec<&'static str> {
         to.events_after(from).iter().map(Event::name).collect()
@@ -266,13 +265,13 @@ mod tests {
     }
 
     fn countdown(disk: &str) -> Phase {
-        let plan = Box::new(testing::plan(disk));
+        let plan = Box::new(crate::plan::examples::plan(disk));
         let token = plan.token();
         Phase::Countdown(Countdown { plan, token, end: Instant::now(), extended: false })
     }
 
     fn interrupted(disk: &str) -> Phase {
-        let plan = Box::new(testing::plan(disk));
+        let plan = Box::new(crate::plan::examples::plan(disk));
         let token = plan.token();
         Phase::AwaitingConfirmation { plan, token, interrupted: true }
     }
@@ -318,8 +317,8 @@ mod tests {
 
     #[test]
     fn a_retry_is_for_the_disk_that_failed_and_ends_with_any_other_phase() {
-        let failed = Identity::of(&testing::disk("vda"));
-        let other = Identity::of(&testing::disk("vdb"));
+        let failed = Identity::of(&crate::disk::examples::disk("vda"));
+        let other = Identity::of(&crate::disk::examples::disk("vdb"));
         let deciding = preflight().decide_anew(Some(failed.clone()));
         assert!(deciding.is_retry_of(&failed) && !deciding.is_retry_of(&other));
         let checking = Phase::Preflight { check: Some(Check::Network), retry: deciding.retry() };

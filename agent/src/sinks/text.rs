@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_plan_is_said_once() {
-        let plan = crate::testing::plan("vda");
+        let plan = crate::plan::examples::plan("vda");
         let message = plan.sentence();
         let token = plan.token();
         let begins = Event::State { from: State::Countdown, to: State::Installing, message };

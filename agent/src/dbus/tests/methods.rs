@@ -176,7 +176,7 @@ async fn what_cannot_be_meant_never_reaches_the_installer() {
 #[tokio::test]
 async fn the_plan_is_told_with_its_token() {
     let fixture = Fixture::new().await;
-    let plan = testing::plan("vda");
+    let plan = crate::plan::examples::plan("vda");
     fixture.publisher.publish(Event::Plan { plan: Box::new(plan.clone()), token: plan.token() });
     fixture.settle().await;
     let json = <String>::try_from(fixture.all().await["Snapshot"].try_clone().unwrap()).unwrap();

@@ -17,7 +17,6 @@ use crate::event::Step;
 use crate::event::examples::{self, disk};
 use crate::event::{Event, Record, State};
 use crate::request::Message;
-use crate::testing;
 
 /// An agent's half, and a client's connection to it.
 struct Fixture {
@@ -169,7 +168,7 @@ async fn a_whole_install_is_told_in_order() {
     let target = values["TargetDisk"].iter().map(|v| v.try_clone().unwrap());
     let target = target.map(|v| zbus::OwnedObjectPath::try_from(v).unwrap());
     assert!(target.eq([path_of("vda").into()]));
-    assert_eq!(texts("ConsentToken"), [testing::plan("vda").token(), String::new()]);
+    assert_eq!(texts("ConsentToken"), [crate::plan::examples::plan("vda").token(), String::new()]);
     assert!(bytes.is_sorted() && bytes.ends_with(&[1000]), "{bytes:?}");
     assert!(!values.contains_key("Snapshot") && !values.contains_key("Version"));
 }

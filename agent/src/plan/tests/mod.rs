@@ -14,7 +14,6 @@ use crate::disk::receipt::{Loader, Receipt};
 use crate::disk::{Disk, Partition, Signature};
 use crate::machine::{Firmware, Hypervisor, Machine};
 use crate::plan::{Buildable, Check, Checked};
-use crate::testing;
 
 /// Everything that a decision depends on, owned.
 #[derive(Clone, Debug)]
@@ -109,7 +108,7 @@ fn buildable() -> Buildable {
 }
 
 fn blank(name: &str) -> Disk {
-    testing::disk(name)
+    crate::disk::examples::disk(name)
 }
 
 /// With a partition table and an ext4 with data.

@@ -272,7 +272,8 @@ fn refused(machine: Machine, refusal: &Refusal) -> Fixture {
 #[test]
 fn refused_on_bios() {
     let hypervisor = Hypervisor::Virtualbox;
-    let machine = Machine { firmware: Firmware::Bios, hypervisor, ..testing::machine() };
+    let machine =
+        Machine { firmware: Firmware::Bios, hypervisor, ..crate::machine::examples::machine() };
     let fixture = refused(machine, &Refusal::NotUefi { hypervisor });
     check("bios", &fixture);
     assert!(!fixture.frame(80, 25).contains("Retry"), "it would say the same");
@@ -286,7 +287,10 @@ fn refused_for_wrong_answers() {
             .to_owned(),
         "kernel command line: there is no answer \"diks\"".to_owned(),
     ];
-    check("answers", &refused(testing::machine(), &Refusal::InvalidAnswers { problems }));
+    check(
+        "answers",
+        &refused(crate::machine::examples::machine(), &Refusal::InvalidAnswers { problems }),
+    );
 }
 
 #[test]

@@ -21,7 +21,6 @@ use crate::event::Step;
 use crate::event::{DiskView, Event, IneligibleView, Outcome, State};
 use crate::plan::Problem;
 use crate::plan::{Answer, Plan};
-use crate::testing;
 
 /// Lines that a page of the log has in these tests.
 const PAGE: usize = 20;
@@ -42,7 +41,7 @@ impl Fixture {
             agent_version: "0.1.0".to_owned(),
             build_id: "2026-11-24".to_owned(),
         });
-        fixture.event(Event::Machine(testing::machine()));
+        fixture.event(Event::Machine(crate::machine::examples::machine()));
         fixture
     }
 
@@ -207,7 +206,7 @@ fn plan(name: &str) -> Plan {
         source: (&source).into(),
     };
     let volume = Source::Volume { device: "/dev/sdb1".to_owned() };
-    let mut plan = testing::plan(name);
+    let mut plan = crate::plan::examples::plan(name);
     plan.target.summary = disk(name).summary;
     plan.configuration.hostname = "web".to_owned();
     plan.answers = vec![

@@ -144,7 +144,7 @@ impl Fixture {
     }
 
     fn consent(&self, plan: Plan) -> String {
-        self.publisher.publish(Event::Machine(testing::machine()));
+        self.publisher.publish(Event::Machine(crate::machine::examples::machine()));
         self.publisher.publish(Event::Disks { disks: vec![disk("vda"), windows("vdb")] });
         self.enter(State::Countdown);
         let token = plan.token();
@@ -250,7 +250,7 @@ async fn a_lost_terminal_stops_nothing_else() {
     fixture.tty.shows("NixOS installer");
     fixture.tty.other = None;
     drop(fixture.tty);
-    fixture.publisher.publish(Event::Machine(testing::machine()));
+    fixture.publisher.publish(Event::Machine(crate::machine::examples::machine()));
     // The thread has ended and let go of its end of the handle.
     let end = tokio::time::timeout(PATIENCE, fixture.requests.recv()).await.unwrap();
     assert!(end.is_none());

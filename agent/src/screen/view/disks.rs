@@ -53,6 +53,7 @@ fn note(disk: &DiskView, reasons: Style) -> Span<'static> {
         Condition::Unfinished => "unfinished installation".to_owned(),
         Condition::Installed => "installed NixOS".to_owned(),
         Condition::Data => format!("not blank: {}", cut(&disk.contents.join("; "), CONTENTS)),
+        Condition::PossiblyInstalled => "perhaps an installed system".to_owned(),
         Condition::Unreadable => "unreadable".to_owned(),
     };
     Span::styled(text, style::PLAIN)

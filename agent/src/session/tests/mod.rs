@@ -17,7 +17,6 @@ use crate::event::{Record, State, Step};
 use crate::install::TargetState;
 use crate::machine::Firmware;
 use crate::request::{InstallerHandle, Request, RequestError};
-use crate::testing;
 
 /// A session with no disk, on a virtual machine, and the handle that sends it requests.
 pub(super) fn session() -> (Session, InstallerHandle) {
@@ -27,7 +26,7 @@ pub(super) fn session() -> (Session, InstallerHandle) {
     let (handle, requests) = InstallerHandle::new();
     let context = SessionContext {
         manifest,
-        machine: testing::machine(),
+        machine: crate::machine::examples::machine(),
         source_answers: Vec::new(),
         attached: watch::Sender::new(Attached::default()).subscribe(),
         rescan: None,
@@ -121,14 +120,15 @@ fn fails(step: Step, error: anyhow::Error) -> Result<Receipt, Failure> {
 
 #[tokio::test]
 async fn finished() {
-    let fixture = Fixture::start(vec![testing::disk("vda")], "countdown = 0", |session| {
-        session.context.install = |attempt| {
-            Box::pin(async move {
-                Step::ALL.into_iter().for_each(|one| step(&attempt, one));
-                Ok(Receipt::default())
-            })
-        };
-    });
+    let fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
+            session.context.install = |attempt| {
+                Box::pin(async move {
+                    Step::ALL.into_iter().for_each(|one| step(&attempt, one));
+                    Ok(Receipt::default())
+                })
+            };
+        });
     let mut expected = after_beginning(&[]);
     for step in Step::ALL {
         expected.extend([format!("begun {step}"), format!("done {step}")]);
@@ -140,15 +140,16 @@ async fn finished() {
 
 #[tokio::test]
 async fn failed() {
-    let fixture = Fixture::start(vec![testing::disk("vda")], "countdown = 0", |session| {
-        session.context.install = |attempt| {
-            Box::pin(async move {
-                step(&attempt, Step::Partition);
-                attempt.publisher.publish(Event::StepStarted { step: Step::Configure });
-                fails(Step::Configure, anyhow::anyhow!("no space left"))
-            })
-        };
-    });
+    let fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
+            session.context.install = |attempt| {
+                Box::pin(async move {
+                    step(&attempt, Step::Partition);
+                    attempt.publisher.publish(Event::StepStarted { step: Step::Configure });
+                    fails(Step::Configure, anyhow::anyhow!("no space left"))
+                })
+            };
+        });
     let rest = ["begun partition", "done partition", "begun configure"];
     let ends = ["state failed", "verdict failed"];
     assert_eq!(fixture.published().await, after_beginning(&[&rest[..], &ends[..]].concat()));
@@ -167,9 +168,10 @@ fn until_stopped(
 
 #[tokio::test]
 async fn cancelled() {
-    let mut fixture = Fixture::start(vec![testing::disk("vda")], "countdown = 0", |session| {
-        session.context.install = until_stopped;
-    });
+    let mut fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
+            session.context.install = until_stopped;
+        });
     fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
     fixture.handle.ask(Request::Cancel).await.unwrap();
     let ends = ["begun partition", "state cancelled", "verdict cancelled"];
@@ -178,9 +180,10 @@ async fn cancelled() {
 
 #[tokio::test]
 async fn failed_because_the_disk_was_pulled() {
-    let mut fixture = Fixture::start(vec![testing::disk("vda")], "countdown = 0", |session| {
-        session.context.install = until_stopped;
-    });
+    let mut fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
+            session.context.install = until_stopped;
+        });
     fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
     fixture.attached.send_replace(Attached::default());
     let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
@@ -192,7 +195,7 @@ async fn failed_because_the_disk_was_pulled() {
 
 #[tokio::test]
 async fn refused() {
-    let fixture = Fixture::start(vec![testing::disk("vda")], "", |session| {
+    let fixture = Fixture::start(vec![crate::disk::examples::disk("vda")], "", |session| {
         session.context.machine.firmware = Firmware::Bios;
     });
     assert_eq!(fixture.published().await, ["state refused", "verdict refused"]);
@@ -200,7 +203,7 @@ async fn refused() {
 
 #[tokio::test]
 async fn installed_already() {
-    let mut disk = testing::disk("vda");
+    let mut disk = crate::disk::examples::disk("vda");
     disk.content.receipt = Some(Receipt::default());
     let fixture = Fixture::start(vec![disk], "", |_| {});
     let expected = ["state already-installed", "finish-scheduled", "verdict already-installed"];
@@ -212,10 +215,15 @@ async fn nothing_ends_while_a_choice_is_awaited() {
     let mut fixture = Fixture::start(Vec::new(), "", |_| {});
     fixture.until(|event| matches!(event, Event::State { .. })).await;
     assert_eq!(fixture.kinds, ["state waiting-for-disk"]);
-    let mut fixture = Fixture::start(vec![testing::disk("vda"), testing::disk("vdb")], "", |_| {});
+    let mut fixture = Fixture::start(
+        vec![crate::disk::examples::disk("vda"), crate::disk::examples::disk("vdb")],
+        "",
+        |_| {},
+    );
     fixture.until(|event| matches!(event, Event::State { .. })).await;
     assert_eq!(fixture.kinds, ["state choosing-disk"]);
-    let mut fixture = Fixture::start(vec![testing::disk("vda")], "erase = 'confirm'", |_| {});
+    let mut fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "erase = 'confirm'", |_| {});
     fixture.until(|event| matches!(event, Event::Plan { .. })).await;
     assert_eq!(fixture.kinds, ["state awaiting-confirmation", "plan"]);
     assert!(fixture.records.is_empty() && !fixture.work.is_finished());
@@ -226,7 +234,7 @@ fn asking(answers: &str) -> (Session, (watch::Sender<Attached>, InstallerHandle)
     let (mut session, handle) = session();
     let attached = watch::Sender::new(Attached::default());
     session.context.attached = attached.subscribe();
-    session.inventory.disks = vec![testing::disk("vda")];
+    session.inventory.disks = vec![crate::disk::examples::disk("vda")];
     session.user.answers = Some(document::parse(answers.as_bytes(), Source::Request));
     (session, (attached, handle))
 }
@@ -261,7 +269,7 @@ async fn a_confirmation_of_what_has_changed_counts_for_nothing_later() {
 #[tokio::test]
 async fn whoever_chose_a_disk_that_is_gone_is_told_so() {
     let (mut session, _others) = asking("");
-    session.inventory.disks.push(testing::disk("vdb"));
+    session.inventory.disks.push(crate::disk::examples::disk("vdb"));
     let mut answer = take(&mut session, Request::Select { disk: "vdb".to_owned() });
     session.inventory.disks.pop();
     assert!(session.step().now_or_never().is_none());
@@ -284,7 +292,7 @@ async fn a_countdown_that_was_not_shown_begins_anew() {
     assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().countdown, Some(3));
     // Another disk is plugged in, and taken away again.
-    session.inventory.disks.push(testing::disk("vdb"));
+    session.inventory.disks.push(crate::disk::examples::disk("vdb"));
     assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().state, State::ChoosingDisk);
     session.inventory.disks.pop();
@@ -315,7 +323,7 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
 
     // What was meant as another try is forgotten once there is a choice.
     take(&mut session, Request::Retry);
-    session.inventory.disks.push(testing::disk("vdb"));
+    session.inventory.disks.push(crate::disk::examples::disk("vdb"));
     assert!(session.step().now_or_never().is_none());
     for disk in ["vdb", "vda"] {
         take(&mut session, Request::Select { disk: disk.to_owned() });
@@ -328,7 +336,7 @@ async fn another_try_is_for_the_disk_that_failed_and_is_told_whole() {
 #[tokio::test]
 async fn who_is_answered_sees_what_came_of_it() {
     let (mut session, _others) = asking("erase = 'confirm'");
-    session.inventory.disks.push(testing::disk("vdb"));
+    session.inventory.disks.push(crate::disk::examples::disk("vdb"));
     let status = session.context.publisher.status();
     assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().state, State::ChoosingDisk);
