@@ -132,7 +132,7 @@ impl Snapshot {
 pub(super) fn explain(error: zbus::Error) -> anyhow::Error {
     let failure = match &error {
         zbus::Error::MethodError(name, Some(message), _) if name.starts_with(dbus::NAME) => {
-            Failure::new(Code::RequestError, message)
+            Failure::new(Code::RequestRefused, message)
         }
         zbus::Error::FDO(fdo) => match &**fdo {
             fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => Failure::new(
@@ -142,7 +142,7 @@ pub(super) fn explain(error: zbus::Error) -> anyhow::Error {
             fdo::Error::AccessDenied(_) => {
                 Failure::new(Code::PermissionDenied, "only root may control the installer")
             }
-            fdo::Error::InvalidArgs(message) => Failure::new(Code::RequestError, message),
+            fdo::Error::InvalidArgs(message) => Failure::new(Code::RequestRefused, message),
             fdo::Error::NoReply(_) | fdo::Error::Disconnected(_) => {
                 Failure::new(Code::Unreachable, SILENT)
             }

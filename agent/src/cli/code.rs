@@ -18,11 +18,11 @@ pub enum Code {
     /// It was cancelled.
     Cancelled = 4,
     /// A disk carries a finished install.
-    InstalledAlready = 5,
+    AlreadyInstalled = 5,
     /// There is no installer to talk to.
     Unreachable = 6,
     /// The installer refused the request: it makes no sense now.
-    RequestError = 7,
+    RequestRefused = 7,
     /// This user may not do that.
     PermissionDenied = 8,
 }
@@ -50,7 +50,7 @@ impl From<Outcome> for Code {
             Outcome::Failed => Self::Failed,
             Outcome::Refused => Self::Refused,
             Outcome::Cancelled => Self::Cancelled,
-            Outcome::AlreadyInstalled => Self::InstalledAlready,
+            Outcome::AlreadyInstalled => Self::AlreadyInstalled,
         }
     }
 }
@@ -102,9 +102,9 @@ mod tests {
             Code::Failed,
             Code::Refused,
             Code::Cancelled,
-            Code::InstalledAlready,
+            Code::AlreadyInstalled,
             Code::Unreachable,
-            Code::RequestError,
+            Code::RequestRefused,
             Code::PermissionDenied,
         ];
         for code in codes {
@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_its_code_through_contexts() {
-        let error = anyhow::Error::from(Failure::new(Code::RequestError, "no")).context("outer");
-        assert_eq!(Code::of(&error), Code::RequestError);
+        let error = anyhow::Error::from(Failure::new(Code::RequestRefused, "no")).context("outer");
+        assert_eq!(Code::of(&error), Code::RequestRefused);
         assert_eq!(Code::of(&anyhow::anyhow!("other")), Code::Failed);
     }
 }

@@ -63,7 +63,7 @@ pub(super) async fn plan(client: &Client, json: bool, out: &mut dyn Write) -> Re
 pub(super) fn planned(status: &Status) -> Result<&Plan> {
     let none = || {
         let message = format!("nothing is planned ({}): {}", status.state.name(), status.message);
-        Failure::new(Code::RequestError, printable(&message))
+        Failure::new(Code::RequestRefused, printable(&message))
     };
     Ok(status.plan.as_ref().ok_or_else(none)?)
 }

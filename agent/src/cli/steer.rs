@@ -28,7 +28,7 @@ pub(super) async fn select(client: &Client, disk: &Path) -> Result<()> {
         let names: Vec<_> = attached.iter().map(|one| one.name.as_str()).collect();
         let message =
             format!("no disk {} is attached; there are: {}", disk.display(), names.join(", "));
-        return Err(Failure::new(Code::RequestError, message).into());
+        return Err(Failure::new(Code::RequestRefused, message).into());
     }
     client.installer.select_disk(&dbus::path_of(&name), Options::new()).await.map_err(explain)
 }
@@ -52,7 +52,7 @@ pub(super) async fn confirm(
 async fn consented(client: &Client, out: &mut dyn Write) -> Result<String> {
     if !std::io::stdin().is_terminal() {
         let message = "standard input is no terminal to confirm on: give the token that `nixvm-agent plan` shows";
-        return Err(Failure::new(Code::RequestError, message).into());
+        return Err(Failure::new(Code::RequestRefused, message).into());
     }
     let status = client.decided().await?.status;
     let plan = show::planned(&status)?;
@@ -63,7 +63,7 @@ async fn consented(client: &Client, out: &mut dyn Write) -> Result<String> {
     std::io::stdin().lock().read_line(&mut typed).context("cannot read from the terminal")?;
     if typed.trim() != plan.target.name {
         let message = "that is not the disk's name: nothing was confirmed";
-        return Err(Failure::new(Code::RequestError, message).into());
+        return Err(Failure::new(Code::RequestRefused, message).into());
     }
     Ok(status.token)
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use nixvm_answers::answers::{Finish, choice};
-use nixvm_answers::password::Secret;
+use nixvm_answers::password::{PasswordHash, Secret};
 use tokio::sync::watch;
 use zbus::fdo;
 use zbus::message::Header;
@@ -112,6 +112,25 @@ impl Installer {
         self.callers.check(connection, &header).await?;
         let merge = options::merge(&options)?;
         self.ask(Request::Answers { toml, merge }).await
+    }
+
+    /// Use this password for the account, given as a crypt(5) hash of a kind that an answers file may
+    /// have. It may be called while the system is copied, in place of typing one on the screen. No
+    /// options are known. Errors: InvalidAnswers, for a hash that would not log in; WrongState, once
+    /// the account has been set up.
+    async fn set_password_hash(
+        &self,
+        hash: String,
+        options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), BoxDBusError> {
+        let hash = Secret::new(hash);
+        self.callers.check(connection, &header).await?;
+        options::none(&options)?;
+        let hash = hash.reveal().parse::<PasswordHash>();
+        let hash = hash.map_err(|error| Error::InvalidAnswers(text(&error.to_string())))?;
+        self.ask(Request::Password { hash }).await
     }
 
     /// Do what the plan of this token says: erase the disk and install. It has begun when this

@@ -1,5 +1,7 @@
 //! Method calls, and who may make them.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::request::{Request, RequestError};
 
@@ -11,14 +13,30 @@ fn option(name: &str, value: zbus::Variant<'_>) -> HashMap<String, OwnedVariant>
     HashMap::from([(name.to_owned(), OwnedVariant::try_from(value).unwrap())])
 }
 
+/// A hash that an answers file may have.
+const HASH: &str = "$y$j9T$4Bqp3MYvwZDBz3RRQkRQX1$X8XoGWCnt2mYRoUyjxgXUIThcYlyvj/0Z8xVEeTkAr1";
+
 /// Every method with its arguments.
-async fn call_each(fixture: &Fixture, mut see: impl FnMut(&str, Result<(), (String, String)>)) {
+async fn call_each(fixture: &Fixture, see: impl FnMut(&str, Result<(), (String, String)>)) {
+    let mut called = BTreeSet::new();
+    let mut see = {
+        let (called, mut see) = (&mut called, see);
+        move |method: &str, result| {
+            called.insert(method.to_owned());
+            see(method, result);
+        }
+    };
     see("SelectDisk", fixture.call("SelectDisk", &(path_of("vda"), options())).await);
     see("SetAnswers", fixture.call("SetAnswers", &("hostname = 'x'", options())).await);
+    see("SetPasswordHash", fixture.call("SetPasswordHash", &(HASH, options())).await);
     see("Confirm", fixture.call("Confirm", &("token", options())).await);
     see("Cancel", fixture.call("Cancel", &()).await);
     see("Retry", fixture.call("Retry", &()).await);
     see("Finish", fixture.call("Finish", &("reboot", options())).await);
+    let xml = include_str!("../../../../iso/org.nixvm.Installer1.xml");
+    let methods = xml.split("<method name=\"").skip(1);
+    let methods = methods.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()));
+    assert_eq!(called, methods.collect(), "a method is not called here");
 }
 
 #[tokio::test]
@@ -83,6 +101,7 @@ async fn methods_reach_the_installer_and_its_answer_comes_back() {
         [
             "Select { disk: \"vda\" }",
             "Answers { toml: (not shown), merge: false }",
+            "Password { hash: (not shown) }",
             "Confirm { token: \"token\" }",
             "Cancel",
             "Retry",
@@ -166,6 +185,9 @@ async fn what_cannot_be_meant_never_reaches_the_installer() {
     assert!(text.contains("\"poweroff\""), "{text}");
     let (name, _) = fixture.call("SelectDisk", &(path_of("vdz"), options())).await.unwrap_err();
     assert_eq!(name, "org.nixvm.Installer1.Error.NoSuchDisk");
+    let (name, text) = fixture.call("SetPasswordHash", &("hunter2", options())).await.unwrap_err();
+    assert_eq!(name, "org.nixvm.Installer1.Error.InvalidAnswers");
+    assert!(!text.contains("hunter2"), "{text}");
     let (name, _) = fixture.call("Plan", &()).await.unwrap_err();
     assert_eq!(name, "org.freedesktop.DBus.Error.UnknownMethod");
     let (name, _) = fixture.call("Confirm", &(7_u32, options())).await.unwrap_err();

@@ -12,6 +12,7 @@
 //! `cargo xtask matrix --only NAME` runs it.
 
 mod answers;
+mod classifier;
 mod dbus;
 mod disks;
 mod faults;
@@ -101,6 +102,7 @@ pub fn all() -> Vec<&'static Scenario> {
         install::SCENARIOS,
         answers::SCENARIOS,
         disks::SCENARIOS,
+        classifier::SCENARIOS,
         members::SCENARIOS,
         power::SCENARIOS,
         handover::SCENARIOS,
