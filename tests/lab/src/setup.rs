@@ -35,7 +35,6 @@ const TEST_PACKAGES: &[(&str, &str)] = &[
     ("fdisk", "/sbin/sfdisk"),
     ("gdisk", "/sbin/sgdisk"),
     ("grub-common", "/usr/bin/grub-script-check"),
-    ("genisoimage", "/usr/bin/genisoimage"),
     ("grub-pc-bin", "/usr/lib/grub/i386-pc/linux16.mod"),
     ("mtools", "/usr/bin/mcopy"),
     ("openssh-client", "/usr/bin/ssh"),
