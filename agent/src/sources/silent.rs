@@ -43,7 +43,7 @@ pub async fn name_silent(
             listed = list(runner, &device.node).await?;
             &listed
         };
-        if let Some(kind) = labelled(&device.node, device.filesystem.as_deref(), signatures) {
+        if let Some(kind) = labelled(&device.node, device.filesystem.as_deref(), signatures).await {
             device.filesystem = Some(kind);
             device.label = Some(ANSWERS_LABEL.to_owned());
         }
@@ -51,7 +51,8 @@ pub async fn name_silent(
     for partition in &mut device.partitions {
         if partition.label.is_none() {
             let signatures = list(runner, &partition.node).await?;
-            let kind = labelled(&partition.node, partition.filesystem.as_deref(), &signatures);
+            let kind =
+                labelled(&partition.node, partition.filesystem.as_deref(), &signatures).await;
             if let Some(kind) = kind {
                 partition.filesystem = Some(kind);
                 partition.label = Some(ANSWERS_LABEL.to_owned());
@@ -81,7 +82,7 @@ async fn list(runner: &Runner, node: &Path) -> Result<Vec<Signature>> {
 }
 
 /// The file system whose label is ours, of those on a device.
-fn labelled(node: &Path, known: Option<&str>, signatures: &[Signature]) -> Option<String> {
+async fn labelled(node: &Path, known: Option<&str>, signatures: &[Signature]) -> Option<String> {
     let ours = |label: &str| label.trim().eq_ignore_ascii_case(ANSWERS_LABEL);
     let by_signature: Vec<&str> = signatures
         .iter()
@@ -93,7 +94,13 @@ fn labelled(node: &Path, known: Option<&str>, signatures: &[Signature]) -> Optio
         return Some(kind.to_owned());
     }
     let is_fat = known == Some("vfat") || signatures.iter().any(|s| s.kind == "vfat");
-    let label = is_fat.then(|| boot_sector_label(node)).flatten()?;
+    if !is_fat {
+        return None;
+    }
+    let node = node.to_owned();
+    // A thread that waits for a dead disk is left behind.
+    let read = tokio::task::spawn_blocking(move || boot_sector_label(&node));
+    let label = tokio::time::timeout(probe::PATIENCE, read).await.ok()?.ok()??;
     ours(&label).then(|| "vfat".to_owned())
 }
 
