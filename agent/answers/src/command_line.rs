@@ -1,4 +1,6 @@
-//! `/proc/cmdline` → [`SourceAnswers`]: `nixvm.KEY=VALUE`, with the kernel's own quoting.
+//! `/proc/cmdline` → [`SourceAnswers`]: `nixvm.KEY=VALUE`, with the kernel's own quoting, or GRUB's.
+
+mod grub;
 
 use crate::form::Parameter;
 use crate::keys::{self, Answers, KEYS, Key};
@@ -42,8 +44,30 @@ const OFF: [&str; 6] = ["0", "no", "n", "false", "f", "off"];
 pub fn parse(text: &str) -> Result<SourceAnswers, Problems> {
     let mut wrong = Vec::new();
     let mut given: Vec<(&Key, Parameter<'_>)> = Vec::new();
-    for (parameter, value) in words(text) {
+    let loader = Loader::of(text);
+    let grub = match loader {
+        Loader::Grub => grub::words(text).unwrap_or_default(),
+        Loader::Other | Loader::Unclear => Vec::new(),
+    };
+    let by_grub = grub.iter().map(|word| split(word));
+    let by_kernel = words(text).filter(|_| loader != Loader::Grub);
+    for (parameter, value) in by_grub.chain(by_kernel) {
         let Some(name) = parameter.strip_prefix(PREFIX) else { continue };
+        let doubtful = |value: &str| match loader {
+            Loader::Grub => value.matches('"').count() % 2 == 1,
+            Loader::Unclear => value.contains('\\'),
+            Loader::Other => false,
+        };
+        if value.is_some_and(doubtful) {
+            wrong.push(
+                Invalid::new(format!(
+                    "the value of {} has a stray quote or backslash",
+                    quote(parameter)
+                ))
+                .hint("write the whole of it in 'single quotes' in GRUB's editor"),
+            );
+            continue;
+        }
         // The kernel takes one for the other in the names of parameters.
         let name = name.replace('_', "-");
         match (name.as_str(), value) {
@@ -98,33 +122,57 @@ fn check_switch(value: &str) -> Result<(), Invalid> {
         .hint(format!("write one of {}, or one of {}", ON.join(", "), OFF.join(", "))))
 }
 
+/// What handed over the command line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loader {
+    /// GRUB, which escapes and quotes in its own way: [`grub`].
+    Grub,
+    /// One that hands over what was typed: systemd-boot, QEMU's `-append`, isolinux.
+    Other,
+    /// One that names itself as GRUB does, with text that GRUB would not write.
+    Unclear,
+}
+
+impl Loader {
+    /// GRUB and isolinux put `BOOT_IMAGE=` before the parameters, others do not.
+    fn of(text: &str) -> Self {
+        let named = text.split_ascii_whitespace().any(|word| word.starts_with("BOOT_IMAGE="));
+        match (named, grub::words(text)) {
+            (false, _) => Self::Other,
+            (true, Some(_)) => Self::Grub,
+            (true, None) => Self::Unclear,
+        }
+    }
+}
+
 /// Splits a command line into parameters and values.
 ///
 /// As `next_arg()` of the kernel's lib/cmdline.c: blanks separate unless between double quotes;
 /// quotes around a value, or around the whole parameter, are not part of it; there is no escape.
-fn words(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+fn words<'t>(text: &'t str) -> impl Iterator<Item = (&'t str, Option<&'t str>)> {
     let mut quoted = false;
     text.split(move |c: char| {
         quoted ^= c == '"';
         c.is_ascii_whitespace() && !quoted
     })
     .filter(|word| !word.is_empty())
-    .map(|word| {
+    .map(|word: &'t str| {
         let unquoted = match word.strip_prefix('"') {
             Some(word) => word.strip_suffix('"').unwrap_or(word),
             None => word,
         };
-        match unquoted.split_once('=') {
-            Some((parameter, value)) => {
-                let value = match value.strip_prefix('"') {
-                    Some(value) => value.strip_suffix('"').unwrap_or(value),
-                    None => value,
-                };
-                (parameter, Some(value))
-            }
-            None => (unquoted, None),
-        }
+        let (parameter, value) = split(unquoted);
+        let unquoted = |value: &'t str| match value.strip_prefix('"') {
+            Some(value) => value.strip_suffix('"').unwrap_or(value),
+            None => value,
+        };
+        (parameter, value.map(unquoted))
     })
+}
+
+/// A parameter and its value.
+fn split(word: &str) -> (&str, Option<&str>) {
+    word.split_once('=').map_or((word, None), |(parameter, value)| (parameter, Some(value)))
 }
 
 #[cfg(test)]
@@ -160,6 +208,35 @@ mod tests {
         );
         assert_eq!(split("a=x\"y z\"w"), [("a", Some("x\"y z\"w"))]);
         assert_eq!(split("a=\"never closed b=1"), [("a", Some("never closed b=1"))]);
+    }
+
+    #[test]
+    fn what_grub_escaped_is_read_as_it_was_typed() {
+        let given = answers(include_str!("../fixtures/command-line/grub.txt"));
+        assert_eq!(given.full_name.unwrap().as_str(), "Ada O'Brien");
+        let key = &given.ssh_authorized_keys.unwrap()[0];
+        assert!(key.as_str().starts_with("from=\"10.0.0.0/8\" ssh-ed25519 AAAA"), "{key}");
+
+        let name = |text: &str| answers(text).full_name.unwrap().to_string();
+        assert_eq!(name(r#"BOOT_IMAGE=/k "nixvm.full-name=A \"B\" C""#), r#"A "B" C"#);
+        assert_eq!(name(r"BOOT_IMAGE=/k nixvm.full-name=A\\B"), r"A\B");
+        // isolinux names the image too, and hands over what was typed.
+        assert_eq!(name(r#"BOOT_IMAGE=/k nixvm.full-name="Ada O'Brien""#), "Ada O'Brien");
+        // Without the image's name it is a loader that escapes nothing.
+        assert_eq!(name(r#"initrd=\x nixvm.full-name="A\B""#), r"A\B");
+    }
+
+    #[test]
+    fn a_value_that_a_loader_may_have_torn_or_escaped_is_refused() {
+        for text in [
+            // Typed in GRUB as \"Ada L\": GRUB makes two parameters of it.
+            r#"BOOT_IMAGE=/k nixvm.full-name=\"Ada L\""#,
+            r#"BOOT_IMAGE=/k nixvm.full-name="Ada O\'Brien""#,
+        ] {
+            assert!(error(text).contains("stray quote or backslash"), "{text}");
+        }
+        let error = error(r#"BOOT_IMAGE=/k "nixvm.password-hash=\"$6$secret\"""#);
+        assert!(error.contains("in the kernel's log") && !error.contains("secret"), "{error}");
     }
 
     #[test]

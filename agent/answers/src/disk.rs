@@ -28,7 +28,7 @@ pub struct DiskRule {
     /// A name in `/dev/disk/by-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_id: Option<ById>,
-    /// The disk's serial number, exactly.
+    /// A serial number of the disk, exactly: any that lsblk, udev or the hypervisor shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<Serial>,
     /// The disk's model, with `*` and `?`; case does not matter, and a blank is like `_`.

@@ -56,10 +56,13 @@ impl Serialize for Secret {
 pub struct PasswordHash(Secret);
 
 /// The schemes that nixpkgs' libxcrypt verifies (its `enabledCryptSchemeIds`), as a pattern.
-const PATTERN: &str = "^\\$((y|gy)\\$[./A-Za-z0-9]+\\$[./A-Za-z0-9]{1,86}\\$[./A-Za-z0-9]{43}\
-    |7\\$[./A-Za-z0-9]{12,97}\\$[./A-Za-z0-9]{43}\
-    |2[aby]\\$[0-9]{2}\\$[./A-Za-z0-9]{53}\
-    |6\\$(rounds=[0-9]{4,9}\\$)?[./A-Za-z0-9]{1,16}\\$[./A-Za-z0-9]{86})$";
+///
+/// Shapes and alphabets are crypt(5)'s. The last sign of a hash, and the last one of bcrypt's salt,
+/// has fewer bits than a sign can hold: crypt(3) never writes the others.
+const PATTERN: &str = "^\\$(g?y\\$[./j][/-9A-Za-z][./0-9A-Za-j]\\$[./A-Za-z0-9]{0,86}\\$[./A-Za-z0-9]{42}[./0-9A-D]\
+    |7\\$[/-9A-Za-z][./A-Za-z0-9]{10,96}\\$[./A-Za-z0-9]{42}[./0-9A-D]\
+    |2[aby]\\$(0[4-9]|[12][0-9]|3[01])\\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]\
+    |6\\$(rounds=[1-9][0-9]{3,8}\\$)?[^\\x00-\\x20$!*:;\\\\\\x7f-\\uffff]{0,16}\\$[./A-Za-z0-9]{85}[./01])$";
 
 /// What to do instead, in every refusal.
 const REMEDY: &str = "make a hash with `mkpasswd` and give it in 'single quotes'; \
@@ -89,19 +92,26 @@ fn check(text: &str) -> Result<(), &'static str> {
     let fields: Vec<&str> = rest.split('$').collect();
     let whole = match (scheme, fields.as_slice()) {
         ("y" | "gy", [cost, salt, hash]) => {
-            is_coded(cost, 1, 16) && is_coded(salt, 1, 86) && is_coded(hash, 43, 43)
+            is_yescrypt_cost(cost) && is_bytes(salt) && is_hash(hash, 43, "./0123456789ABCD")
         }
-        // One sign for N, five each for r and p, then the salt.
-        ("7", [cost_and_salt, hash]) => is_coded(cost_and_salt, 12, 97) && is_coded(hash, 43, 43),
+        ("7", [cost_and_salt, hash]) => {
+            is_scrypt_setting(cost_and_salt) && is_hash(hash, 43, "./0123456789ABCD")
+        }
         ("2a" | "2b" | "2y", [cost, salt_and_hash]) => {
-            matches!(cost.parse(), Ok(4..=31)) && cost.len() == 2 && is_coded(salt_and_hash, 53, 53)
+            let salt = salt_and_hash.get(..22).is_some_and(|salt| is_hash(salt, 22, ".Oeu"));
+            matches!(cost.parse(), Ok(4..=31))
+                && is_coded(cost, 2, 2)
+                && salt
+                && is_hash(salt_and_hash, 53, ".CGKOSWaeimquy26")
         }
-        ("6", [salt, hash]) => is_coded(salt, 1, 16) && is_coded(hash, 86, 86),
+        ("6", [salt, hash]) => {
+            is_salt(salt) && !salt.starts_with("rounds=") && is_hash(hash, 86, "./01")
+        }
         ("6", [rounds, salt, hash]) => {
-            let rounds = rounds.strip_prefix("rounds=").and_then(|number| number.parse().ok());
-            matches!(rounds, Some(1000..=999_999_999))
-                && is_coded(salt, 1, 16)
-                && is_coded(hash, 86, 86)
+            let rounds = rounds.strip_prefix("rounds=").filter(|n| !n.starts_with(['0', '+']));
+            matches!(rounds.map(str::parse), Some(Ok(1000..=999_999_999)))
+                && is_salt(salt)
+                && is_hash(hash, 86, "./01")
         }
         ("1" | "5" | "md5" | "sha1" | "argon2i" | "argon2id", _) => {
             return Err("this hash is of a scheme that NixOS cannot log in with");
@@ -116,6 +126,81 @@ fn check(text: &str) -> Result<(), &'static str> {
 fn is_coded(text: &str, least: usize, most: usize) -> bool {
     (least..=most).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"./".contains(&b))
+}
+
+/// Whether `text` is base 64 of `length` signs, the last of which is one of `last`.
+fn is_hash(text: &str, length: usize, last: &str) -> bool {
+    is_coded(text, length, length) && text.ends_with(|sign| last.contains(sign))
+}
+
+/// The value of a sign of crypt(5)'s base 64, but for bcrypt's, which has another order.
+fn sign_value(sign: u8) -> Option<u32> {
+    let value = match sign {
+        b'.' | b'/' => sign - b'.',
+        b'0'..=b'9' => sign - b'0' + 2,
+        b'A'..=b'Z' => sign - b'A' + 12,
+        b'a'..=b'z' => sign - b'a' + 38,
+        _ => return None,
+    };
+    Some(value.into())
+}
+
+/// Whether `text` is whole bytes, at most 64, in yescrypt's base 64, whose last group has to be one
+/// that it would write itself.
+fn is_bytes(text: &str) -> bool {
+    let tail = text.len() % 4;
+    // Six bits a sign, the lowest first: what does not make up a byte has to be zero.
+    let spare = match tail {
+        0 => true,
+        2 => text.ends_with(|sign| "./01".contains(sign)),
+        3 => text.ends_with(|sign| "./0123456789ABCD".contains(sign)),
+        _ => false,
+    };
+    is_coded(text, 0, 86) && spare
+}
+
+/// The most memory that libxcrypt's own gensalt(3) asks of scrypt and yescrypt: 1 GiB, as a power of
+/// two. A login that needs more can't be counted on.
+const MOST_MEMORY: u32 = 30;
+
+/// Whether 128 · r · N bytes, with N as a power of two, are not too many.
+fn fits_memory(n_log2: u32, r: u32) -> bool {
+    let memory = u64::from(r).checked_shl(n_log2 + 7);
+    n_log2 <= MOST_MEMORY && memory.is_some_and(|memory| memory <= 1 << MOST_MEMORY)
+}
+
+/// yescrypt's flavour, N and r, in a sign each. Its further parameters, which gensalt(3) never
+/// writes, are not taken.
+fn is_yescrypt_cost(text: &str) -> bool {
+    let [b'.' | b'/' | b'j', n, r] = text.as_bytes() else { return false };
+    match (sign_value(*n), sign_value(*r)) {
+        // From 48 on, a sign begins a longer number.
+        (Some(n), Some(r)) => n >= 1 && r < 48 && fits_memory(n + 1, r + 1),
+        _ => false,
+    }
+}
+
+/// scrypt's N in a sign, r and p in five each, the lowest first, and the salt.
+fn is_scrypt_setting(text: &str) -> bool {
+    if !is_coded(text, 11, 97) {
+        return false;
+    }
+    let number = |from: usize| {
+        let signs = text.as_bytes().get(from..from + 5)?;
+        signs.iter().rev().try_fold(0_u32, |sum, sign| Some((sum << 6) | sign_value(*sign)?))
+    };
+    let n = text.bytes().next().and_then(sign_value);
+    match (n, number(1), number(6)) {
+        (Some(n), Some(r), Some(p)) => {
+            n >= 2 && r >= 1 && p >= 1 && fits_memory(n, r) && u64::from(r) * u64::from(p) < 1 << 30
+        }
+        _ => false,
+    }
+}
+
+/// SHA-512's salt: what crypt(3) lets into a hash, and not more than it looks at.
+fn is_salt(text: &str) -> bool {
+    text.len() <= 16 && text.bytes().all(|b| b.is_ascii_graphic() && !b"$!*:;\\".contains(&b))
 }
 
 impl fmt::Debug for PasswordHash {
@@ -171,6 +256,14 @@ mod tests {
             assert!(good[..good.len() - 1].parse::<PasswordHash>().is_err(), "{good}");
             assert!(format!("{good}x").parse::<PasswordHash>().is_err(), "{good}");
             assert!(format!("{good}\n").parse::<PasswordHash>().is_err(), "{good}");
+        }
+    }
+
+    #[test]
+    fn the_last_sign_of_a_hash_is_one_that_crypt_writes() {
+        for good in GOOD {
+            let bad = format!("{}z", &good[..good.len() - 1]);
+            assert!(bad.parse::<PasswordHash>().is_err(), "{bad}");
         }
     }
 

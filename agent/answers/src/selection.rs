@@ -5,14 +5,17 @@ use std::fmt;
 use crate::disk::{DiskRule, Pick};
 use crate::identity::{BY_ID, ById, DevicePath, Model, Serial};
 
+/// Bytes of a virtio disk's serial number: `VIRTIO_BLK_ID_BYTES` in `linux/virtio_blk.h`.
+const VIRTIO_SERIAL: usize = 20;
+
 /// What a rule wants to know of a disk.
 pub trait Disk {
     /// The device node, such as `/dev/vda`.
     fn node(&self) -> &str;
     /// All links to the node, such as `/dev/disk/by-id/…`, as whole paths.
     fn links(&self) -> impl Iterator<Item = &str>;
-    /// The serial number, if it says one.
-    fn serial(&self) -> Option<&str>;
+    /// Every serial number that the disk or the hypervisor says it has.
+    fn serials(&self) -> impl Iterator<Item = &str>;
     /// The model, if it says one.
     fn model(&self) -> Option<&str>;
     /// Bytes.
@@ -28,6 +31,8 @@ pub enum Unselected {
     None {
         /// The rule.
         rule: String,
+        /// Node of a disk whose serial number is the rule's, but cut off as virtio does it.
+        cut: Option<String>,
     },
     /// More than one disk passes the filters, or is the smallest or largest.
     Several {
@@ -42,7 +47,12 @@ impl fmt::Display for Unselected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the disk rule is empty, so it selects no disk"),
-            Self::None { rule } => write!(f, "no disk matches the rule {rule}"),
+            Self::None { rule, cut: None } => write!(f, "no disk matches the rule {rule}"),
+            Self::None { rule, cut: Some(node) } => write!(
+                f,
+                "no disk matches the rule {rule}; virtio cuts serial numbers to {VIRTIO_SERIAL} \
+                 characters, and those of {node} are the first ones of this one: give only them"
+            ),
             Self::Several { rule, nodes } => {
                 let (count, nodes) = (nodes.len(), nodes.join(", "));
                 write!(f, "{count} disks match the rule {rule} equally well: {nodes}")
@@ -63,7 +73,10 @@ impl DiskRule {
         };
         let is_link =
             |name: &ById| disk.links().any(|link| link.strip_prefix(BY_ID) == Some(name.as_str()));
-        let is_serial = |serial: &Serial| said(disk.serial()) == said(Some(serial.as_str()));
+        let is_serial = |serial: &Serial| {
+            let wanted = serial.as_str().trim();
+            disk.serials().any(|serial| said(Some(serial)) == Some(wanted))
+        };
         let is_model = |model: &Model| said(disk.model()).is_some_and(|said| model.matches(said));
         self.path.as_ref().is_none_or(is_node)
             && self.by_id.as_ref().is_none_or(is_link)
@@ -94,13 +107,25 @@ impl DiskRule {
         left.retain(|disk| wanted.is_none_or(|size| disk.size() == size));
         match left.as_slice() {
             [one] => Ok(one),
-            [] => Err(Unselected::None { rule: self.to_string() }),
+            [] => Err(Unselected::None { rule: self.to_string(), cut: self.cut_serial(disks) }),
             several => {
                 let mut nodes: Vec<_> = several.iter().map(|disk| disk.node().to_owned()).collect();
                 nodes.sort();
                 Err(Unselected::Several { rule: self.to_string(), nodes })
             }
         }
+    }
+}
+
+impl DiskRule {
+    /// The node of a disk with the rule's serial number as virtio hands it over. It is only named, and
+    /// not selected: disks whose numbers differ after the cut would look the same.
+    fn cut_serial<D: Disk>(&self, disks: &[D]) -> Option<String> {
+        let wanted = self.serial.as_ref()?.as_str().trim();
+        let cut = wanted.get(..VIRTIO_SERIAL).filter(|cut| cut.len() < wanted.len())?;
+        let disk =
+            disks.iter().find(|disk| disk.serials().any(|serial| serial.trim() == cut.trim()))?;
+        Some(disk.node().to_owned())
     }
 }
 
@@ -132,8 +157,8 @@ mod tests {
         fn links(&self) -> impl Iterator<Item = &str> {
             self.links.iter().map(String::as_str)
         }
-        fn serial(&self) -> Option<&str> {
-            self.serial.as_deref()
+        fn serials(&self) -> impl Iterator<Item = &str> {
+            self.serial.iter().flat_map(|serials| serials.split('|'))
         }
         fn model(&self) -> Option<&str> {
             self.model.as_deref()
@@ -179,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn any_serial_number_of_a_disk_matches_and_a_shared_one_is_ambiguous() {
+        // Two disks behind one controller, whose number both say beside their own.
+        let disks =
+            [disk("sda", "6005|PDNL", "LOGICAL", 20), disk("sdb", "6006|PDNL", "LOGICAL", 20)];
+        assert_eq!(selected("serial=6005", &disks).as_deref(), Ok("/dev/sda"));
+        assert_eq!(selected("serial=6006", &disks).as_deref(), Ok("/dev/sdb"));
+        assert!(matches!(selected("serial=PDNL", &disks), Err(Unselected::Several { .. })));
+    }
+
+    #[test]
     fn what_is_not_exactly_one_is_none() {
         let disks = [disk("vda", "A1", "QEMU", 20), disk("vdb", "A1", "none", 20)];
         for rule in ["only", "serial=A1", "smallest", "largest", "/dev/disk/by-path/p0"] {
@@ -189,6 +224,17 @@ mod tests {
             assert!(matches!(selected(rule, &disks), Err(Unselected::None { .. })), "{rule}");
         }
         assert!(matches!(selected("smallest", &[]), Err(Unselected::None { .. })));
+    }
+
+    #[test]
+    fn a_serial_number_that_virtio_cut_off_is_pointed_out() {
+        let disks = [disk("vda", "7286dfe6-7c44-4057-a", "none", 20)];
+        let whole = "serial=7286dfe6-7c44-4057-a1b2-123456789abc";
+        let error = selected(whole, &disks).unwrap_err().to_string();
+        assert!(error.contains("virtio cuts") && error.contains("of /dev/vda"), "{error}");
+        let error = selected("serial=another-number-of-36-characters", &disks).unwrap_err();
+        assert!(!error.to_string().contains("virtio"), "{error}");
+        assert!(selected("serial=7286dfe6-7c44-4057-a", &disks).is_ok());
     }
 
     #[test]

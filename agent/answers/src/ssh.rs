@@ -1,9 +1,12 @@
 //! Text → [`AuthorizedKey`], a line of `authorized_keys`.
 
+mod addresses;
+mod options;
+mod time;
+
 use std::fmt;
 use std::str::FromStr;
 
-use ssh_key::authorized_keys::ConfigOpts;
 use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, PublicKey};
 
@@ -15,24 +18,35 @@ checked_text! {
     /// A key that sshd would skip is refused: it would lock its owner out of a machine that they
     /// cannot reach otherwise.
     AuthorizedKey,
-    pattern: "^[^\\x00-\\x1f\\x7f]+ [A-Za-z0-9+/=]+( .*)?$",
+    pattern: "^[ \\t]*[^\\x00-\\x20#\\x7f][^\\x00-\\x08\\x0a-\\x1f\\x7f]*[ \\t]+[A-Za-z0-9+/]+={0,2}([ \\t].*)?$",
     check: check
 }
 
 /// sshd's `RequiredRSASize`, in bits: shorter keys are ignored.
 const SHORTEST_RSA: usize = 1024;
 
+/// The longest RSA modulus that OpenSSH reads (`SSHBUF_MAX_BIGNUM`), in bits.
+const LONGEST_RSA: usize = 16_384;
+
 const REMEDY: &str = "give the one line of a file such as ~/.ssh/id_ed25519.pub";
+
+/// The fields of a line.
+struct Line<'t> {
+    /// Empty if there are none.
+    options: &'t str,
+    kind: &'t str,
+    /// The key in base 64.
+    blob: &'t str,
+    comment: &'t str,
+}
 
 impl AuthorizedKey {
     /// Algorithm and comment, to be recognised by its owner.
     pub fn summary(&self) -> String {
-        let (_, key) = split_options(self.as_str());
-        let mut words = key.splitn(3, ' ');
-        let algorithm = words.next().unwrap_or_default();
-        match words.nth(1) {
-            Some(comment) => format!("{algorithm} {comment}"),
-            None => algorithm.to_owned(),
+        match split(self.as_str()) {
+            Some(Line { kind, comment: "", .. }) => kind.to_owned(),
+            Some(line) => format!("{} {}", line.kind, line.comment),
+            None => String::new(),
         }
     }
 }
@@ -65,15 +79,26 @@ pub fn parse_file(text: &str) -> Result<Vec<AuthorizedKey>, Invalid> {
 fn check(text: &str) -> Result<(), Invalid> {
     let bad = |message: &dyn fmt::Display| Err(Invalid::new(message.to_string()).hint(REMEDY));
     check_private(text)?;
-    if text.contains(char::is_control) {
+    if text.contains(|c: char| c.is_control() && c != '\t') {
         return bad(&"an SSH key is one line");
     }
-    let (options, key) = split_options(text);
-    // ssh-key takes no blanks in options, not even between quotes; split_options left no other.
-    if options.is_some_and(|options| ConfigOpts::new(options.replace(' ', "_")).is_err()) {
-        return bad(&"this SSH key has options that sshd would not understand");
+    if text.trim_start_matches(BLANKS).starts_with('#') {
+        return bad(&"this is a comment, and sshd passes it over");
     }
-    let Ok(key) = PublicKey::from_openssh(key) else {
+    let Some(line) = split(text) else {
+        return bad(&"this is not an SSH public key, or not the whole of it");
+    };
+    if let Err(why) = options::check(line.options) {
+        return bad(&format_args!("this SSH key {why}, so sshd would ignore it"));
+    }
+    // sshd would take the second one for a part of the first one's comment.
+    let mut words = line.comment.split(BLANKS).filter(|word| !word.is_empty());
+    if words.any(|word| KINDS.contains(&word)) {
+        return bad(&"these are two SSH keys in one, and sshd would ignore the second");
+    }
+    // sshd takes RSA's signature algorithms for its key type too.
+    let kind = if line.kind.starts_with("rsa-sha2-") { "ssh-rsa" } else { line.kind };
+    let Ok(key) = PublicKey::from_openssh(&format!("{kind} {}", line.blob)) else {
         return bad(&"this is not an SSH public key, or not the whole of it");
     };
     match (key.algorithm(), key.key_data()) {
@@ -81,14 +106,23 @@ fn check(text: &str) -> Result<(), Invalid> {
             let algorithm = key.algorithm();
             bad(&format_args!("sshd does not accept keys of the kind {algorithm}"))
         }
-        (_, KeyData::Rsa(rsa)) => match rsa.n.as_positive_bytes().map_or(0, <[u8]>::len) * 8 {
+        (_, KeyData::Rsa(rsa)) => match rsa.n.as_positive_bytes().map_or(0, bit_length) {
             bits if bits < SHORTEST_RSA => {
                 bad(&format_args!("sshd ignores RSA keys as short as this one, {bits} bits"))
+            }
+            bits if bits > LONGEST_RSA => {
+                bad(&format_args!("sshd ignores RSA keys as long as this one, {bits} bits"))
             }
             _ => Ok(()),
         },
         _ => Ok(()),
     }
+}
+
+/// Bits of a number whose most significant byte comes first and is not zero.
+fn bit_length(bytes: &[u8]) -> usize {
+    let unused = bytes.first().map_or(0, |first| first.leading_zeros());
+    (bytes.len() * 8).saturating_sub(unused as usize)
 }
 
 /// A private key in a place that is copied about has to be replaced: say so, and repeat none of it.
@@ -102,20 +136,39 @@ fn check_private(text: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Options, which may hold blanks between double quotes, and the key after them.
-fn split_options(text: &str) -> (Option<&str>, &str) {
-    if PublicKey::from_openssh(text).is_ok() {
-        return (None, text);
-    }
-    let mut quoted = false;
-    let blank = text.find(|c| {
-        quoted ^= c == '"';
-        c == ' ' && !quoted
-    });
-    match blank {
-        Some(at) => (Some(&text[..at]), &text[at + 1..]),
-        None => (None, text),
-    }
+/// What separates the fields of a line.
+const BLANKS: [char; 2] = [' ', '\t'];
+
+/// The key types that sshd reads, but for certificates: those match nothing in `authorized_keys`.
+/// DSA, which it no longer accepts, has a refusal of its own.
+const KINDS: [&str; 10] = [
+    "ssh-ed25519",
+    "ssh-rsa",
+    "rsa-sha2-256",
+    "rsa-sha2-512",
+    "ssh-dss",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
+/// The fields of a line: as sshd does, first without options, then with some.
+fn split(text: &str) -> Option<Line<'_>> {
+    let text = text.trim_start_matches(BLANKS);
+    split_key("", text).or_else(|| {
+        let (options, rest) = text.split_at(options::end(text)?);
+        split_key(options, rest.trim_start_matches(BLANKS))
+    })
+}
+
+fn split_key<'t>(options: &'t str, text: &'t str) -> Option<Line<'t>> {
+    let (kind, rest) = text.split_once(BLANKS)?;
+    let rest = rest.trim_start_matches(BLANKS);
+    let (blob, comment) = rest.split_once(BLANKS).unwrap_or((rest, ""));
+    let comment = comment.trim_matches(BLANKS);
+    KINDS.contains(&kind).then_some(Line { options, kind, blob, comment })
 }
 
 #[cfg(test)]
@@ -156,6 +209,44 @@ mod tests {
         ] {
             let key: AuthorizedKey = good.parse().unwrap_or_else(|e| panic!("{good}: {e}"));
             assert!(key.summary().starts_with("ssh-ed25519"), "{}", key.summary());
+        }
+    }
+
+    #[test]
+    fn blanks_and_tabs_separate_the_fields() {
+        for good in [
+            include_str!("../fixtures/authorized-keys/refused-but-sshd-takes/tab"),
+            include_str!("../fixtures/authorized-keys/refused-but-sshd-takes/blanks"),
+        ] {
+            let key: AuthorizedKey = good.trim_end().parse().unwrap();
+            assert_eq!(key.summary(), "ssh-ed25519");
+        }
+        assert_eq!(parse_file(&ED25519.replace(' ', "\t")).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn lines_that_sshd_ignores_are_refused_with_the_reason() {
+        let key = ED25519.trim_end();
+        for (bad, why) in [
+            (
+                include_str!("../fixtures/authorized-keys/taken-but-sshd-refuses/unknown-option"),
+                "options that sshd does not know",
+            ),
+            (
+                include_str!("../fixtures/authorized-keys/taken-but-sshd-refuses/flag-with-value"),
+                "options that sshd does not know",
+            ),
+            (
+                include_str!("../fixtures/authorized-keys/taken-but-sshd-refuses/command-unquoted"),
+                "an option command whose value is not in \"double quotes\"",
+            ),
+            (&format!("# {key}"), "a comment"),
+            (&format!("{key} {key}"), "two SSH keys in one"),
+            (&format!("expiry-time=\"20200101\" {key}"), "has expired"),
+            (&format!("from=\"10.0.0.1/8\" {key}"), "does not fit its mask"),
+        ] {
+            let error = error(bad.trim_end());
+            assert!(error.contains(why), "{bad}: {error}");
         }
     }
 

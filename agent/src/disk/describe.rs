@@ -94,9 +94,10 @@ fn device(
         sector_bytes: raw.parse("queue/logical_block_size").unwrap_or(512),
         model: raw.text(&["ID_MODEL_ENC", "ID_MODEL"]).or_else(|| raw.attribute("device/model")),
         serial: raw
-            .text(&["ID_SERIAL_SHORT", "ID_SCSI_SERIAL"])
+            .text(SERIALS)
             .or_else(|| raw.attribute("serial"))
             .or_else(|| raw.text(&["ID_SERIAL"])),
+        serials: serials(raw),
         wwn: raw.text(&["ID_WWN_WITH_EXTENSION", "ID_WWN"]).or_else(|| raw.attribute("wwid")),
         id_path: raw.text(&["ID_PATH"]),
         links: raw
@@ -116,6 +117,25 @@ fn device(
         filesystem: raw.text(&["ID_FS_TYPE"]),
         label: raw.text(&["ID_FS_LABEL_ENC", "ID_FS_LABEL"]),
     }
+}
+
+/// The serial number's properties, in the order of lsblk (`misc-utils/lsblk-properties.c` in
+/// util-linux).
+///
+/// On a SCSI disk, `ID_SERIAL_SHORT` is the device identifier, and `SCSI_IDENT_SERIAL` (sg3-utils) or
+/// `ID_SCSI_SERIAL` (udev's scsi_id) the unit serial number.
+const SERIALS: &[&str] = &["SCSI_IDENT_SERIAL", "ID_SCSI_SERIAL", "ID_SERIAL_SHORT"];
+
+/// Every serial number of a disk, without those that are said twice.
+fn serials(raw: &Raw) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let properties = SERIALS.iter().chain(&["ID_SERIAL"]).map(|property| raw.text(&[property]));
+    for serial in properties.chain([raw.attribute("serial")]).flatten() {
+        if !found.contains(&serial) {
+            found.push(serial);
+        }
+    }
+    found
 }
 
 fn partition(raw: &Raw) -> Partition {
@@ -287,6 +307,36 @@ mod tests {
         assert_eq!(disk.size_bytes, 2 << 30);
         assert_eq!(disk.diskseq, Some(7));
         assert_eq!(disk.partitions.len(), 1);
+    }
+
+    #[test]
+    fn the_serial_number_is_the_one_of_lsblk_and_all_are_kept() {
+        let with = |properties: &[(&str, &str)], attributes: &[(&str, &str)]| {
+            let device = devices(&[raw("sda", attributes, properties)], &Mounts::new()).remove(0);
+            (device.serial.unwrap_or_default(), device.serials)
+        };
+        let proxmox = [
+            ("ID_SERIAL", "0QEMU_QEMU_HARDDISK_drive-scsi1"),
+            ("ID_SERIAL_SHORT", "drive-scsi1"),
+            ("ID_SCSI_SERIAL", "aidata2tb"),
+        ];
+        let (shown, all) = with(&proxmox, &[]);
+        assert_eq!(shown, "aidata2tb");
+        assert_eq!(all, ["aidata2tb", "drive-scsi1", "0QEMU_QEMU_HARDDISK_drive-scsi1"]);
+        let smart_array = [
+            ("ID_SERIAL_SHORT", "600508b1001cc7efd85211aea101823d"),
+            ("ID_SCSI_SERIAL", "PDNLH0BRH58322"),
+        ];
+        let (_, all) = with(&smart_array, &[]);
+        assert_eq!(all, ["PDNLH0BRH58322", "600508b1001cc7efd85211aea101823d"]);
+        let sg3 = [("SCSI_IDENT_SERIAL", "A"), ("ID_SCSI_SERIAL", "B"), ("ID_SERIAL_SHORT", "B")];
+        assert_eq!(with(&sg3, &[]), ("A".to_owned(), vec!["A".to_owned(), "B".to_owned()]));
+        let virtio =
+            with(&[("ID_SERIAL", "7286dfe6-7c44-4057-a")], &[("serial", "7286dfe6-7c44-4057-a")]);
+        assert_eq!(
+            virtio,
+            ("7286dfe6-7c44-4057-a".to_owned(), vec!["7286dfe6-7c44-4057-a".to_owned()])
+        );
     }
 
     #[test]

@@ -52,8 +52,12 @@ pub struct Device {
     pub sector_bytes: u32,
     /// Model, as the device says it.
     pub model: Option<String>,
-    /// Serial number, as the device says it. Virtual disks often have none, or all the same.
+    /// Serial number, as lsblk shows it. Virtual disks often have none, or all the same.
     pub serial: Option<String>,
+    /// Every serial number that udev or the kernel knows: a SCSI disk may have several, of which the
+    /// hypervisor's settings show another one than udev's links.
+    #[serde(default)]
+    pub serials: Vec<String>,
     /// World Wide Name.
     pub wwn: Option<String>,
     /// udev's `ID_PATH`: the port that the disk is attached to.

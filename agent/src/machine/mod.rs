@@ -7,7 +7,7 @@
 //!
 //! 1. A variant of [`Hypervisor`] in `hypervisor.rs`; the compiler then names what is missing: its
 //!    name, where UEFI is enabled, where memory is set.
-//! 2. What it is detected by: its DMI vendor in `DMI_VENDORS`, or its CPUID, device tree or PCI vendor.
+//! 2. What it is detected by: its DMI vendor in `dmi.rs`, or its CPUID, device tree or PCI vendor.
 //! 3. A real machine's strings in the table of the test `real_machines_are_recognised`.
 
 #[cfg(test)]

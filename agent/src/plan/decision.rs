@@ -327,8 +327,9 @@ impl nixvm_answers::selection::Disk for Named<'_> {
         self.links.iter().map(String::as_str)
     }
 
-    fn serial(&self) -> Option<&str> {
-        self.disk.device.serial.as_deref()
+    fn serials(&self) -> impl Iterator<Item = &str> {
+        let device = &self.disk.device;
+        device.serial.iter().chain(&device.serials).map(String::as_str)
     }
 
     fn model(&self) -> Option<&str> {

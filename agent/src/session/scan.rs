@@ -31,6 +31,9 @@ pub(super) struct Inventory {
     pub(super) disks: Vec<Disk>,
     /// What was read from each device, by kernel name.
     pub(super) probed: BTreeMap<String, Probed>,
+    /// Devices as udev describes them, and with the answers volumes that it does not see, by kernel
+    /// name; with the event count.
+    silent: BTreeMap<String, (u64, Device, Device)>,
     /// The answers on volumes, by device file, with the event count of their disk.
     volumes: BTreeMap<PathBuf, (u64, Result<SourceAnswers, Problems>)>,
     /// What was published last.
@@ -103,6 +106,7 @@ impl Session {
         self.inventory.disks = probed.iter().map(Probed::disk).collect();
         self.inventory.probed =
             probed.into_iter().map(|one| (one.device.name.clone(), one)).collect();
+        self.name_silent(&runner, &attached.generations).await?;
         self.read_volumes(&attached.generations).await?;
         self.publish_disks();
         Ok(())
@@ -120,6 +124,31 @@ impl Session {
         let unreadable = |disk: &Disk| disk.content.unreadable.is_some();
         matches!(self.phase, Phase::WaitingForDisk { .. })
             && self.inventory.disks.iter().any(unreadable)
+    }
+
+    /// Fills in the answers volumes that udev does not see.
+    async fn name_silent(
+        &mut self,
+        runner: &Runner,
+        generations: &BTreeMap<String, u64>,
+    ) -> Result<()> {
+        let mut known = std::mem::take(&mut self.inventory.silent);
+        for disk in &mut self.inventory.disks {
+            let generation = generations.get(&disk.device.name).copied().unwrap_or_default();
+            let before = disk.device.clone();
+            match known.remove(&before.name) {
+                Some((then, as_was, named)) if then == generation && as_was == before => {
+                    disk.device = named;
+                }
+                _ => {
+                    let signatures = &disk.content.signatures;
+                    sources::name_silent(runner, &mut disk.device, signatures).await?;
+                }
+            }
+            let named = disk.device.clone();
+            self.inventory.silent.insert(before.name.clone(), (generation, before, named));
+        }
+        Ok(())
     }
 
     /// Reads answers volumes that have come, and forgets those that are gone.

@@ -5,6 +5,8 @@
 
 mod files;
 mod guestinfo;
+mod missing;
+mod silent;
 mod volume;
 
 use std::path::Path;
@@ -14,6 +16,7 @@ use nixvm_answers::{Problems, SourceAnswers};
 use crate::command::Runner;
 use crate::machine::hypervisor::Hypervisor;
 
+pub use silent::name_silent;
 pub use volume::{read_volume, silent_volume};
 
 /// The answers of a source; none if there is no such source.

@@ -35,7 +35,10 @@ const TEST_PACKAGES: &[(&str, &str)] = &[
     ("fdisk", "/sbin/sfdisk"),
     ("gdisk", "/sbin/sgdisk"),
     ("grub-common", "/usr/bin/grub-script-check"),
+    ("grub-pc-bin", "/usr/lib/grub/i386-pc/linux16.mod"),
     ("mtools", "/usr/bin/mcopy"),
+    ("openssh-client", "/usr/bin/ssh"),
+    ("openssh-server", "/usr/sbin/sshd"),
     ("squashfs-tools", "/usr/bin/mksquashfs"),
     ("xorriso", "/usr/bin/xorriso"),
 ];
