@@ -253,9 +253,10 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
         return Ok(Evidence::OnlyWiped);
     }
     match &content.esp {
-        Esp::Unformatted | Esp::Empty => {}
+        Esp::Empty => {}
+        Esp::Unformatted if marker.table_id.is_none() => {}
         Esp::Unreadable(why) => return Err(Evidence::UnreadableEsp(why.clone())),
-        Esp::Absent => return Err(Evidence::OtherPartition),
+        Esp::Unformatted | Esp::Absent => return Err(Evidence::OtherPartition),
     }
     let root = device.partitions.iter().find(|p| p.name.as_deref() == Some(layout::ROOT.name));
     match (root.and_then(|root| root.filesystem.as_deref()), &content.root) {

@@ -103,32 +103,26 @@ pub(crate) const FAMILIES: &[Family] = &[
         image
     }),
     family("nixvm's layout", &["sgdisk", "mkfs.ext4", "mkfs.vfat"], || {
-        let esp: Part = (1 << 20, 64 << 20, "disk-main-ESP");
-        let root: Part = (65 << 20, 446 << 20, "disk-main-root");
-        let image = with_inside(root, "mkfs.ext4", &["-q", "-F", "-L", "nixos", "{}"]);
-        let fat = with_inside(esp, "mkfs.vfat", &["-F", "32", "-n", "boot", "{}"]);
-        let count = (esp.1 >> 20).to_string();
-        let (from, to) = (format!("if={}", text(&fat.file)), format!("of={}", text(&image.file)));
-        let count = format!("count={count}");
-        run(
-            "dd",
-            &[
-                "bs=1M",
-                "skip=1",
-                "seek=1",
-                &count,
-                "conv=notrunc,sparse",
-                "status=none",
-                &from,
-                &to,
-            ],
-        );
-        let options = ["--new=1:2048:+64M", "--change-name=1:disk-main-ESP", "--typecode=1:EF00"];
-        image.tool("sgdisk", &[&options[..], &["--new=2:133120:1046527", "{}"]].concat());
-        image.tool("sgdisk", &["--change-name=2:disk-main-root", "{}"]);
-        image.with_partitions(vec![esp, root])
+        let image = layout();
+        image.fill_middle();
+        image
     }),
 ];
+
+/// nixvm's partitions and file systems, as its layout has them but for their sizes.
+pub(crate) fn layout() -> Image {
+    let esp: Part = (1 << 20, 64 << 20, "disk-main-ESP");
+    let root: Part = (65 << 20, 446 << 20, "disk-main-root");
+    let fat = Image::sized(esp.1);
+    fat.tool("mkfs.vfat", &["-F", "32", "-n", "boot", "{}"]);
+    let ext4 = Image::sized(root.1);
+    ext4.tool("mkfs.ext4", &["-q", "-F", "-L", "nixos", "{}"]);
+    let image = copy_into(&ext4, copy_into(&fat, Image::new(), esp), root);
+    let first = ["--new=1:2048:+64M", "--change-name=1:disk-main-ESP", "--typecode=1:EF00"];
+    let second = ["--new=2:133120:1046527", "--change-name=2:disk-main-root", "{}"];
+    image.tool("sgdisk", &[first, second].concat());
+    image.with_partitions(vec![esp, root])
+}
 
 /// A partition from the first MiB to the last.
 const PART: Part = (1 << 20, SIZE - (2 << 20), "");
@@ -199,19 +193,21 @@ fn zfs() -> Image {
 
 /// A disk with a filled ext4 in the place of a partition; the table is the caller's.
 fn ext4_at(part: Part, name: &'static str) -> Image {
-    with_inside((part.0, part.1, name), "mkfs.ext4", &["-q", "-F", "{}"])
+    fill_partition(Image::new(), (part.0, part.1, name))
 }
 
-fn with_inside(part: Part, program: &str, arguments: &[&str]) -> Image {
-    let inside = Image::new();
-    std::fs::File::options().write(true).open(&inside.file).unwrap().set_len(part.1).unwrap();
-    inside.tool(program, arguments);
-    if program == "mkfs.ext4" {
-        inside.fill();
-    }
-    let image = Image::new();
+/// Puts a filled ext4 in the place of a partition.
+pub(crate) fn fill_partition(image: Image, part: Part) -> Image {
+    let inside = Image::sized(part.1);
+    inside.tool("mkfs.ext4", &["-q", "-F", "{}"]);
+    inside.fill();
+    copy_into(&inside, image, part)
+}
+
+fn copy_into(inside: &Image, image: Image, part: Part) -> Image {
     let seek = format!("seek={}", part.0 >> 20);
     let (from, to) = (format!("if={}", text(&inside.file)), format!("of={}", text(&image.file)));
     run("dd", &["bs=1M", &seek, "conv=notrunc,sparse", "status=none", &from, &to]);
-    image.with_partitions(vec![part])
+    let partitions = [image.partitions.clone(), vec![part]].concat();
+    image.with_partitions(partitions)
 }

@@ -5,6 +5,7 @@
 //! beside this file. As root; a family whose tool is missing is skipped.
 
 mod families;
+mod histories;
 mod image;
 
 use std::collections::BTreeMap;

@@ -185,7 +185,7 @@ fn a_stale_marker_overrides_nothing() {
 
 #[test]
 fn the_layout_without_evidence_of_its_own_is_perhaps_a_system() {
-    let cases: [(&str, Change); 20] = [
+    let cases: [(&str, Change); 21] = [
         ("no marker", |d| d.content.marker = None),
         ("another table", |d| {
             d.content.primary.as_mut().unwrap().id = "another".into();
@@ -201,6 +201,7 @@ fn the_layout_without_evidence_of_its_own_is_perhaps_a_system() {
         }),
         ("a boot loader", |d| d.content.foreign_loader = true),
         ("an ESP that can't be read", |d| d.content.esp = Esp::Unreadable("damaged".into())),
+        ("an ESP that was formatted and is zeros", |d| d.content.esp = Esp::Unformatted),
         ("no ESP", |d| d.content.esp = Esp::Absent),
         ("mounted twice", |d| d.content.root.as_mut().unwrap().mounts = 2),
         ("mounted as a root", |d| d.content.root.as_mut().unwrap().last_mounted = "/".into()),
