@@ -38,8 +38,12 @@ impl Ext4Use {
 /// The partition can't be read.
 pub fn read(partition: &Path) -> io::Result<Option<Ext4Use>> {
     let mut superblock = [0; 1024];
-    File::open(partition)?.read_exact_at(&mut superblock, 1024)?;
-    Ok(parse(&superblock))
+    match File::open(partition)?.read_exact_at(&mut superblock, 1024) {
+        Ok(()) => Ok(parse(&superblock)),
+        // It is too small for one.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads a superblock.

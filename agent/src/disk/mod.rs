@@ -7,6 +7,7 @@
 mod contents;
 pub mod describe;
 pub mod eligibility;
+mod ends;
 mod esp;
 #[cfg(test)]
 pub(crate) mod examples;

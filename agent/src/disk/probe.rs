@@ -6,8 +6,6 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,9 +14,9 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::marker::{self, Marker};
-use super::surface::{self, WHOLE_ENDS, is_zero};
+use super::surface::{self, is_zero};
 use super::{
-    Content, Device, Ends, Kind, Partition, Signature, esp, ext4, layout, signature, table,
+    Content, Device, Kind, Partition, Signature, ends, esp, ext4, layout, signature, table,
 };
 use crate::command::Runner;
 use crate::format::printable;
@@ -119,7 +117,7 @@ fn read(device: &Device) -> Result<Content> {
         mbr_partitions: table::mbr_partitions(&head),
         edges_zero: is_zero(&head) && is_zero(&tail),
         head_zero: is_zero(head.get(..marker_place).unwrap_or(&head)),
-        ends: ends_of(&head, &tail, size, marker.is_some()),
+        ends: ends::of_edges(&head, &tail, size, marker.is_some()),
         surface_digest,
         digest: digest(&head, &tail, size),
         marker,
@@ -135,81 +133,23 @@ fn read(device: &Device) -> Result<Content> {
     Ok(content)
 }
 
-/// What the edges say of the ends; a marker is passed over.
-fn ends_of(head: &[u8], tail: &[u8], size: u64, marker: bool) -> Ends {
-    let (offset, length) = (marker::OFFSET as usize, marker::SIZE);
-    let first = if marker {
-        let after = offset + length;
-        first_nonzero(head.get(..offset).unwrap_or_default()).or_else(|| {
-            first_nonzero(head.get(after..).unwrap_or_default()).map(|place| after + place)
-        })
-    } else {
-        first_nonzero(head)
-    };
-    let in_tail = || first_nonzero(tail).map(|place| size - tail.len() as u64 + place as u64);
-    let first = first.map(|place| place as u64).or_else(in_tail);
-    // On a disk that is smaller than both edges, the tail has the marker once more.
-    let is_marker = |place: &u64| marker && (offset..offset + length).contains(&(*place as usize));
-    Ends { bytes: head.len() as u64, first_nonzero: first.filter(|place| !is_marker(place)) }
-}
-
-fn first_nonzero(bytes: &[u8]) -> Option<usize> {
-    if is_zero(bytes) { None } else { bytes.iter().position(|byte| *byte != 0) }
-}
-
 /// Reads the rest of both ends and the surface between them.
 fn look_deeper(device: &Device, mut content: Content) -> Result<Content> {
     let about = || format!("cannot read {}", device.node.display());
     let file = File::open(&device.node).with_context(about)?;
     let size = device.size_bytes;
-    let length = WHOLE_ENDS.min(size);
     if content.ends.first_nonzero.is_none() {
-        let rest = EDGE.min(size)..length;
-        let at_end = (size - length).max(rest.end.min(size))..size.saturating_sub(EDGE);
-        let first = scan(&file, rest).and_then(|first| match first {
-            None => scan(&file, at_end),
-            found => Ok(found),
-        });
-        content.ends = Ends { bytes: length, first_nonzero: first.with_context(about)? };
+        content.ends = ends::read_rest(&file, size).with_context(about)?;
     }
     let mut found: Vec<_> = content.ends.first_nonzero.into_iter().collect();
     let surface = surface::sample(&file, size, |offset| found.push(offset)).with_context(about)?;
     content.surface = Some(surface);
     found.sort_unstable();
     for offset in found.into_iter().take(RECOGNISED) {
-        let signature = recognise(&file, size, offset).with_context(about)?;
+        let signature = signature::find(&file, size, offset).with_context(about)?;
         content.surface_signatures.extend(signature);
     }
     Ok(content)
-}
-
-/// The offset of the first byte in `range` that is not zero.
-fn scan(file: &File, range: Range<u64>) -> std::io::Result<Option<u64>> {
-    let mut buffer = vec![0; 1 << 20];
-    let mut offset = range.start;
-    while offset < range.end {
-        let length = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(buffer.len());
-        file.read_exact_at(&mut buffer[..length], offset)?;
-        if let Some(place) = first_nonzero(&buffer[..length]) {
-            return Ok(Some(offset + place as u64));
-        }
-        offset += length as u64;
-    }
-    Ok(None)
-}
-
-/// The format that begins at or shortly before the byte at `offset`, which is not zero.
-fn recognise(file: &File, size: u64, offset: u64) -> std::io::Result<Option<Signature>> {
-    for alignment in [1 << 20, 64 << 10, 4096, 512] {
-        let start = offset - offset % alignment;
-        let mut bytes =
-            vec![0; usize::try_from(size - start).unwrap_or(usize::MAX).min(signature::LENGTH)];
-        file.read_exact_at(&mut bytes, start)?;
-        if let Some(kind) = signature::recognise(&bytes) {
-            return Ok(Some(Signature { kind: kind.to_owned(), label: None, offset: start }));
-        }
-    }
-    Ok(None)
 }
 
 /// The digest of a disk's edges, as [`Content::digest`] has it.
@@ -298,7 +238,9 @@ pub fn signatures(json: &str) -> Result<Vec<Signature>> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::os::unix::fs::FileExt;
 
+    use super::surface::WHOLE_ENDS;
     use super::*;
     use crate::disk::{Condition, Disk};
 
@@ -341,6 +283,29 @@ mod tests {
             });
             assert!(!content.edges_zero, "{offset}");
             assert_ne!(content.digest, blank.digest, "{offset}");
+        }
+    }
+
+    #[test]
+    fn a_byte_anywhere_that_is_looked_at_makes_a_disk_not_blank() {
+        let size: u64 = 512 << 20;
+        let condition_with = |offset: Option<u64>| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            file.as_file().set_len(size).unwrap();
+            if let Some(offset) = offset {
+                file.as_file().write_all_at(b"x", offset).unwrap();
+            }
+            let device = device_of(file.path(), size);
+            let content = look_deeper(&device, read(&device).unwrap()).unwrap();
+            let disk = Disk { device, content };
+            (disk.condition(), disk.contents().join("; "))
+        };
+        assert_eq!(condition_with(None), (Condition::Blank, String::new()));
+        let ends = [0, EDGE, WHOLE_ENDS - 1, size - WHOLE_ENDS, size - EDGE - 1, size - 1];
+        for offset in ends.into_iter().chain([WHOLE_ENDS, 100 << 20, (300 << 20) + 4095]) {
+            let (condition, contents) = condition_with(Some(offset));
+            assert_eq!(condition, Condition::Data, "{offset}");
+            assert!(contents.starts_with("unrecognised data (first at "), "{offset}: {contents}");
         }
     }
 

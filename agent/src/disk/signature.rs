@@ -4,6 +4,12 @@
 //! not look. Only the name depends on this: bytes that are not zeros are data with or without one.
 //! Offsets and magic numbers are those of util-linux, `libblkid/src/superblocks`.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::Signature;
+
 /// Bytes to hand to [`recognise`].
 pub const LENGTH: usize = 72 << 10;
 
@@ -54,6 +60,19 @@ pub fn recognise(bytes: &[u8]) -> Option<&'static str> {
         (bytes.get(*offset..)?.starts_with(magic) && plausible(name, *offset, bytes))
             .then_some(*name)
     })
+}
+
+/// The format that begins at or shortly before the byte at `offset`, which is not zero.
+pub(super) fn find(file: &File, size: u64, offset: u64) -> io::Result<Option<Signature>> {
+    for alignment in [1 << 20, 64 << 10, 4096, 512] {
+        let start = offset - offset % alignment;
+        let mut bytes = vec![0; usize::try_from(size - start).unwrap_or(usize::MAX).min(LENGTH)];
+        file.read_exact_at(&mut bytes, start)?;
+        if let Some(kind) = recognise(&bytes) {
+            return Ok(Some(Signature { kind: kind.to_owned(), label: None, offset: start }));
+        }
+    }
+    Ok(None)
 }
 
 /// Two bytes are soon found in anything: more has to be right.

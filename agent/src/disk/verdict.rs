@@ -115,7 +115,7 @@ impl fmt::Display for Evidence {
 pub(super) fn position(offset: u64) -> String {
     match offset {
         0 => "the beginning".to_owned(),
-        _ if offset % (1 << 20) == 0 => format!("{} MiB", grouped(offset >> 20)),
+        _ if offset.is_multiple_of(1 << 20) => format!("{} MiB", grouped(offset >> 20)),
         _ => format!("byte {}", grouped(offset)),
     }
 }
@@ -124,7 +124,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -223,6 +223,10 @@ fn choose<'a>(
         return Ok(Choice::Decided(installed(disk)));
     }
     Ok(match usable {
+        [] if facts.disks.iter().any(|d| eligible(facts, d) == Err(Ineligible::Unsettled)) => {
+            let message = "The disks are still being checked.".to_owned();
+            Choice::Decided(Decision::Wait { message })
+        }
         [] => Choice::Decided(Decision::Wait {
             message:
                 "No usable disk yet. Add one in the VM's settings; the installation then starts \

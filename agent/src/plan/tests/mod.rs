@@ -4,6 +4,7 @@ mod consent_table;
 mod properties;
 mod refusals;
 mod traps;
+mod unsettled;
 
 use nixvm_answers::{Problems, Resolved, Source, SourceAnswers, document, resolve};
 use nixvm_manifest::Manifest;
