@@ -108,7 +108,7 @@ impl Image {
     }
 
     pub(crate) fn fill_middle(&self) {
-        self.write(MIDDLE, &&*DATA);
+        self.write(MIDDLE, &DATA);
     }
 
     /// Reads the disk as the agent does: by udev's properties, then by itself.

@@ -4,6 +4,8 @@
 //! mounted or filled here, else as those bytes in its middle. `UPDATE_EXPECT=1` rewrites `table.md`
 //! beside this file. As root; a family whose tool is missing is skipped.
 
+#![cfg(test)]
+
 mod families;
 mod histories;
 mod image;
