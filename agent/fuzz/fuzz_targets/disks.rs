@@ -9,12 +9,18 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::fuzz_target;
 use nixvm_agent::disk::describe::{self, ATTRIBUTES, Raw};
 use nixvm_agent::disk::marker::Marker;
-use nixvm_agent::disk::{Content, Disk, eligibility, mounts, probe};
+use nixvm_agent::disk::{Content, Disk, eligibility, ext4, mounts, probe, signature, table};
 
 fuzz_target!(|bytes: &[u8]| {
     let _no_marker = Marker::from_bytes(bytes);
     for size in [0, 512, 4096, u32::MAX] {
         let _no_table = probe::gpt_identifier(bytes, size);
+    }
+    let _no_tables = (table::primary(bytes), table::backup(bytes, bytes.len() as u64));
+    let _no_partitions = table::mbr_partitions(bytes);
+    let _no_format = signature::recognise(bytes);
+    if let Some(superblock) = bytes.first_chunk() {
+        let _no_file_system = ext4::parse(superblock);
     }
     let text = String::from_utf8_lossy(bytes);
     let _other_form = probe::signatures(&text);
@@ -26,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(printable(&device.model) && printable(&device.serial) && printable(&device.label));
         let disk = Disk { device, content: Content::default() };
         assert!(disk.summary().chars().all(|c| !c.is_control()), "{}", disk.summary());
-        let _reason = eligibility::check(&disk, disk.device.name == "sda", 1 << 30).map_err(|e| e.to_string());
+        let _reason = eligibility::check(&disk, disk.device.name == "sda", Some("X"), 1 << 30).map_err(|e| e.to_string());
         let _contents = (disk.condition(), disk.contents());
     }
 });

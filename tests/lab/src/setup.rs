@@ -29,17 +29,26 @@ const AARCH64_PACKAGES: &[(&str, &str)] = &[
 
 /// Packages that only the tests need.
 const TEST_PACKAGES: &[(&str, &str)] = &[
+    ("bcache-tools", "/sbin/make-bcache"),
+    ("btrfs-progs", "/sbin/mkfs.btrfs"),
+    ("cryptsetup-bin", "/sbin/cryptsetup"),
     ("dbus-daemon", "/usr/bin/dbus-daemon"),
     ("dosfstools", "/sbin/mkfs.vfat"),
     ("e2fsprogs", "/sbin/mkfs.ext4"),
+    ("exfatprogs", "/sbin/mkfs.exfat"),
+    ("f2fs-tools", "/sbin/mkfs.f2fs"),
     ("fdisk", "/sbin/sfdisk"),
     ("gdisk", "/sbin/sgdisk"),
     ("grub-common", "/usr/bin/grub-script-check"),
     ("grub-pc-bin", "/usr/lib/grub/i386-pc/linux16.mod"),
+    ("lvm2", "/sbin/pvcreate"),
     ("mtools", "/usr/bin/mcopy"),
+    ("ntfs-3g", "/sbin/mkntfs"),
     ("openssh-client", "/usr/bin/ssh"),
     ("openssh-server", "/usr/sbin/sshd"),
     ("squashfs-tools", "/usr/bin/mksquashfs"),
+    ("udftools", "/sbin/mkudffs"),
+    ("xfsprogs", "/sbin/mkfs.xfs"),
     ("xorriso", "/usr/bin/xorriso"),
 ];
 
