@@ -14,6 +14,7 @@ pub mod marker;
 pub mod mounts;
 pub mod probe;
 pub mod receipt;
+pub mod surface;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -278,6 +279,7 @@ mod tests {
             attempt: "1".into(),
             build_id: "b".into(),
             table_id: Some("a".into()),
+            surface: None,
         });
         disk.device.partitions = [layout::ESP.name, layout::ROOT.name]
             .map(|name| Partition { name: Some(name.to_owned()), ..Partition::default() })

@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn example(version: u32) -> Marker {
-        Marker { version, attempt: "a".into(), build_id: "b".into(), table_id: None }
+        Marker { version, attempt: "a".into(), build_id: "b".into(), table_id: None, surface: None }
     }
 
     fn device_of(file: &Path, size_bytes: u64) -> Device {

@@ -137,6 +137,7 @@ fn unfinished(name: &str) -> Disk {
         attempt: "1".into(),
         build_id: "b".into(),
         table_id: Some("ours".into()),
+        surface: None,
     });
     disk
 }
