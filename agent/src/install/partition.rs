@@ -59,11 +59,14 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
 
     let mut identity = attempt.plan.target.identity.clone();
     let target = Target::open(&identity)?;
-    if holders::deactivate(runner, &target.node).await? {
+    let mut taken_down = holders::deactivate(runner, &target.node).await?;
+    target.install_rule(runner).await?;
+    // udev was triggered: where its rules assemble what they find, it is there again. Not on the ISO.
+    taken_down |= holders::deactivate(runner, &target.node).await?;
+    if taken_down {
         // An array that is stopped writes its superblock.
         identity.digest = probe::current_digest(&target.node, target.size_bytes)?;
     }
-    target.install_rule(runner).await?;
     let marker = Marker {
         version: marker::VERSION,
         attempt: attempt.id.clone(),
