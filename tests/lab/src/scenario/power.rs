@@ -48,6 +48,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         )
         .expected("the disk does not boot by itself, and the next start of the ISO starts over")
         .run(power_cut_before_receipt),
+    Scenario::new("power-cut-after-receipt")
+        .fault("a disk as a power cut leaves it between the receipt and the loaders")
+        .expected("does not boot by itself; the next start of the ISO completes it, and it boots")
+        .run(power_cut_after_receipt),
 ];
 
 /// Makes a boot entry for each program on the ESP but the kernels, by the name that it will have.
@@ -96,5 +100,28 @@ fn power_cut(fixture: &Fixture<'_>, step: &str) -> Result<()> {
             vm.wait_off(60)?;
         }
     }
+    boots(fixture, &config)
+}
+
+/// Withholds every program on the ESP but the kernels, as the handover does before the receipt.
+const WITHHOLD: &str = "mount /dev/vda1 /media && cd /media/EFI && \
+    for file in BOOT/* systemd/*; do mv $file $file.withheld && echo $file; done && \
+    cd / && umount /media && sync";
+
+fn power_cut_after_receipt(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.answers = Some(fixture.answers("countdown = 3\nfinish = 'wait'")?);
+    let mut vm = fixture.start(&config, "cut")?;
+    await_installed(&mut vm)?;
+    let withheld = vm.shell.run(WITHHOLD)?;
+    ensure!(withheld.contains("systemd/systemd-boot"), "only {withheld} is withheld");
+    vm.kill()?;
+    does_not_boot(fixture, &config)?;
+
+    config.answers = Some(fixture.answers("countdown = 3")?);
+    let mut vm = fixture.start(&config, "again")?;
+    let verdict = vm.verdict(180)?;
+    ensure!(verdict["outcome"] == outcome::ALREADY_INSTALLED, "unexpected end: {verdict}");
+    vm.wait_off(60)?;
     boots(fixture, &config)
 }
