@@ -7,6 +7,7 @@
 mod attempt;
 mod checkpoint;
 mod countdown;
+mod readings;
 mod requests;
 mod scan;
 mod shutdown;
@@ -263,6 +264,10 @@ impl Session {
                     return Ok(None);
                 }
                 changed = self.context.attached.changed() => {
+                    changed?;
+                    return Ok(None);
+                }
+                changed = self.inventory.changed() => {
                     changed?;
                     return Ok(None);
                 }
