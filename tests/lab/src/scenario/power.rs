@@ -3,7 +3,9 @@
 use anyhow::{Result, ensure};
 
 use super::Scenario;
-use super::steps::{Next, await_installed_and_off, boots, does_not_boot, does_not_boot_by, next};
+use super::steps::{
+    Next, await_installed, await_installed_and_off, boots, does_not_boot, does_not_boot_by, next,
+};
 use crate::fixture::Fixture;
 use crate::words::{event, outcome};
 
