@@ -60,7 +60,8 @@ impl Account {
             expired: self.expired,
         };
         let bytes = Zeroizing::new(serde_json::to_vec(&saved).with_context(about)?);
-        let fresh = path.with_extension("new");
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".new");
         // A file that is there already would keep its mode.
         match std::fs::remove_file(&fresh) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
