@@ -20,16 +20,25 @@ let
   # While the loader is updated the ESP holds one generation more than the limit. A kernel and an
   # initrd take about 60 MB; 64 MiB leave room for the loader.
   generationMiB = 64;
-  sizeInMiB =
+  # In KiB: sgdisk's sizes, from the partition's start. Without a letter they are sectors, of an
+  # unknown size.
+  kibibytes =
     size:
     let
-      parts = builtins.match "([0-9]+)(M|G)(iB)?" size;
+      parts = builtins.match "\\+([0-9]+)([KMGTP])(iB)?" size;
+      powers = {
+        K = 1;
+        M = 1024;
+        G = 1024 * powers.M;
+        T = 1024 * powers.G;
+        P = 1024 * powers.T;
+      };
     in
-    lib.mapNullable (
-      parts: lib.toInt (lib.head parts) * (if lib.elemAt parts 1 == "G" then 1024 else 1)
-    ) parts;
-  espMiB = sizeInMiB (partition "ESP").size;
+    lib.mapNullable (parts: lib.toInt (lib.head parts) * powers.${lib.elemAt parts 1}) parts;
+  espKiB = kibibytes ((partition "ESP").end or "");
+  # The loader's installation takes 0 for no limit.
   limit = systemd-boot.configurationLimit;
+  isLimited = limit != null && limit > 0;
   answers = (lib.importJSON ../agent/answers/answers.schema.json).properties;
 
   needs = {
@@ -52,8 +61,10 @@ let
       (partition "ESP").content.format or null == "vfat"
       && (partition "ESP").content.mountpoint or null == "/boot"
       && (partition "ESP").type == "EF00";
+    "a size of partition ESP in K, M, G, T or P, and no end of its own" = espKiB != null;
+    "a boot.loader.systemd-boot.configurationLimit: without one, the ESP fills up" = isLimited;
     "an ESP with ${toString generationMiB} MiB for each of boot.loader.systemd-boot.configurationLimit + 1 generations" =
-      espMiB == null || limit == null || espMiB >= (limit + 1) * generationMiB;
+      espKiB == null || !isLimited || espKiB >= (limit + 1) * generationMiB * 1024;
     "partition root with a file system of its own, mounted at /" =
       (partition "root").content.type or null == "filesystem"
       && (partition "root").content.mountpoint or null == "/";
@@ -77,6 +88,9 @@ let
     "boot.loader.systemd-boot.enable = true" = systemd-boot.enable;
     "the loader and the kernels on the ESP at /boot" =
       efi.efiSysMountPoint == "/boot" && systemd-boot.xbootldrMountPoint or null == null;
+    # bootctl would make the firmware start the disk before its install is complete.
+    "boot.loader.efi.canTouchEfiVariables = false: the installer makes the firmware's boot entry" =
+      !efi.canTouchEfiVariables;
     # The default entry is then a pattern, and the agent checks the entry that will boot.
     "boot.loader.systemd-boot.bootCounting.enable = false" =
       !(systemd-boot.bootCounting.enable or false);

@@ -16,7 +16,7 @@ use crate::log::{self, Log};
 use crate::request::InstallerHandle;
 use crate::session::{CHECKPOINT, ExitAction, Session, SessionContext};
 use crate::sinks::{console, journald, virtio};
-use crate::{disk, machine, screen, sources};
+use crate::{disk, lock, machine, screen, sources};
 
 /// How long a shutdown waits for the event sinks.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,8 +24,10 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Runs the installer.
 ///
 /// # Errors
-/// The ISO is broken, or udev can't be reached.
+/// Another installer runs, the ISO is broken, or udev can't be reached.
 pub async fn run(started: Instant) -> Result<()> {
+    // Before anything that another installer could be disturbed by.
+    let _lock = lock::acquire(Path::new(lock::PATH))?;
     let manifest = nixvm_manifest::read(Path::new(nixvm_manifest::PATH))?;
     let log = Arc::new(Log::open(Path::new(log::PATH))?);
     let machine = machine::read()?;

@@ -11,6 +11,7 @@ pub mod disk;
 pub mod event;
 pub mod format;
 pub mod install;
+pub mod lock;
 pub mod log;
 pub mod machine;
 pub mod nix;

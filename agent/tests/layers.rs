@@ -16,7 +16,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 #[rustfmt::skip]
 const ROOMS: &[&str] = &[
     // Tools that know nothing of installing.
-    "format", "clock", "command", "log", "nix",
+    "format", "clock", "command", "lock", "log", "nix",
     // Facts, and what follows from them.
     "machine", "disk", "sources", "plan", "checks",
     // The words in which an install is reported and steered.

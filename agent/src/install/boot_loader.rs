@@ -4,7 +4,8 @@
 //! some moment on the disk boots. That moment must not come before the receipt: a system that boots
 //! while its disk is still marked unfinished would be used, and erased by the next start of the ISO.
 //! So the loader's folders are covered by a RAM disk while it runs, and what it wrote there reaches
-//! the ESP in the last step.
+//! the ESP in the last step. Programs that a host puts elsewhere, a memory test say, are withheld on
+//! the ESP as soon as they are there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use super::Attempt;
+use super::{Attempt, loaders};
 use crate::disk::layout;
 
 /// Folders below the ESP that hold loaders.
@@ -52,6 +53,7 @@ pub(super) async fn run(attempt: &Attempt, toplevel: &Path) -> Result<Withheld> 
     for cover in covers {
         cover.uncover()?;
     }
+    loaders::withhold(&esp)?;
     Ok(Withheld { files })
 }
 
@@ -77,15 +79,11 @@ impl Cover {
     }
 
     fn collect(&self, esp: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
-        for entry in
-            fs::read_dir(&self.0).with_context(|| format!("cannot list {}", self.0.display()))?
-        {
-            let path = entry?.path();
-            if path.is_file() {
-                let bytes =
-                    fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                files.push((path.strip_prefix(esp)?.to_owned(), bytes));
-            }
+        for file in loaders::files(&self.0)? {
+            let path = self.0.join(file);
+            let bytes =
+                fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            files.push((path.strip_prefix(esp)?.to_owned(), bytes));
         }
         Ok(())
     }

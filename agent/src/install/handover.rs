@@ -1,26 +1,27 @@
 //! A verified target → a disk that boots, with the receipt on it.
 //!
 //! The order makes a power cut harmless at every point. Before the receipt is there, the disk does
-//! not boot and is marked unfinished; from then on it is an installed disk, and [`complete`] does
-//! what is left of the rest, now or when the ISO finds such a disk at its next start.
+//! not boot and is marked unfinished; from then on it is an installed disk, and what is
+//! left of the rest is done now, or by [`super::completion`] when the ISO finds such a disk at its
+//! next start.
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
 use super::boot_loader::Withheld;
+use super::completion::erase_marker;
+use super::loaders::{check_withheld, put_in_place, rename, withheld};
 use super::target::Target;
 use super::verify::written;
-use super::{Attempt, TargetState};
+use super::{Attempt, TargetState, gc_roots};
 use crate::command::{Cancelled, Runner};
-use crate::disk::Device;
 use crate::disk::layout;
-use crate::disk::marker;
-use crate::disk::receipt::{FILE, LOADERS, Receipt, WITHHELD_SUFFIX};
+use crate::disk::receipt::{FILE, LOADERS, Receipt};
 use crate::event::Event;
 
 /// Where the ESP is reached when the rest is unmounted already.
@@ -42,14 +43,15 @@ const LOOKING_AROUND: Duration = Duration::from_secs(60);
 pub(super) async fn run(
     attempt: &Attempt,
     target: &Target,
-    withheld: Withheld,
+    loaders: Withheld,
     receipt: &Receipt,
 ) -> Result<()> {
     let root = Path::new(layout::MOUNT_POINT);
     let esp = root.join(layout::ESP_MOUNT);
-    for (path, bytes) in &withheld.files {
-        write(&esp.join(on_esp(path)), bytes)?;
+    for (path, bytes) in &loaders.files {
+        write(&esp.join(withheld(path)), bytes)?;
     }
+    gc_roots::relink(root)?;
     leave_log(&attempt.log, &root.join(LOG_FOLDER), &attempt.id)?;
     for path in [root, &esp] {
         written(path)?;
@@ -61,12 +63,13 @@ pub(super) async fn run(
     unmount_root(attempt).await?;
 
     let esp = Path::new(ESP_PATH);
-    check_loaders(esp, &withheld)?;
+    check_loaders(esp, &loaders)?;
+    check_withheld(esp)?;
     // From the receipt on the disk is an installed one: nothing cancels that any more.
     let runner = &attempt.runner.uncancellable();
     write_receipt(esp, receipt)?;
     attempt.target_state.set(TargetState::Installed);
-    put_loader_in_place(esp)?;
+    put_in_place(esp)?;
     unmount(ESP_PATH, UnmountFlags::empty()).context("cannot unmount the ESP")?;
     erase_marker(&target.node)?;
     if let Err(error) = boot_next(runner, &target.node, layout::ESP.number).await {
@@ -110,40 +113,13 @@ async fn unmount_root(attempt: &Attempt) -> Result<()> {
 }
 
 /// Insists that what makes the disk boot is on the ESP, by another way than it was written.
-fn check_loaders(esp: &Path, withheld: &Withheld) -> Result<()> {
-    for (path, bytes) in &withheld.files {
-        let path = esp.join(on_esp(path));
+fn check_loaders(esp: &Path, loaders: &Withheld) -> Result<()> {
+    for (path, bytes) in &loaders.files {
+        let path = esp.join(withheld(path));
         let found = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         ensure!(found == *bytes, "{} is not what was written", path.display());
     }
     Ok(())
-}
-
-/// Where a withheld file is until the receipt is there.
-fn on_esp(path: &Path) -> PathBuf {
-    let is_removable = LOADERS.iter().any(|loader| path == Path::new(loader));
-    let suffix = if is_removable { WITHHELD_SUFFIX } else { "" };
-    PathBuf::from(format!("{}{suffix}", path.display()))
-}
-
-/// Does what an interrupted handover left undone on a disk that has its receipt.
-///
-/// # Errors
-/// The ESP can't be mounted or written.
-pub(super) async fn complete(device: &Device) -> Result<()> {
-    let esp = device
-        .partitions
-        .iter()
-        .find(|partition| partition.name.as_deref() == Some(layout::ESP.name))
-        .with_context(|| format!("{} has no ESP of ours", device.node.display()))?;
-    fs::create_dir_all(ESP_PATH).with_context(|| format!("cannot make {ESP_PATH}"))?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount(&esp.node, ESP_PATH, "vfat", flags, c"umask=0077")
-        .with_context(|| format!("cannot mount {}", esp.node.display()))?;
-    let result = put_loader_in_place(Path::new(ESP_PATH));
-    unmount(ESP_PATH, UnmountFlags::empty()).context("cannot unmount the ESP")?;
-    result?;
-    erase_marker(&device.node)
 }
 
 /// Makes the firmware boot this disk first, and next: the entry by its partition, so that it does not
@@ -213,20 +189,6 @@ fn write_receipt(esp: &Path, receipt: &Receipt) -> Result<()> {
     rename(&fresh, &path)
 }
 
-/// Gives the withheld loader its name; done already is done.
-fn put_loader_in_place(esp: &Path) -> Result<()> {
-    for loader in LOADERS {
-        let withheld = esp.join(format!("{loader}{WITHHELD_SUFFIX}"));
-        if withheld.exists() {
-            rename(&withheld, &esp.join(loader))?;
-        }
-    }
-    if LOADERS.iter().any(|loader| esp.join(loader).exists()) {
-        return Ok(());
-    }
-    bail!("the ESP has no boot loader")
-}
-
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let about = || format!("cannot write {}", path.display());
     if let Some(folder) = path.parent() {
@@ -235,26 +197,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create(path).with_context(about)?;
     file.write_all(bytes).with_context(about)?;
     file.sync_all().with_context(about)
-}
-
-/// Renames, and waits until the disk has it.
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    let about = || format!("cannot rename {} to {}", from.display(), to.display());
-    fs::rename(from, to).with_context(about)?;
-    let folder = to.parent().map(PathBuf::from).unwrap_or_default();
-    let folder = File::open(folder).with_context(about)?;
-    rustix::fs::syncfs(&folder).with_context(about)?;
-    // FAT's syncfs leaves it in the drive's cache, where renames may change their order.
-    folder.sync_all().with_context(about)
-}
-
-fn erase_marker(node: &Path) -> Result<()> {
-    let mut disk = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(node)
-        .with_context(|| format!("cannot open {}", node.display()))?;
-    marker::erase(&mut disk)
 }
 
 #[cfg(test)]
@@ -267,18 +209,6 @@ mod tests {
             Boot0000* UiApp\tFvVol(x)\nBoot0001* NixOS\tHD(1,GPT,x)/File(y)\n\
             Boot000A  NixOS\tHD(2)\nBoot0003* NixOS old\tHD(3)\nBootNext: 0001\n";
         assert_eq!(entries(listing, "NixOS"), ["0001", "000A"]);
-    }
-
-    #[test]
-    fn an_interrupted_handover_is_completed_once_and_again() {
-        let esp = tempfile::tempdir().unwrap();
-        let loader = esp.path().join(LOADERS[0]);
-        assert!(put_loader_in_place(esp.path()).is_err());
-        write(&esp.path().join(format!("{}{WITHHELD_SUFFIX}", LOADERS[0])), b"MZ").unwrap();
-        for _ in 0..2 {
-            put_loader_in_place(esp.path()).unwrap();
-            assert_eq!(fs::read(&loader).unwrap(), b"MZ");
-        }
     }
 
     #[test]

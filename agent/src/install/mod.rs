@@ -2,8 +2,8 @@
 //! is unfinished.
 //!
 //! The steps run in order; whatever they mounted is taken down in reverse when one fails. Until the
-//! last step has written the receipt, nothing on the disk can be booted: the boot loader's removable
-//! path is withheld (see [`boot_loader`]).
+//! last step has written the receipt, nothing on the disk can be booted: every EFI program is
+//! withheld (see [`boot_loader`] and [`loaders`]).
 //!
 //! # Adding a step
 //!
@@ -19,9 +19,12 @@
 mod account;
 mod boot_loader;
 mod closure;
+mod completion;
 mod configure;
+mod gc_roots;
 mod handover;
 mod holders;
+mod loaders;
 mod partition;
 mod system;
 mod target;
@@ -194,9 +197,12 @@ async fn step<T>(
 pub async fn boot_installed(runner: &Runner, disk: &Disk) -> Result<()> {
     let receipt = disk.content.receipt.as_ref().context("there is no receipt on the disk")?;
     if receipt.loader == Loader::Withheld || disk.content.marker.is_some() {
-        handover::complete(&disk.device)
-            .await
-            .context("the interrupted install could not be completed")?;
+        let completed =
+            completion::complete(disk).context("the interrupted install could not be completed");
+        match completed {
+            Err(error) if receipt.loader == Loader::InPlace => runner.note(&format!("{error:#}")),
+            completed => completed?,
+        }
     }
     handover::boot_next(runner, &disk.device.node, layout::ESP.number)
         .await

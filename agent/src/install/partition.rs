@@ -18,6 +18,7 @@ use crate::disk::layout;
 use crate::disk::marker::{self, Marker};
 use crate::disk::mounts::{self, Mount};
 use crate::disk::probe;
+use crate::disk::surface;
 
 /// Tools that disko's script needs; with one missing it can end well and have formatted nothing.
 const TOOLS: &[&str] = &[
@@ -58,11 +59,14 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
 
     let mut identity = attempt.plan.target.identity.clone();
     let target = Target::open(&identity)?;
-    if holders::deactivate(runner, &target.node).await? {
+    let mut taken_down = holders::deactivate(runner, &target.node).await?;
+    target.install_rule(runner).await?;
+    // udev was triggered: where its rules assemble what they find, it is there again. Not on the ISO.
+    taken_down |= holders::deactivate(runner, &target.node).await?;
+    if taken_down {
         // An array that is stopped writes its superblock.
         identity.digest = probe::current_digest(&target.node, target.size_bytes)?;
     }
-    target.install_rule(runner).await?;
     let marker = Marker {
         version: marker::VERSION,
         attempt: attempt.id.clone(),
@@ -77,6 +81,10 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     empty(&mut disk, &target, &marker)?;
     drop(disk);
     reread(runner, &target).await?;
+    // From here on the marker says what was left, so that what somebody writes later is noticed.
+    let surface = surface::surface_digest(&target.node, target.size_bytes)?;
+    let marker = Marker { surface: Some(surface), ..marker };
+    marker.write(&mut open_for_writing(&target.node, 0)?)?;
 
     super::set_mounted(true)?;
     runner.tool(&attempt.manifest.disko_script).run().await.context("disko's script failed")?;
@@ -113,25 +121,34 @@ fn open_exclusively(node: &Path) -> Result<File> {
 
 /// Writes the marker and then empties the disk's edges and those of every partition on it.
 fn empty(disk: &mut File, target: &Target, marker: &Marker) -> Result<()> {
+    let about = || format!("cannot write to {}", target.node.display());
     marker.write(disk)?;
-    let after_marker = marker::OFFSET + marker::SIZE as u64;
-    let end = target.size_bytes;
-    let mut areas = vec![(0, marker::OFFSET), (after_marker, probe::EDGE)];
-    for (start, length) in partitions(&target.sysfs)? {
-        areas.push((start, start + PARTITION_EDGE.min(length)));
-        areas.push((start + length.saturating_sub(PARTITION_EDGE), start + length));
-    }
-    areas.push((end.saturating_sub(probe::EDGE), end));
-    for (from, to) in areas {
-        let (from, to) = (from.min(end), to.min(end));
-        // An old partition may begin before ours do, or overlap the marker: what is ours stays.
-        for (from, to) in [(from, to.min(marker::OFFSET)), (from.max(after_marker), to)] {
+    for areas in areas(&partitions(&target.sysfs)?, target.size_bytes) {
+        for (from, to) in areas {
             zero(disk, from, to).with_context(|| {
                 format!("cannot wipe bytes {from} to {to} of {}", target.node.display())
             })?;
         }
+        disk.sync_all().with_context(about)?;
     }
-    disk.sync_all().with_context(|| format!("cannot write to {}", target.node.display()))
+    Ok(())
+}
+
+/// What is emptied, in bytes from and to: each list when the one before is on the disk.
+///
+/// The partition table comes last. If the power is cut before, it is still there and says that the
+/// disk is somebody's; without it, contents that are left between the edges would go unseen.
+fn areas(partitions: &[(u64, u64)], size: u64) -> [Vec<(u64, u64)>; 2] {
+    let after_marker = marker::OFFSET + marker::SIZE as u64;
+    let mut first = vec![(after_marker, probe::EDGE)];
+    for &(start, length) in partitions {
+        first.push((start, start + PARTITION_EDGE.min(length)));
+        first.push((start + length.saturating_sub(PARTITION_EDGE), start + length));
+    }
+    first.push((size.saturating_sub(probe::EDGE), size));
+    // An old partition may begin before ours do, or overlap the marker: what is ours stays.
+    let first = first.into_iter().map(|(from, to)| (from.max(after_marker), to.min(size)));
+    [first.filter(|(from, to)| from < to).collect(), vec![(0, marker::OFFSET.min(size))]]
 }
 
 /// Start and length of each partition that the kernel knows, in bytes.
@@ -223,4 +240,45 @@ fn verify_mounts(target: &Target, mounts: &[Mount]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: u64 = 64 << 30;
+
+    #[test]
+    fn edges_of_disk_and_partitions_are_emptied_and_the_marker_stays() {
+        let old = [(63 * 512, 10 << 30), (40 << 30, 100 << 10)];
+        let mut covered: Vec<_> = areas(&old, SIZE).concat();
+        covered.sort_unstable();
+        let is_emptied = |from: u64, to: u64| {
+            let mut at = from;
+            for &(start, end) in &covered {
+                if start <= at {
+                    at = at.max(end);
+                }
+            }
+            at >= to
+        };
+        let marker_end = marker::OFFSET + marker::SIZE as u64;
+        assert!(is_emptied(0, marker::OFFSET) && is_emptied(marker_end, probe::EDGE));
+        assert!(is_emptied(SIZE - probe::EDGE, SIZE));
+        for (start, length) in old {
+            let end = start + length;
+            assert!(is_emptied(start.max(marker_end), start + PARTITION_EDGE.min(length)));
+            assert!(is_emptied(end - PARTITION_EDGE.min(length), end));
+        }
+        for (from, to) in covered {
+            assert!(to <= marker::OFFSET || from >= marker_end, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn the_partition_table_goes_when_all_else_is_gone() {
+        let [before, last] = areas(&[(1 << 20, 1 << 30)], SIZE);
+        assert_eq!(last, [(0, marker::OFFSET)]);
+        assert!(before.iter().all(|(from, _)| *from > marker::OFFSET));
+    }
 }

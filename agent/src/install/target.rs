@@ -1,4 +1,4 @@
-//! The chosen disk, held while it is installed to, and the name that disko's script knows it by.
+//! The chosen disk, held while it is written to, and the name that disko's script knows it by.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -37,6 +37,18 @@ impl Target {
     /// # Errors
     /// It is gone, another one, or not as it was when it was consented to.
     pub(super) fn open(identity: &Identity) -> Result<Self> {
+        Self::examined(identity, || probe::current_digest(&identity.node, identity.size_bytes))
+    }
+
+    /// The same for a disk whose contents may have changed: everything but the digest is checked.
+    ///
+    /// # Errors
+    /// It is gone, or another one.
+    pub(super) fn hold(identity: &Identity) -> Result<Self> {
+        Self::examined(identity, || Ok(identity.digest.clone()))
+    }
+
+    fn examined(identity: &Identity, digest: impl FnOnce() -> Result<String>) -> Result<Self> {
         let node = &identity.node;
         let about = || format!("cannot open the target disk {}", node.display());
         let file = File::open(node).with_context(about)?;
@@ -52,7 +64,7 @@ impl Target {
                 .and_then(|text| text.parse::<u64>().ok())
                 .context("the target disk has no size any more")?
                 .saturating_mul(512),
-            digest: probe::current_digest(node, identity.size_bytes)?,
+            digest: digest()?,
             // These come from udev's database, which diskseq makes superfluous: the kernel gives it
             // to one appearance of one disk only.
             id_path: identity.id_path.clone(),
@@ -172,7 +184,8 @@ mod tests {
     #[test]
     fn a_disk_that_is_gone_is_an_error_that_names_it() {
         let identity = Identity::of(&crate::disk::examples::disk("no-such-disk"));
-        let error = Target::open(&identity).err().unwrap().to_string();
-        assert_eq!(error, "cannot open the target disk /dev/no-such-disk");
+        for error in [Target::open(&identity).err(), Target::hold(&identity).err()] {
+            assert_eq!(error.unwrap().to_string(), "cannot open the target disk /dev/no-such-disk");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! `nixos-install` has been seen to end well although its boot loader step had failed, so nothing is
 //! taken from an exit status.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::Attempt;
 use super::boot_loader::Withheld;
+use super::loaders::is_removable;
 use super::target::Target;
 use crate::disk::layout;
 use crate::disk::mounts;
 use crate::disk::probe;
-use crate::disk::receipt::{self, LOADERS, Loader, Receipt};
+use crate::disk::receipt::{self, Loader, Receipt};
 
 /// Runs the step.
 ///
@@ -57,13 +58,11 @@ pub(super) async fn run(
     );
     let kernel = follow(root, &system.join("kernel"))?;
     same_content(&esp.join(&entry.linux), &root.join(kernel.strip_prefix("/")?))?;
-    let initrd = esp.join(&entry.initrd);
-    let length =
-        initrd.metadata().with_context(|| format!("cannot find {}", initrd.display()))?.len();
-    ensure!(length > 0, "the initrd {} is empty", initrd.display());
+    // The boot loader's installation appends the secrets of a host that has some.
+    let initrd = follow(root, &system.join("initrd"))?;
+    begins_with(&esp.join(&entry.initrd), &root.join(initrd.strip_prefix("/")?))?;
 
-    let is_loader = |path: &Path| LOADERS.iter().any(|loader| path == Path::new(loader));
-    let loader = withheld.files.iter().find(|(path, _)| is_loader(path));
+    let loader = withheld.files.iter().find(|(path, _)| is_removable(path));
     let (path, bytes) = loader.context("no boot loader was installed on the removable path")?;
     ensure!(bytes.starts_with(b"MZ"), "the boot loader {} is no EFI program", path.display());
 
@@ -86,7 +85,7 @@ pub(super) async fn run(
 /// and nowhere else.
 pub(super) fn written(path: &Path) -> Result<()> {
     let lost = || format!("not everything that was written to {} is on the disk", path.display());
-    let folder = fs::File::open(path).with_context(lost)?;
+    let folder = File::open(path).with_context(lost)?;
     rustix::fs::syncfs(folder).with_context(lost)
 }
 
@@ -144,28 +143,35 @@ fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     })
 }
 
-fn same_content(a: &Path, b: &Path) -> Result<()> {
-    let open = |path: &Path| {
-        fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    let (mut left, mut right) = (open(a)?, open(b)?);
+/// Insists that both files have the same bytes.
+fn same_content(copy: &Path, original: &Path) -> Result<()> {
+    let length = begins_with(copy, original)?;
+    let is_whole = copy.metadata().is_ok_and(|found| found.len() == length);
+    ensure!(is_whole, "{} is not what {} is", copy.display(), original.display());
+    Ok(())
+}
+
+/// Insists that the copy begins with all bytes of the original; returns how many those are.
+fn begins_with(copy: &Path, original: &Path) -> Result<u64> {
+    let open =
+        |path: &Path| File::open(path).with_context(|| format!("cannot read {}", path.display()));
+    let (mut found, mut wanted) = (open(copy)?, open(original)?);
     // What is compared is what the disk says, not what memory remembers of it.
-    rustix::fs::fadvise(&left, 0, None, rustix::fs::Advice::DontNeed)
-        .with_context(|| format!("cannot read {} anew", a.display()))?;
-    ensure!(
-        left.metadata()?.len() == right.metadata()?.len(),
-        "{} is not what {} is",
-        a.display(),
-        b.display()
-    );
+    rustix::fs::fadvise(&found, 0, None, rustix::fs::Advice::DontNeed)
+        .with_context(|| format!("cannot read {} anew", copy.display()))?;
+    let differs = || format!("{} is not what {} is", copy.display(), original.display());
     let (mut one, mut other) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    let mut length = 0;
     loop {
-        let count = left.read(&mut one)?;
+        let count =
+            wanted.read(&mut one).with_context(|| format!("cannot read {}", original.display()))?;
         if count == 0 {
-            return Ok(());
+            ensure!(length > 0, "{} is empty", original.display());
+            return Ok(length);
         }
-        right.read_exact(&mut other[..count])?;
-        ensure!(one[..count] == other[..count], "{} is not what {} is", a.display(), b.display());
+        found.read_exact(&mut other[..count]).with_context(differs)?;
+        ensure!(one[..count] == other[..count], differs());
+        length += count as u64;
     }
 }
 
@@ -208,5 +214,24 @@ mod tests {
         bytes[99_999] = 8;
         fs::write(&b, &bytes).unwrap();
         assert!(same_content(&a, &b).is_err());
+    }
+
+    #[test]
+    fn a_copy_may_be_longer_where_secrets_are_appended_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (copy, original) = (folder.path().join("copy"), folder.path().join("original"));
+        let bytes = vec![7; 100_000];
+        fs::write(&original, &bytes).unwrap();
+        fs::write(&copy, [&bytes[..], b"secrets"].concat()).unwrap();
+        assert_eq!(begins_with(&copy, &original).unwrap(), 100_000);
+        assert!(same_content(&copy, &original).is_err());
+        fs::write(&copy, &bytes[..99_999]).unwrap();
+        assert!(begins_with(&copy, &original).is_err());
+        let mut damaged = bytes;
+        damaged[70_000] ^= 1;
+        fs::write(&copy, damaged).unwrap();
+        assert!(begins_with(&copy, &original).is_err());
+        fs::write(&original, "").unwrap();
+        assert!(begins_with(&copy, &original).is_err(), "an empty initrd starts nothing");
     }
 }

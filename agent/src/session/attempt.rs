@@ -37,7 +37,8 @@ impl Session {
         self.inventory.warned.clear();
         self.send_replies(true);
         self.prepare_account(answers.as_ref());
-        self.checkpoint.begin(self.user.choices.disk.clone());
+        self.checkpoint.begin(&id, self.user.choices.disk.clone());
+        self.checkpoint.account(&self.context.account.borrow());
         let (target, finish) = (plan.target.clone(), plan.finish);
         let (result, unplugged) = self.watch_attempt(id, *plan).await?;
         let seconds = started.elapsed().as_secs_f64();
@@ -46,9 +47,10 @@ impl Session {
             Ok(receipt) => {
                 let disk = target.identity.node.display();
                 let message = format!("{} is installed on {disk}.", receipt.hostname);
-                self.checkpoint.clear();
+                self.checkpoint.account(&self.context.account.borrow());
+                self.checkpoint.installed(&message, finish);
                 let shutdown = self.shutdown_after_install(finish);
-                self.transition_to(Phase::Installed { message, shutdown, seconds });
+                self.transition_to(Phase::Installed { message, shutdown, seconds: Some(seconds) });
                 // Without a survey: the disk that changed is the one that was installed.
                 return self.wait_for_shutdown().await;
             }
@@ -94,6 +96,7 @@ impl Session {
             log: self.context.log.path().to_owned(),
             target_state: install::TargetStateCell::default(),
         };
+        let mut account = self.context.account.subscribe();
         let mut work = tokio::spawn((self.context.install)(attempt));
         let mut unplugged = false;
         loop {
@@ -103,6 +106,9 @@ impl Session {
                     if let Ok(Record { event: Event::StepStarted { step }, .. }) = record {
                         self.checkpoint.step(step);
                     }
+                }
+                Ok(()) = account.changed() => {
+                    self.checkpoint.account(&account.borrow_and_update());
                 }
                 message = self.context.requests.recv() => {
                     let Some(Message { request, reply }) = message else { continue };
@@ -122,10 +128,11 @@ impl Session {
     }
 
     /// Sets the account as the answers have it. A password that was generated for an earlier attempt
-    /// is not used again.
-    fn prepare_account(&self, answers: Option<&Resolved>) {
+    /// is not used again, unless a crash interrupted that one: the screen has shown it.
+    pub(super) fn prepare_account(&self, answers: Option<&Resolved>) {
+        let goes_on = self.checkpoint.is_interrupted();
         self.context.account.send_modify(|account| {
-            if account.origin == PasswordOrigin::Generated {
+            if account.origin == PasswordOrigin::Generated && !goes_on {
                 *account = Account { typing: account.typing, ..Account::default() };
             }
             let Some(answers) = answers else { return };

@@ -1,18 +1,23 @@
 //! What the agent is doing → a file that survives a crash, and how the next process goes on from it.
 //!
 //! systemd restarts the agent when it crashes. The disk itself says that an installation on it is
-//! unfinished; the user's choice of a disk and how the last attempt ended are kept here. The file is
-//! in memory: a restart of the machine removes it.
+//! unfinished; the user's choice of a disk, how the last attempt ended, and in a file of its own the
+//! password, which the screen may be the only one to know, are kept here. The files are in memory: a
+//! restart of the machine removes them.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use nixvm_answers::answers::Finish;
 use serde::{Deserialize, Serialize};
 
-use super::Session;
+use super::shutdown::PendingShutdown;
 use super::state::Phase;
+use super::{ExitAction, Session};
+use crate::account::Account;
 use crate::disk::identity::Identity;
-use crate::event::{Event, Step};
+use crate::disk::receipt::Receipt;
+use crate::event::{Event, PasswordOrigin, Step};
 use crate::install;
 use crate::plan::Problem;
 
@@ -30,18 +35,27 @@ pub(super) struct Entry {
     chosen: Option<Identity>,
     /// Attempts in a row, with this one, that did not reach an end.
     attempts: u32,
+    /// Names the attempt, as the receipt does.
+    attempt: String,
     /// The last step that started.
     step: Option<Step>,
     ended: Option<End>,
 }
 
-/// An end of an attempt that needs a request to go on.
+/// An end of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum End {
     Failed(Problem),
     /// With the message that was shown.
     Cancelled(String),
+    Installed {
+        /// What was shown.
+        message: String,
+        finish: Finish,
+        /// A request has stopped the shutdown.
+        stays: bool,
+    },
 }
 
 /// The file, and its content.
@@ -58,10 +72,37 @@ impl Checkpoint {
         Self { path, entry }
     }
 
+    /// The attempt that a crash interrupted, until another one begins.
+    fn interrupted(&self) -> Option<&Entry> {
+        self.entry.as_ref().filter(|entry| entry.ended.is_none())
+    }
+
+    /// Whether the next attempt goes on from one that a crash interrupted.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted().is_some()
+    }
+
+    /// Whether this receipt is of an attempt that a crash interrupted.
+    pub(super) fn has_interrupted(&self, receipt: &Receipt) -> bool {
+        self.interrupted().is_some_and(|entry| entry.attempt == receipt.attempt)
+    }
+
     /// An attempt begins.
-    pub(super) fn begin(&mut self, chosen: Option<Identity>) {
-        let attempts = self.entry.as_ref().filter(|e| e.ended.is_none()).map_or(0, |e| e.attempts);
-        self.keep(Some(Entry { chosen, attempts: attempts + 1, step: None, ended: None }));
+    pub(super) fn begin(&mut self, attempt: &str, chosen: Option<Identity>) {
+        let attempts = self.interrupted().map_or(0, |entry| entry.attempts) + 1;
+        let attempt = attempt.to_owned();
+        self.keep(Some(Entry { chosen, attempts, attempt, step: None, ended: None }));
+    }
+
+    /// The account is another one than before.
+    pub(super) fn account(&self, account: &Account) {
+        if let Err(error) = account.save(&self.account_path()) {
+            tracing::warn!("{error:#}");
+        }
+    }
+
+    fn account_path(&self) -> PathBuf {
+        self.path.with_extension("account")
     }
 
     /// A step of it begins.
@@ -80,9 +121,17 @@ impl Checkpoint {
         self.end(End::Cancelled(message.to_owned()));
     }
 
-    /// It succeeded: there is nothing to go on from.
-    pub(super) fn clear(&mut self) {
-        self.keep(None);
+    /// It succeeded.
+    pub(super) fn installed(&mut self, message: &str, finish: Finish) {
+        self.end(End::Installed { message: message.to_owned(), finish, stays: false });
+    }
+
+    /// The shutdown after a success waits for a request.
+    pub(super) fn stays(&mut self) {
+        let ended = self.entry.as_ref().and_then(|entry| entry.ended.clone());
+        if let Some(End::Installed { message, finish, .. }) = ended {
+            self.end(End::Installed { message, finish, stays: true });
+        }
     }
 
     fn end(&mut self, end: End) {
@@ -100,14 +149,7 @@ impl Checkpoint {
 
     fn write(&self) -> Result<()> {
         let about = || format!("cannot write {}", self.path.display());
-        let Some(entry) = &self.entry else {
-            return match std::fs::remove_file(&self.path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(error).with_context(about)
-                }
-                _ => Ok(()),
-            };
-        };
+        let Some(entry) = &self.entry else { return Ok(()) };
         let fresh = self.path.with_extension("new");
         std::fs::write(&fresh, serde_json::to_vec(entry)?).with_context(about)?;
         std::fs::rename(&fresh, &self.path).with_context(about)
@@ -118,6 +160,7 @@ impl Session {
     /// Goes on from where a crashed process of the agent was.
     pub(super) fn resume(&mut self) {
         let Some(entry) = self.checkpoint.entry.clone() else { return };
+        self.restore_account();
         match entry.ended {
             Some(End::Failed(problem)) => {
                 self.transition_to(Phase::Failed { disk: None, problem, seconds: None });
@@ -125,6 +168,14 @@ impl Session {
             }
             Some(End::Cancelled(message)) => {
                 self.transition_to(Phase::Cancelled { message, seconds: None });
+                return;
+            }
+            Some(End::Installed { message, finish, stays }) => {
+                let shutdown = match stays {
+                    true => PendingShutdown::new(finish, None),
+                    false => self.shutdown_after_install(finish),
+                };
+                self.transition_to(Phase::Installed { message, shutdown, seconds: None });
                 return;
             }
             None => {}
@@ -156,6 +207,35 @@ impl Session {
         self.transition_to(Phase::Failed { disk: None, problem, seconds: None });
     }
 
+    /// Brings back the password that was typed or generated, to be set or shown again.
+    fn restore_account(&self) {
+        let Some(saved) = Account::load(&self.checkpoint.account_path()) else { return };
+        let origin = saved.origin;
+        // That of the answers comes with them.
+        if matches!(origin, PasswordOrigin::Typed | PasswordOrigin::Generated) {
+            self.context.account.send_replace(saved);
+            self.context.publisher.publish(Event::Password { origin });
+        }
+    }
+
+    /// Ends an attempt that a crash interrupted after its receipt was written. `disk`: kernel name.
+    pub(super) async fn end_interrupted(
+        &mut self,
+        disk: &str,
+        receipt: &Receipt,
+        finish: Finish,
+    ) -> Result<Option<ExitAction>> {
+        self.boot_installed(disk).await;
+        self.enter_installed(format!("{} is installed on /dev/{disk}.", receipt.hostname), finish);
+        self.wait_for_shutdown().await
+    }
+
+    fn enter_installed(&mut self, message: String, finish: Finish) {
+        self.checkpoint.installed(&message, finish);
+        let shutdown = self.shutdown_after_install(finish);
+        self.transition_to(Phase::Installed { message, shutdown, seconds: None });
+    }
+
     /// Hands the machine over to a disk that was installed earlier. `disk`: kernel name.
     pub(super) async fn boot_installed(&self, disk: &str) {
         let mut disks = self.inventory.disks.iter();
@@ -168,77 +248,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::session;
-    use super::*;
-    use crate::event::State;
-    use crate::event::examples::problem;
-
-    fn checkpoint() -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("checkpoint.json");
-        (folder, path)
-    }
-
-    /// A session after a crash that left this checkpoint.
-    fn successor(path: PathBuf) -> Session {
-        let (mut session, _handle) = session();
-        session.checkpoint = Checkpoint::open(path);
-        session.resume();
-        session
-    }
-
-    fn has_failed(session: &Session) -> bool {
-        matches!(session.phase, Phase::Failed { .. })
-    }
-
-    #[test]
-    fn a_choice_is_remembered_and_the_step_is_named() {
-        let (_folder, path) = checkpoint();
-        let chosen = Identity::of(&crate::disk::examples::disk("vdb"));
-        let mut before = Checkpoint::open(path.clone());
-        before.begin(Some(chosen.clone()));
-        before.step(Step::System);
-        let after = successor(path);
-        assert_eq!(after.user.choices.disk, Some(chosen));
-        assert!(!has_failed(&after));
-        let warnings = after.context.publisher.status().borrow().warnings.clone();
-        assert!(warnings[0].contains("Copy the system"), "{warnings:?}");
-    }
-
-    #[test]
-    fn an_installer_that_keeps_dying_stops_trying() {
-        let (_folder, path) = checkpoint();
-        for attempt in 1..=ATTEMPTS {
-            Checkpoint::open(path.clone()).begin(None);
-            let after = successor(path.clone());
-            assert_eq!(has_failed(&after), attempt == ATTEMPTS, "{attempt}");
-        }
-        let mut checkpoint = Checkpoint::open(path.clone());
-        checkpoint.failed(problem());
-        checkpoint.begin(None);
-        assert!(!has_failed(&successor(path)), "an end of its own starts the count anew");
-    }
-
-    #[test]
-    fn a_failure_stands_until_it_is_retried() {
-        let (_folder, path) = checkpoint();
-        let mut before = Checkpoint::open(path.clone());
-        before.begin(None);
-        before.failed(problem());
-        let after = successor(path.clone());
-        assert!(has_failed(&after));
-        let status = after.context.publisher.status().borrow().clone();
-        assert_eq!((status.state, status.message), (State::Failed, problem().message));
-        before.clear();
-        assert!(!path.exists());
-        assert!(!has_failed(&successor(path)));
-    }
-
-    #[test]
-    fn nonsense_is_no_journal() {
-        let (_folder, path) = checkpoint();
-        std::fs::write(&path, "{\"attempts\": ").unwrap();
-        assert!(!has_failed(&successor(path)));
-    }
-}
+mod tests;

@@ -202,6 +202,9 @@ impl Session {
             }
             Decision::Installed { disk, receipt } => {
                 let finish = answers.map_or(Finish::Wait, |answers| answers.finish.value);
+                if self.checkpoint.has_interrupted(&receipt) {
+                    return self.end_interrupted(&disk, &receipt, finish).await;
+                }
                 let shutdown = match &self.phase {
                     Phase::AlreadyInstalled { shutdown, .. } => *shutdown,
                     _ => self.shutdown_before_boot(finish),

@@ -106,6 +106,7 @@ impl Session {
     /// Makes a scheduled shutdown wait for a request.
     pub(super) fn cancel_shutdown(&mut self) {
         if let Some(PendingShutdown { how, .. }) = self.phase.shutdown() {
+            self.checkpoint.stays();
             let waits = PendingShutdown::new(how, None);
             self.transition_to(self.phase.clone().with_shutdown(waits));
         }
@@ -144,7 +145,7 @@ mod tests {
     /// A session that has installed, and what it schedules.
     fn enter_installed(session: &mut Session, shutdown: PendingShutdown) {
         let message = "nixvm is installed on /dev/vda.".to_owned();
-        session.transition_to(Phase::Installed { message, shutdown, seconds: 1.0 });
+        session.transition_to(Phase::Installed { message, shutdown, seconds: Some(1.0) });
     }
 
     /// The seconds until then, as the event gives them.

@@ -63,10 +63,11 @@ pub(super) enum Phase {
     Installing {
         plan: Box<Plan>,
     },
+    /// `seconds` are unknown where an earlier process of the agent ran the attempt.
     Installed {
         message: String,
         shutdown: PendingShutdown,
-        seconds: f64,
+        seconds: Option<f64>,
     },
     /// `disk` and `seconds` are unknown where an earlier process of the agent ran the attempt.
     Failed {
@@ -206,7 +207,7 @@ impl Phase {
     /// How an attempt, or what there was instead of one, ended.
     fn verdict(&self) -> Option<Event> {
         let (outcome, error, seconds) = match self {
-            Self::Installed { seconds, .. } => (Outcome::Installed, None, Some(*seconds)),
+            Self::Installed { seconds, .. } => (Outcome::Installed, None, *seconds),
             Self::Failed { problem, seconds, .. } => (Outcome::Failed, Some(problem), *seconds),
             Self::Cancelled { seconds, .. } => (Outcome::Cancelled, None, *seconds),
             Self::Refused { problem } => (Outcome::Refused, Some(problem), None),

@@ -105,6 +105,9 @@ impl Expected {
         shell.run("nix-store --verify --check-contents")?;
         let profile = shell.run("readlink -f /nix/var/nix/profiles/system")?;
         same("the running system", &shell.run("readlink -f /run/current-system")?, &profile)?;
+        // The target's place on the live system, where Nix wrote its roots.
+        let roots = "find /nix/var/nix/gcroots -type l -lname '/mnt*'";
+        same("roots that lead nowhere", &shell.run(roots)?, "")?;
         for file in [
             "flake.nix",
             "flake.lock",

@@ -158,6 +158,11 @@ fn layouts_that_the_agent_does_not_know_are_refused() -> Result<()> {
     Ok(())
 }
 
+/// A module that changes the ESP.
+fn esp(change: &str) -> String {
+    format!("disko.devices.disk.main.content.partitions.ESP = {{ {change} }};")
+}
+
 /// More than an hour of it.
 const COUNTDOWN: &str = "modules = [ { nixvm.installer.defaults.countdown = 4000; } ];";
 
@@ -177,6 +182,24 @@ fn hosts_that_the_agent_cannot_set_up_are_refused() -> Result<()> {
             "boot.loader.systemd-boot.configurationLimit = lib.mkForce 8;",
             "",
             "configurationLimit + 1",
+        ),
+        (
+            "boot.loader.systemd-boot.configurationLimit = lib.mkForce null;",
+            "",
+            "without one, the ESP fills up",
+        ),
+        (
+            "boot.loader.systemd-boot.configurationLimit = lib.mkForce 0;",
+            "",
+            "without one, the ESP fills up",
+        ),
+        (&esp("size = lib.mkForce \"1048576\";"), "", "a size of partition ESP"),
+        (&esp("end = \"2G\";"), "", "a size of partition ESP"),
+        (&esp("size = lib.mkForce \"390000K\";"), "", "configurationLimit + 1"),
+        (
+            "boot.loader.efi.canTouchEfiVariables = lib.mkForce true;",
+            "",
+            "the installer makes the firmware's boot entry",
         ),
     ] {
         let said = tree.refusal(&format!("imageOf {{ {module} }} {{ {arguments} }}"))?;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
+use super::secrets::{has_to_be_changed, shown_password};
 use super::steps::{
     await_copy, await_countdown, await_installed, await_installed_and_off, boots, call,
     installs_and_boots, plan_for,
@@ -60,6 +61,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .expected("comes back, says in which step it was, and installs")
         .daily()
         .run(agent_killed),
+    Scenario::new("agent-killed-after-install")
+        .fault("the agent is killed while it shows the password that it generated")
+        .expected("comes back, shows it again and waits; the login takes it")
+        .run(agent_killed_after_install),
+    Scenario::new("two-agents")
+        .fault("a second `nixvm-agent run` during the copy")
+        .expected("refused, with the first one's PID; the install goes on and boots")
+        .run(two_agents),
     Scenario::new("large-used-disk")
         .fault("a disk of 100 GB with LVM in LUKS on RAID; confirmed")
         .expected("installs and boots")
@@ -218,6 +227,42 @@ fn agent_killed(fixture: &Fixture<'_>) -> Result<()> {
     let warning = vm.event("the warning", 90, |event| event["event"] == event::WARNING)?;
     let message = warning["message"].as_str().context("no message")?;
     ensure!(message.contains("Copy the system"), "it says {message:?}");
+    await_installed_and_off(&mut vm)?;
+    boots(fixture, &config)
+}
+
+fn agent_killed_after_install(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.answers = Some(fixture.folder.join("answers.toml"));
+    std::fs::write(fixture.folder.join("answers.toml"), "countdown = 3\nfinish = 'poweroff'\n")?;
+    let mut vm = fixture.start(&config, "install")?;
+    await_installed(&mut vm)?;
+    let password = shown_password(&mut vm)?;
+    // What the killed one has drawn goes as well.
+    vm.shell.run("pkill --signal KILL --exact nixvm-agent && printf '\\033[2J' > /dev/tty1")?;
+    await_installed(&mut vm)?;
+    let again = shown_password(&mut vm)?;
+    ensure!(again == password, "it shows {again} after {password}");
+    vm.screenshot(&fixture.folder.join("screens/password-again.png"))?;
+    let status: serde_json::Value =
+        serde_json::from_str(&vm.shell.run("nixvm-agent status --json")?)?;
+    ensure!(status["state"] == state::INSTALLED, "the state is {status}");
+    let finish = &status["finish"];
+    let waits = finish["action"] == "poweroff" && finish["at_uptime_ms"].is_null();
+    ensure!(waits, "it does not wait: {status}");
+    call(&mut vm, "Finish sa{sv} poweroff 0")?;
+    vm.wait_off(60)?;
+    has_to_be_changed(fixture, &config, &password)
+}
+
+fn two_agents(fixture: &Fixture<'_>) -> Result<()> {
+    let config = fixture.machine_with_disk()?;
+    let mut vm = fixture.start(&config, "install")?;
+    await_copy(&mut vm)?;
+    let first = vm.shell.run("systemctl show --property MainPID --value nixvm-agent")?;
+    let (status, said) = vm.shell.try_run("timeout 20 nixvm-agent run 2>&1")?;
+    ensure!(status == 1 && said.contains(&format!("PID {first}:")), "{status}: {said}");
+    vm.shell.run("findmnt /mnt && test -e /dev/nixvm-target")?;
     await_installed_and_off(&mut vm)?;
     boots(fixture, &config)
 }

@@ -77,8 +77,17 @@ fn password_generated(fixture: &Fixture<'_>) -> Result<()> {
     ensure!(!vm.events.text().contains(&password), "the password is in the events");
     ensure!(!vm.serial.text().contains(&password), "the password is on the serial console");
     vm.kill()?;
+    has_to_be_changed(fixture, &config, &password)
+}
 
-    let mut vm = fixture.start(&Config { cd: None, answers: None, ..config }, "boot")?;
+/// Boots the installed disk and logs in with a generated password, which has to be changed then.
+pub(super) fn has_to_be_changed(
+    fixture: &Fixture<'_>,
+    config: &Config,
+    password: &str,
+) -> Result<()> {
+    let alone = Config { cd: None, answers: None, ..config.clone() };
+    let mut vm = fixture.start(&alone, "boot")?;
     vm.serial.expect("nixvm login: ", vm.accelerator.time(60))?;
     vm.serial.send("ht\n")?;
     vm.serial.expect("Password: ", vm.accelerator.time(20))?;
@@ -90,7 +99,7 @@ fn password_generated(fixture: &Fixture<'_>) -> Result<()> {
 }
 
 /// Reads the generated password off the screen: four groups of four letters.
-fn shown_password(vm: &mut Vm) -> Result<String> {
+pub(super) fn shown_password(vm: &mut Vm) -> Result<String> {
     let find = "grep -aoE '\\b[a-z]{4}-[a-z]{4}-[a-z]{4}-[a-z]{4}\\b' /dev/vcs1 | head -n 1";
     // The screen is drawn a moment after the event.
     let found = vm.shell.run(&format!(

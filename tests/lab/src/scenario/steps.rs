@@ -55,16 +55,16 @@ pub(super) fn boots_as(fixture: &Fixture<'_>, config: &Config, expected: &Expect
 
 /// Fails if firmware finds something to start on a copy of the first disk as it is now.
 pub(super) fn does_not_boot(fixture: &Fixture<'_>, config: &Config) -> Result<()> {
+    let firmware = fixture.firmware("copy")?;
+    does_not_boot_by(fixture, &Config { firmware, ..config.clone() })
+}
+
+/// The same, with the machine's own firmware variables.
+pub(super) fn does_not_boot_by(fixture: &Fixture<'_>, config: &Config) -> Result<()> {
     let mut disk = config.disks[0].clone();
     disk.image = fixture.folder.join("copy.raw");
     copy(&config.disks[0].image, &disk.image)?;
-    let alone = Config {
-        disks: vec![disk],
-        cd: None,
-        answers: None,
-        firmware: fixture.firmware("copy")?,
-        ..config.clone()
-    };
+    let alone = Config { disks: vec![disk], cd: None, answers: None, ..config.clone() };
     let mut vm = fixture.start(&alone, "unbootable")?;
     let ends = ["BdsDxe: No bootable option or device was found", "Shell>", "login: ", "Welcome"];
     let which = vm.serial.expect_any(&ends, vm.accelerator.time(60))?;
