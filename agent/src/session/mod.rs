@@ -250,7 +250,7 @@ impl Session {
     /// Waits for a change of the disks, for a request that changes something, or for a scheduled
     /// shutdown.
     async fn wait(&mut self) -> Result<Option<ExitAction>> {
-        self.send_replies(false);
+        self.send_replies(None);
         loop {
             let (shutdown, unreadable) = (self.phase.shutdown(), self.awaits_unreadable());
             tokio::select! {

@@ -127,7 +127,7 @@ impl Session {
                     if !matches!(self.phase, Phase::Installed { .. }) {
                         return Ok(None);
                     }
-                    self.send_replies(false);
+                    self.send_replies(None);
                 }
             }
         }
