@@ -250,6 +250,14 @@ impl Disk {
         found
     }
 
+    /// What its condition was concluded from, a phrase each.
+    pub fn evidence(&self) -> Vec<String> {
+        match self.condition() {
+            Condition::Blank => vec!["zeros at both ends".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
     /// One line to know the disk by: node, size, model, serial number.
     pub fn summary(&self) -> String {
         let mut parts = vec![

@@ -16,6 +16,7 @@ pub(crate) fn plan(name: &str) -> Plan {
             summary: disk.summary(),
             condition: Condition::Blank,
             erases: Vec::new(),
+            evidence: disk.evidence(),
             chosen_by: ChosenBy::OnlyOne,
         },
         system: System::Copy { toplevel: "/nix/store/x-system".to_owned() },
