@@ -27,4 +27,5 @@ builtins.toJSON {
   minimum-memory-bytes = installer.minimumMemoryBytes;
   minimum-build-memory-bytes = installer.minimumBuildMemoryBytes;
   graphical-login = installer.graphicalLogin;
+  volume-label = installer.volumeLabel or null;
 }

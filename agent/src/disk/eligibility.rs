@@ -28,6 +28,8 @@ pub enum Ineligible {
     Floppy,
     /// The live system runs from it.
     BootMedium,
+    /// An installer's ISO is on it: perhaps the one that the live system was started from.
+    InstallerIso,
     /// It holds the answers file.
     AnswersVolume,
     /// Its size is zero: a drive without a medium.
@@ -76,6 +78,7 @@ impl fmt::Display for Ineligible {
             Self::Optical => f.write_str("a CD or DVD drive"),
             Self::Floppy => f.write_str("a floppy drive"),
             Self::BootMedium => f.write_str("holds this installer"),
+            Self::InstallerIso => f.write_str("holds an installer ISO"),
             Self::AnswersVolume => f.write_str("holds the answers file"),
             Self::Empty => f.write_str("no medium in it"),
             Self::ReadOnly => f.write_str("read-only"),
@@ -93,11 +96,19 @@ impl fmt::Display for Ineligible {
 
 /// Says whether `disk` may be installed to.
 ///
+/// `is_boot_medium`: the live system is mounted from it. `volume_label` is that of the ISO: a live
+/// system that runs from memory has nothing mounted from its medium.
+///
 /// The order of the questions is that of what a person would say first about the disk.
 ///
 /// # Errors
 /// The reason why not.
-pub fn check(disk: &Disk, boot_medium: bool, minimum_bytes: u64) -> Result<(), Ineligible> {
+pub fn check(
+    disk: &Disk,
+    is_boot_medium: bool,
+    volume_label: Option<&str>,
+    minimum_bytes: u64,
+) -> Result<(), Ineligible> {
     let device = &disk.device;
     match device.kind {
         Kind::Disk => {}
@@ -105,8 +116,11 @@ pub fn check(disk: &Disk, boot_medium: bool, minimum_bytes: u64) -> Result<(), I
         Kind::Floppy => return Err(Ineligible::Floppy),
         Kind::Other => return Err(Ineligible::NotADisk),
     }
-    if boot_medium || any_file_system(device, is_medium) {
+    if is_boot_medium {
         return Err(Ineligible::BootMedium);
+    }
+    if any_file_system(device, |kind, label| is_medium(kind, label, volume_label)) {
+        return Err(Ineligible::InstallerIso);
     }
     if any_file_system(device, |_, label| label.eq_ignore_ascii_case(ANSWERS_LABEL)) {
         return Err(Ineligible::AnswersVolume);
@@ -140,11 +154,13 @@ pub fn check(disk: &Disk, boot_medium: bool, minimum_bytes: u64) -> Result<(), I
 }
 
 /// An ISO of ours; a file system or RAID array of a user's may be called as if it were.
-fn is_medium(kind: &str, label: &str) -> bool {
-    kind == "iso9660"
-        && label
-            .get(..MEDIUM_LABEL_PREFIX.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(MEDIUM_LABEL_PREFIX))
+fn is_medium(kind: &str, label: &str, volume_label: Option<&str>) -> bool {
+    let has_prefix = label
+        .get(..MEDIUM_LABEL_PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(MEDIUM_LABEL_PREFIX));
+    let is_own =
+        volume_label.is_some_and(|own| label.trim_end().eq_ignore_ascii_case(own.trim_end()));
+    kind == "iso9660" && (has_prefix || is_own)
 }
 
 /// Whether kind and label of what is on the whole device or on a partition satisfy `test`.
@@ -165,13 +181,13 @@ mod tests {
     fn reason(change: impl FnOnce(&mut Disk)) -> Option<Ineligible> {
         let mut disk = crate::disk::examples::disk("vda");
         change(&mut disk);
-        check(&disk, false, MINIMUM).err()
+        check(&disk, false, Some("WORK-ISO"), MINIMUM).err()
     }
 
     #[test]
     fn a_plain_disk_is_eligible_but_where_the_live_system_runs_from_it() {
         assert_eq!(reason(|_| {}), None);
-        let medium = check(&crate::disk::examples::disk("vda"), true, MINIMUM);
+        let medium = check(&crate::disk::examples::disk("vda"), true, None, MINIMUM);
         assert_eq!(medium, Err(Ineligible::BootMedium));
     }
 
@@ -188,7 +204,7 @@ mod tests {
                     d.device.filesystem = Some("iso9660".into());
                     d.device.label = Some("nixvm-x86_64".into());
                 },
-                I::BootMedium,
+                I::InstallerIso,
             ),
             (|d| d.device.label = Some("nixvm".into()), I::AnswersVolume),
             (|d| d.device.size_bytes = 0, I::Empty),
@@ -218,7 +234,10 @@ mod tests {
             })
         };
         assert_eq!(with("vfat", "NIXVM"), Some(Ineligible::AnswersVolume));
-        assert_eq!(with("iso9660", "NIXVM-AARCH64"), Some(Ineligible::BootMedium));
+        assert_eq!(with("iso9660", "NIXVM-AARCH64"), Some(Ineligible::InstallerIso));
+        assert_eq!(with("iso9660", "work-iso"), Some(Ineligible::InstallerIso), "the manifest's");
+        assert_eq!(with("iso9660", "debian"), None);
+        assert_eq!(with("ext4", "WORK-ISO"), None);
         assert_eq!(with("iso9660", "nixvmé"), None);
         assert_eq!(with("ext4", "data"), None);
         assert_eq!(with("linux_raid_member", "nixvm-installer:0"), None, "named after the host");

@@ -36,6 +36,9 @@ pub struct Marker {
     pub build_id: String,
     /// The new partition table's identifier, once there is one.
     pub table_id: Option<String>,
+    /// [`super::surface::surface_digest`] of the wiped disk, once it is wiped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surface: Option<String>,
 }
 
 impl Marker {
@@ -114,6 +117,7 @@ mod tests {
             attempt: "1".into(),
             build_id: "x".into(),
             table_id: Some("ABC".into()),
+            surface: Some("0".repeat(64)),
         }
     }
 

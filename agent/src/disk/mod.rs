@@ -1,19 +1,26 @@
 //! Block devices as udev describes them, and what is on them → [`Disk`].
 //!
 //! [`watch`] follows udev, [`describe`] reads one device's description, [`probe`] reads the disk
-//! itself, [`eligibility`] says why a disk can't be used, [`identity`] tells whether it is still the
-//! one that was shown.
+//! itself, [`verdict`] says what that means, [`contents`] puts it into words, [`eligibility`] says why
+//! a disk can't be used, [`identity`] tells whether it is still the one that was shown.
 
+mod contents;
 pub mod describe;
 pub mod eligibility;
+mod esp;
 #[cfg(test)]
 pub(crate) mod examples;
+pub mod ext4;
 pub mod identity;
 pub mod layout;
 pub mod marker;
 pub mod mounts;
 pub mod probe;
 pub mod receipt;
+pub mod signature;
+pub mod surface;
+pub mod table;
+pub mod verdict;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -22,8 +29,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
+use ext4::Ext4Use;
 use marker::Marker;
 use receipt::Receipt;
+use surface::Surface;
+use table::Table;
+use verdict::Verdict;
 
 /// A disk: what udev and the kernel say of it, and what is on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,30 +131,81 @@ pub struct Partition {
 /// What is on a disk, as read from the disk itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
-    /// Every signature that libblkid knows, wherever on the disk it is.
+    /// Every signature that libblkid knows, wherever it looks for one.
     pub signatures: Vec<Signature>,
+    /// What places on the surface look like, where libblkid does not look.
+    #[serde(default)]
+    pub surface_signatures: Vec<Signature>,
     /// The partition table's own identifier.
     pub table_id: Option<String>,
+    /// The GPT at the beginning.
+    #[serde(default)]
+    pub primary: Option<Table>,
+    /// The GPT at the end.
+    #[serde(default)]
+    pub backup: Option<Table>,
+    /// Partitions in the MBR, but for those that protect a GPT.
+    #[serde(default)]
+    pub mbr_partitions: usize,
     /// The first and last [`probe::EDGE`] bytes are zeros.
     pub edges_zero: bool,
     /// Everything before the marker's offset is zeros.
     pub head_zero: bool,
-    /// SHA-256 of both edges and the size, in hexadecimal.
+    /// What was read at both ends, which may be more than [`probe::EDGE`].
+    #[serde(default)]
+    pub ends: Ends,
+    /// What was read between the ends; None where the rest leaves no doubt that something is there.
+    #[serde(default)]
+    pub surface: Option<Surface>,
+    /// [`surface::surface_digest`] as it is now, where the marker has one.
+    #[serde(default)]
+    pub surface_digest: Option<String>,
+    /// SHA-256 of both edges and the size, in hexadecimal; empty: the disk was not read.
     pub digest: String,
     /// Our mark of an install that did not end.
     pub marker: Option<Marker>,
     /// Our receipt of one that did.
     pub receipt: Option<Receipt>,
+    /// What the EFI system partition is, whatever a receipt says.
+    #[serde(default)]
+    pub esp: Esp,
+    /// The superblock of the layout's root file system, if that is ext4.
+    #[serde(default)]
+    pub root: Option<Ext4Use>,
     /// A file system on it has a boot loader and no receipt: another installer made it boot.
     pub foreign_loader: bool,
     /// Why the disk could not be read.
     pub unreadable: Option<String>,
 }
 
-/// A signature that libblkid found.
+/// What was read at both ends of a disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends {
+    /// Bytes read at each end.
+    pub bytes: u64,
+    /// Byte offset of the first that is not zero, apart from a marker's.
+    pub first_nonzero: Option<u64>,
+}
+
+/// What the EFI system partition is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Esp {
+    /// There is no partition that could be one.
+    #[default]
+    Absent,
+    /// It begins with zeros.
+    Unformatted,
+    /// A FAT file system, without a receipt.
+    Empty,
+    /// It, or the receipt on it, can't be read, for this reason.
+    Unreadable(String),
+}
+
+/// A format, and where it begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
-    /// libblkid's name of the format.
+    /// The format's name, libblkid's where it knows the format.
     #[serde(rename = "type")]
     pub kind: String,
     /// Its label, if it has one.
@@ -179,75 +241,19 @@ impl Condition {
 }
 
 impl Disk {
+    /// What the content means, and why.
+    pub fn verdict(&self) -> Verdict {
+        verdict::verdict(self)
+    }
+
     /// What the content means.
-    ///
-    /// Whatever is not plainly one of the other conditions is data. A receipt counts for more than a
-    /// marker: it is what replaces it. A marker counts only while what is on the disk is what our own
-    /// install put there; the disk may have been partitioned since, or the install finished by hand,
-    /// which leaves the marker where it is.
     pub fn condition(&self) -> Condition {
-        let content = &self.content;
-        if content.unreadable.is_some() {
-            return Condition::Unreadable;
-        }
-        if content.receipt.is_some() {
-            return Condition::Installed;
-        }
-        if let Some(marker) = &content.marker {
-            let table_is_ours =
-                marker.table_id.as_ref().is_none_or(|id| {
-                    // That is noted when both partitions are there.
-                    let is_there = |ours: &layout::LayoutPartition| {
-                        self.device.partitions.iter().any(|p| p.name.as_deref() == Some(ours.name))
-                    };
-                    content.table_id.as_ref().is_some_and(|table| table.eq_ignore_ascii_case(id))
-                        && is_there(&layout::ESP)
-                        && is_there(&layout::ROOT)
-                }) && self.device.partitions.iter().all(|partition| {
-                    partition.name.as_deref().is_some_and(layout::is_partition_name)
-                });
-            let only_a_table =
-                content.signatures.iter().all(|s| matches!(&*s.kind, "gpt" | "PMBR"));
-            let is_ours = table_is_ours && only_a_table && !content.foreign_loader;
-            if content.head_zero || is_ours {
-                return Condition::Unfinished;
-            }
-        }
-        let empty = content.signatures.is_empty()
-            && content.edges_zero
-            && self.device.partitions.is_empty()
-            && self.device.filesystem.is_none();
-        if empty { Condition::Blank } else { Condition::Data }
+        self.verdict().condition
     }
 
     /// What would be lost, a phrase for each thing, most telling first; empty for a blank disk.
     pub fn contents(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for partition in &self.device.partitions {
-            let what = partition.filesystem.as_deref().unwrap_or("unknown contents");
-            let label = partition.label.as_deref().or(partition.name.as_deref());
-            found.push(format!(
-                "partition {}: {what}{}, {}",
-                partition.number,
-                label.map(|l| format!(" \"{l}\"")).unwrap_or_default(),
-                crate::format::size(partition.size_bytes),
-            ));
-        }
-        for signature in &self.content.signatures {
-            let label = signature.label.as_ref().map(|l| format!(" \"{l}\"")).unwrap_or_default();
-            let phrase = match &*signature.kind {
-                "gpt" | "dos" | "PMBR" if !self.device.partitions.is_empty() => continue,
-                "gpt" | "dos" | "PMBR" => format!("{} partition table", signature.kind),
-                other => format!("{other}{label}"),
-            };
-            if !found.contains(&phrase) {
-                found.push(phrase);
-            }
-        }
-        if found.is_empty() && self.condition() == Condition::Data {
-            found.push("data without a known format".to_owned());
-        }
-        found
+        contents::phrases(self)
     }
 
     /// What its condition was concluded from, a phrase each.
@@ -267,44 +273,5 @@ impl Disk {
         parts.extend(self.device.model.clone());
         parts.extend(self.device.serial.as_ref().map(|s| format!("serial {s}")));
         parts.join(", ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What an install that ended in the middle leaves behind.
-    fn unfinished(change: impl FnOnce(&mut Disk)) -> Condition {
-        let mut disk = crate::disk::examples::disk("vda");
-        disk.content.head_zero = false;
-        disk.content.edges_zero = false;
-        disk.content.table_id = Some("A".into());
-        disk.content.signatures = vec![Signature { kind: "gpt".into(), label: None, offset: 512 }];
-        disk.content.marker = Some(Marker {
-            version: marker::VERSION,
-            attempt: "1".into(),
-            build_id: "b".into(),
-            table_id: Some("a".into()),
-        });
-        disk.device.partitions = [layout::ESP.name, layout::ROOT.name]
-            .map(|name| Partition { name: Some(name.to_owned()), ..Partition::default() })
-            .to_vec();
-        change(&mut disk);
-        disk.condition()
-    }
-
-    #[test]
-    fn an_install_of_ours_that_did_not_end_is_told_from_what_came_after_it() {
-        assert_eq!(unfinished(|_| {}), Condition::Unfinished);
-        let is_data = |change: fn(&mut Disk)| assert_eq!(unfinished(change), Condition::Data);
-        is_data(|disk| disk.content.table_id = Some("another".into()));
-        is_data(|disk| disk.content.foreign_loader = true);
-        is_data(|disk| disk.device.partitions[1].name = Some("home of Ada".into()));
-        is_data(|disk| disk.device.partitions.push(Partition::default()));
-        is_data(|disk| disk.device.partitions.clear());
-        is_data(|disk| drop(disk.device.partitions.remove(0)));
-        let receipt = unfinished(|disk| disk.content.receipt = Some(Receipt::default()));
-        assert_eq!(receipt, Condition::Installed);
     }
 }

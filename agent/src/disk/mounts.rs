@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::describe::Mounts;
+use crate::format::printable;
 
 /// The mount table; proc(5) describes its fields.
 pub(super) const TABLE: &str = "/proc/self/mountinfo";
@@ -60,7 +61,8 @@ pub fn by_device(
             number => Some(number),
         };
         if let Some(number) = number {
-            found.entry(number).or_default().push(mount.path.to_string_lossy().into_owned());
+            let path = printable(&mount.path.to_string_lossy());
+            found.entry(number).or_default().push(path);
         }
     }
     for line in swaps.lines().skip(1) {

@@ -1,10 +1,13 @@
 //! A disk's device file → [`Content`]: what is on it.
 //!
 //! Only reads. Signatures are libblkid's, by `wipefs --no-act`; the edges, the marker, the partition
-//! table's identifier and the receipt are read directly.
+//! tables and the receipt are read directly. Where all that finds nothing, more of both ends and a
+//! sample of the surface between them is read.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,14 +16,20 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::marker::{self, Marker};
-use super::receipt::{self, Found};
-use super::{Content, Device, Kind, Signature};
+use super::surface::{self, WHOLE_ENDS, is_zero};
+use super::{
+    Content, Device, Ends, Kind, Partition, Signature, esp, ext4, layout, signature, table,
+};
 use crate::command::Runner;
+use crate::format::printable;
 
-/// Bytes at each end of a disk that have to be zeros for it to count as blank.
+/// Bytes at each end of a disk that are always read, and that the digest covers.
 pub const EDGE: u64 = 4 << 20;
 
-/// How long a disk may take to say what is on it: 8 MiB and a few sectors.
+/// Places with data whose format is looked for.
+const RECOGNISED: usize = 64;
+
+/// How long a disk may take to say what is on it: 128 MiB and some thousand blocks at most.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reads what is on `device`. A disk that can't be read, or does not answer, is described as such: it
@@ -53,14 +62,11 @@ async fn answer(runner: &Runner, device: &Device) -> Result<Content> {
     if device.kind != Kind::Disk || device.size_bytes == 0 {
         return Ok(Content::default());
     }
-    let reader = device.clone();
-    let read = tokio::task::spawn_blocking(move || read(&reader)).await;
-    // A reader that panics has met contents that it was not made for: not a disk to write to.
-    let mut content = match read.unwrap_or_else(|error| Err(error.into())) {
+    let unreadable =
+        |why: String| Ok(Content { unreadable: Some(printable(&why)), ..Content::default() });
+    let mut content = match in_thread(device, read).await {
         Ok(content) => content,
-        Err(error) => {
-            return Ok(Content { unreadable: Some(format!("{error:#}")), ..Content::default() });
-        }
+        Err(error) => return unreadable(format!("{error:#}")),
     };
     let listed = runner
         .tool("wipefs")
@@ -70,38 +76,146 @@ async fn answer(runner: &Runner, device: &Device) -> Result<Content> {
         .await?;
     match listed.success.then(|| signatures(&listed.stdout)) {
         Some(Ok(signatures)) => content.signatures = signatures,
-        Some(Err(error)) => content.unreadable = Some(format!("{error:#}")),
-        None => content.unreadable = Some(listed.failure("wipefs")),
+        Some(Err(error)) => return unreadable(format!("{error:#}")),
+        None => return unreadable(listed.failure("wipefs")),
+    }
+    if looks_empty(device, &content) {
+        let so_far = content.clone();
+        match in_thread(device, move |device| look_deeper(device, so_far)).await {
+            Ok(deeper) => content = deeper,
+            Err(error) => return unreadable(format!("{error:#}")),
+        }
     }
     Ok(content)
+}
+
+/// Reads in a thread that may be waited for.
+async fn in_thread(
+    device: &Device,
+    read: impl FnOnce(&Device) -> Result<Content> + Send + 'static,
+) -> Result<Content> {
+    let device = device.clone();
+    // A reader that panics has met contents that it was not made for: not a disk to write to.
+    tokio::task::spawn_blocking(move || read(&device)).await.unwrap_or_else(|e| Err(e.into()))
+}
+
+/// Whether nothing says yet that there is something on the disk: then its surface has to.
+fn looks_empty(device: &Device, content: &Content) -> bool {
+    device.partitions.is_empty()
+        && device.filesystem.is_none()
+        && content.signatures.is_empty()
+        && content.primary.is_none()
+        && content.backup.is_none()
 }
 
 fn read(device: &Device) -> Result<Content> {
     let about = || format!("cannot read {}", device.node.display());
     let mut file = File::open(&device.node).with_context(about)?;
-    let (head, tail) = edges(&mut file, device.size_bytes).with_context(about)?;
-    let zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    let size = device.size_bytes;
+    let (head, tail) = edges(&mut file, size).with_context(about)?;
     let marker_place = usize::try_from(marker::OFFSET)?;
+    let marker = head.get(marker_place..).and_then(Marker::from_bytes);
+    let fingerprint = marker.as_ref().is_some_and(|marker| marker.surface.is_some());
+    let surface_digest =
+        if fingerprint { Some(surface::digest(&file, size).with_context(about)?) } else { None };
     let mut content = Content {
         table_id: gpt_identifier(&head, device.sector_bytes),
-        edges_zero: zero(&head) && zero(&tail),
-        head_zero: zero(head.get(..marker_place).unwrap_or(&head)),
-        digest: digest(&head, &tail, device.size_bytes),
-        marker: head.get(marker_place..).and_then(Marker::from_bytes),
+        primary: table::primary(&head),
+        backup: table::backup(&tail, size),
+        mbr_partitions: table::mbr_partitions(&head),
+        edges_zero: is_zero(&head) && is_zero(&tail),
+        head_zero: is_zero(head.get(..marker_place).unwrap_or(&head)),
+        ends: ends_of(&head, &tail, size, marker.is_some()),
+        surface_digest,
+        digest: digest(&head, &tail, size),
+        marker,
         ..Content::default()
     };
-    let vfat = device.partitions.iter().filter(|p| p.filesystem.as_deref() == Some("vfat"));
-    for partition in vfat {
-        match receipt::find(&partition.node)? {
-            Found::Nothing => {}
-            Found::Loader => content.foreign_loader = true,
-            Found::Receipt(receipt) => {
-                content.receipt = Some(receipt);
-                break;
-            }
-        }
+    drop((head, tail));
+    esp::look(&device.partitions, &mut content);
+    let is_root = |partition: &&Partition| partition.name.as_deref() == Some(layout::ROOT.name);
+    if let Some(root) = device.partitions.iter().find(is_root) {
+        let about = || format!("cannot read {}", root.node.display());
+        content.root = ext4::read(&root.node).with_context(about)?;
     }
     Ok(content)
+}
+
+/// What the edges say of the ends; a marker is passed over.
+fn ends_of(head: &[u8], tail: &[u8], size: u64, marker: bool) -> Ends {
+    let (offset, length) = (marker::OFFSET as usize, marker::SIZE);
+    let first = if marker {
+        let after = offset + length;
+        first_nonzero(head.get(..offset).unwrap_or_default()).or_else(|| {
+            first_nonzero(head.get(after..).unwrap_or_default()).map(|place| after + place)
+        })
+    } else {
+        first_nonzero(head)
+    };
+    let in_tail = || first_nonzero(tail).map(|place| size - tail.len() as u64 + place as u64);
+    let first = first.map(|place| place as u64).or_else(in_tail);
+    // On a disk that is smaller than both edges, the tail has the marker once more.
+    let is_marker = |place: &u64| marker && (offset..offset + length).contains(&(*place as usize));
+    Ends { bytes: head.len() as u64, first_nonzero: first.filter(|place| !is_marker(place)) }
+}
+
+fn first_nonzero(bytes: &[u8]) -> Option<usize> {
+    if is_zero(bytes) { None } else { bytes.iter().position(|byte| *byte != 0) }
+}
+
+/// Reads the rest of both ends and the surface between them.
+fn look_deeper(device: &Device, mut content: Content) -> Result<Content> {
+    let about = || format!("cannot read {}", device.node.display());
+    let file = File::open(&device.node).with_context(about)?;
+    let size = device.size_bytes;
+    let length = WHOLE_ENDS.min(size);
+    if content.ends.first_nonzero.is_none() {
+        let rest = EDGE.min(size)..length;
+        let at_end = (size - length).max(rest.end.min(size))..size.saturating_sub(EDGE);
+        let first = scan(&file, rest).and_then(|first| match first {
+            None => scan(&file, at_end),
+            found => Ok(found),
+        });
+        content.ends = Ends { bytes: length, first_nonzero: first.with_context(about)? };
+    }
+    let mut found: Vec<_> = content.ends.first_nonzero.into_iter().collect();
+    let surface = surface::sample(&file, size, |offset| found.push(offset)).with_context(about)?;
+    content.surface = Some(surface);
+    found.sort_unstable();
+    for offset in found.into_iter().take(RECOGNISED) {
+        let signature = recognise(&file, size, offset).with_context(about)?;
+        content.surface_signatures.extend(signature);
+    }
+    Ok(content)
+}
+
+/// The offset of the first byte in `range` that is not zero.
+fn scan(file: &File, range: Range<u64>) -> std::io::Result<Option<u64>> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut offset = range.start;
+    while offset < range.end {
+        let length = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(buffer.len());
+        file.read_exact_at(&mut buffer[..length], offset)?;
+        if let Some(place) = first_nonzero(&buffer[..length]) {
+            return Ok(Some(offset + place as u64));
+        }
+        offset += length as u64;
+    }
+    Ok(None)
+}
+
+/// The format that begins at or shortly before the byte at `offset`, which is not zero.
+fn recognise(file: &File, size: u64, offset: u64) -> std::io::Result<Option<Signature>> {
+    for alignment in [1 << 20, 64 << 10, 4096, 512] {
+        let start = offset - offset % alignment;
+        let mut bytes =
+            vec![0; usize::try_from(size - start).unwrap_or(usize::MAX).min(signature::LENGTH)];
+        file.read_exact_at(&mut bytes, start)?;
+        if let Some(kind) = signature::recognise(&bytes) {
+            return Ok(Some(Signature { kind: kind.to_owned(), label: None, offset: start }));
+        }
+    }
+    Ok(None)
 }
 
 /// The digest of a disk's edges, as [`Content::digest`] has it.
@@ -149,14 +263,9 @@ fn digest(head: &[u8], tail: &[u8], size_bytes: u64) -> String {
     crate::format::hex(&hash.finalize())
 }
 
-/// The disk's GUID out of a GPT header (UEFI specification, table "GPT Header": offset 56).
+/// The identifier of the GPT that `head`, a disk's first bytes, have for sectors of this size.
 pub fn gpt_identifier(head: &[u8], sector_bytes: u32) -> Option<String> {
-    let header = head.get(usize::try_from(sector_bytes).ok()?..)?;
-    if header.get(..8)? != b"EFI PART" {
-        return None;
-    }
-    let guid: [u8; 16] = header.get(56..72)?.try_into().ok()?;
-    Some(uuid::Uuid::from_bytes_le(guid).to_string())
+    table::identifier(head.get(usize::try_from(sector_bytes).ok()?..)?)
 }
 
 /// What `wipefs --no-act --json` says.
@@ -186,7 +295,8 @@ pub fn signatures(json: &str) -> Result<Vec<Signature>> {
         .into_iter()
         .map(|row| {
             let offset = offset(&row.offset).context("cannot read an offset of wipefs's")?;
-            Ok(Signature { kind: row.kind, label: row.label.filter(|l| !l.is_empty()), offset })
+            let label = row.label.map(|label| printable(&label)).filter(|label| !label.is_empty());
+            Ok(Signature { kind: printable(&row.kind), label, offset })
         })
         .collect()
 }
@@ -206,7 +316,7 @@ mod tests {
     }
 
     fn example(version: u32) -> Marker {
-        Marker { version, attempt: "a".into(), build_id: "b".into(), table_id: None }
+        Marker { version, attempt: "a".into(), build_id: "b".into(), table_id: None, surface: None }
     }
 
     fn device_of(file: &Path, size_bytes: u64) -> Device {
@@ -255,8 +365,12 @@ mod tests {
             (marker::VERSION + 1, Condition::Data),
             (0, Condition::Data),
         ] {
-            let content = content_of(|file| example(version).write(file).unwrap());
-            let disk = Disk { device: Device { kind: Kind::Disk, ..Device::default() }, content };
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.as_file().set_len(64 << 20).unwrap();
+            example(version).write(file.as_file_mut()).unwrap();
+            let device = device_of(file.path(), 64 << 20);
+            let content = look_deeper(&device, read(&device).unwrap()).unwrap();
+            let disk = Disk { device, content };
             assert_eq!(disk.condition(), expected, "version {version}");
         }
     }
@@ -285,6 +399,8 @@ mod tests {
         let found = signatures(include_str!("../../fixtures/wipefs-gpt.json")).unwrap();
         let kinds: Vec<_> = found.iter().map(|s| (s.kind.as_str(), s.offset)).collect();
         assert_eq!(kinds, [("gpt", 0x200), ("gpt", 0x3fffe00), ("PMBR", 0x1fe)]);
+        let text = r#"{"signatures":[{"type":"ext4","label":"a\nb","offset":"0x438"}]}"#;
+        assert_eq!(signatures(text).unwrap()[0].label.as_deref(), Some("ab"));
         assert_eq!(signatures("").unwrap(), []);
         assert!(signatures("{").is_err());
     }

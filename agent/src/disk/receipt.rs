@@ -15,6 +15,9 @@ use anyhow::{Context, Result};
 use fatfs::{FileSystem, FsOptions};
 use serde::{Deserialize, Serialize};
 
+use super::surface::{self, BLOCK};
+use crate::format::printable;
+
 /// The receipt, below the ESP. `iso/grub-installed-disk.cfg` looks for the same file.
 pub const FILE: &str = "EFI/nixvm/installed";
 
@@ -72,7 +75,9 @@ pub enum Loader {
 /// What is on an ESP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Neither a receipt nor a boot loader.
+    /// It begins with zeros: nothing was made there yet.
+    Unformatted,
+    /// A FAT file system with neither a receipt nor a boot loader.
     Nothing,
     /// A boot loader on the removable path, of which we know nothing: ours comes after the receipt.
     Loader,
@@ -80,13 +85,13 @@ pub enum Found {
     Receipt(Receipt),
 }
 
-/// Looks for a receipt on the FAT file system on `partition`; nothing is found where there is no FAT.
+/// Looks for a receipt on the FAT file system on `partition`.
 ///
 /// A receipt that can't be parsed, or of another version, still is one of which no more is known: the
 /// disk holds a system.
 ///
 /// # Errors
-/// The partition can't be read.
+/// The partition can't be read, or not as a FAT file system: whether there is a receipt is not known.
 pub fn find(partition: &Path) -> Result<Found> {
     let file =
         File::open(partition).with_context(|| format!("cannot read {}", partition.display()))?;
@@ -103,9 +108,22 @@ pub fn read(medium: impl Read + Seek) -> io::Result<Found> {
         .unwrap_or_else(|_| Err(io::Error::other("the file system is damaged")))
 }
 
-fn look(medium: impl Read + Seek) -> io::Result<Found> {
+fn look(mut medium: impl Read + Seek) -> io::Result<Found> {
+    let mut boot = Vec::new();
+    medium.seek(SeekFrom::Start(0))?;
+    medium.by_ref().take(BLOCK as u64).read_to_end(&mut boot)?;
+    if surface::is_zero(&boot) {
+        return Ok(Found::Unformatted);
+    }
+    medium.seek(SeekFrom::Start(0))?;
     let failed = Rc::default();
-    let medium = ReadOnly { medium, left: MAXIMUM_READ, failed: Rc::clone(&failed) };
+    let medium = ReadOnly {
+        medium,
+        position: 0,
+        overlay: fsinfo(&boot),
+        left: MAXIMUM_READ,
+        failed: Rc::clone(&failed),
+    };
     let found = search(medium);
     // What could not be read is not what is not there.
     match failed.take() {
@@ -115,25 +133,27 @@ fn look(medium: impl Read + Seek) -> io::Result<Found> {
 }
 
 fn search<M: Read + Seek>(medium: ReadOnly<M>) -> io::Result<Found> {
-    // A file system that fatfs does not understand holds no receipt of ours.
-    let Ok(filesystem) = FileSystem::new(medium, FsOptions::new()) else {
-        return Ok(Found::Nothing);
-    };
+    let filesystem = FileSystem::new(medium, FsOptions::new())
+        .map_err(|error| io::Error::other(format!("it is no intact FAT file system: {error}")))?;
     let root = filesystem.root_dir();
     let exists = |suffix: &str| {
-        LOADERS.iter().any(|loader| root.open_file(&format!("{loader}{suffix}")).is_ok())
+        LOADERS.iter().try_fold(false, |found, loader| {
+            Ok::<_, io::Error>(
+                found || if_there(root.open_file(&format!("{loader}{suffix}")))?.is_some(),
+            )
+        })
     };
-    let Ok(found) = root.open_file(FILE) else {
-        return Ok(if exists("") { Found::Loader } else { Found::Nothing });
+    let Some(found) = if_there(root.open_file(FILE))? else {
+        return Ok(if exists("")? { Found::Loader } else { Found::Nothing });
     };
     let mut text = Vec::new();
     found.take(MAXIMUM_BYTES).read_to_end(&mut text)?;
     let known = serde_json::from_slice(&text).ok();
     let known = known.filter(|receipt: &Receipt| receipt.version == VERSION);
-    let mut receipt = known.unwrap_or_default();
-    receipt.loader = if exists("") {
+    let mut receipt = known.map(Receipt::printable).unwrap_or_default();
+    receipt.loader = if exists("")? {
         Loader::InPlace
-    } else if exists(WITHHELD_SUFFIX) {
+    } else if exists(WITHHELD_SUFFIX)? {
         Loader::Withheld
     } else {
         Loader::Missing
@@ -141,10 +161,56 @@ fn search<M: Read + Seek>(medium: ReadOnly<M>) -> io::Result<Found> {
     Ok(Found::Receipt(receipt))
 }
 
+/// None only where the file is known not to be there.
+fn if_there<F>(opened: io::Result<F>) -> io::Result<Option<F>> {
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The FSInfo sector that a FAT32 file system with this boot sector has, as byte offsets and bytes:
+/// the signatures, and counters that say nothing. The kernel mounts a file system without them;
+/// fatfs does not.
+fn fsinfo(boot: &[u8]) -> Vec<(u64, &'static [u8])> {
+    let short = |offset: usize| {
+        let bytes = boot.get(offset..offset + 2).and_then(|bytes| bytes.try_into().ok());
+        u64::from(bytes.map_or(0, u16::from_le_bytes))
+    };
+    let (sector_bytes, sectors_per_fat16, sector) = (short(11), short(22), short(48));
+    if sectors_per_fat16 != 0 || sector == 0 {
+        return Vec::new();
+    }
+    let start = sector_bytes * sector;
+    let fields: [(u64, &[u8]); 4] =
+        [(0, b"RRaA"), (484, b"rrAa"), (488, &[0xff; 8]), (508, &[0, 0, 0x55, 0xaa])];
+    fields.map(|(offset, bytes)| (start + offset, bytes)).to_vec()
+}
+
+impl Receipt {
+    /// Without characters that a terminal would obey: anything may be in a file on a disk.
+    fn printable(self) -> Self {
+        let clean = |text: String| printable(&text);
+        Self {
+            build_id: clean(self.build_id),
+            attempt: clean(self.attempt),
+            hostname: clean(self.hostname),
+            username: clean(self.username),
+            toplevel: clean(self.toplevel),
+            table_id: clean(self.table_id),
+            ..self
+        }
+    }
+}
+
 /// A medium that refuses writes, which fatfs asks for whatever it is used for, and ends after so many
 /// bytes: in a damaged file system, a folder may lead back into itself.
 struct ReadOnly<M> {
     medium: M,
+    position: u64,
+    /// Bytes that are read in place of the medium's, with their offsets.
+    overlay: Vec<(u64, &'static [u8])>,
     left: u64,
     /// Why a read failed: fatfs may make nothing of it.
     failed: Rc<Cell<Option<io::Error>>>,
@@ -168,13 +234,25 @@ impl<M: Read> Read for ReadOnly<M> {
             Some(left) => self.left = left,
             None => return self.fail(io::Error::other("the file system makes no end")),
         }
+        for (offset, bytes) in &self.overlay {
+            for (offset, byte) in (*offset..).zip(*bytes) {
+                let place = offset.checked_sub(self.position).map(usize::try_from);
+                if let Some(Ok(place)) = place
+                    && let Some(read) = buffer[..count].get_mut(place)
+                {
+                    *read = *byte;
+                }
+            }
+        }
+        self.position += count as u64;
         Ok(count)
     }
 }
 
 impl<M: Seek> Seek for ReadOnly<M> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.medium.seek(to)
+        self.position = self.medium.seek(to)?;
+        Ok(self.position)
     }
 }
 
@@ -231,7 +309,7 @@ mod tests {
         assert_eq!(found(&[("EFI/BOOT/BOOTX64.EFI.withheld", "x")]), Found::Nothing);
         assert_eq!(found(&[("EFI/BOOT/BOOTX64.EFI", "x")]), Found::Loader);
         let empty = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(find(empty.path()).unwrap(), Found::Nothing);
+        assert_eq!(find(empty.path()).unwrap(), Found::Unformatted);
         assert!(find(Path::new("/nonexistent")).is_err());
     }
 
@@ -288,6 +366,43 @@ mod tests {
         assert!(enough > 512, "the whole boot sector is needed at least");
         let Found::Receipt(receipt) = read_within(enough).unwrap() else { panic!("no receipt") };
         assert_eq!(receipt.loader, Loader::InPlace);
+    }
+
+    #[test]
+    fn a_receipt_is_found_where_the_kernel_would_mount_and_fatfs_would_not() {
+        let image = esp(&[(FILE, "{}"), ("EFI/BOOT/BOOTX64.EFI", "x")]);
+        let mut bytes = std::fs::read(image.path()).unwrap();
+        assert_eq!(&bytes[512..516], b"RRaA", "the FSInfo sector");
+        bytes[512..1024].fill(0xa5);
+        let Found::Receipt(receipt) = read(io::Cursor::new(bytes)).unwrap() else { panic!() };
+        assert_eq!(receipt.loader, Loader::InPlace);
+    }
+
+    #[test]
+    fn what_is_no_intact_file_system_has_not_no_receipt() {
+        let image = esp(&[(FILE, "{}")]);
+        let intact = std::fs::read(image.path()).unwrap();
+        let with = |offset: usize, damage: &[u8]| {
+            let mut bytes = intact.clone();
+            bytes[offset..offset + damage.len()].copy_from_slice(damage);
+            read(io::Cursor::new(bytes))
+        };
+        for (offset, damage) in [(510, &[0, 0][..]), (11, &[1, 0]), (13, &[0]), (16, &[0])] {
+            let error = with(offset, damage).unwrap_err().to_string();
+            assert!(error.starts_with("it is no intact FAT file system: "), "{offset}: {error}");
+        }
+        assert!(read(io::Cursor::new(b"something else".to_vec())).is_err());
+        assert_eq!(read(io::Cursor::new(vec![0; 1 << 20])).unwrap(), Found::Unformatted);
+        // A file in the place of the folder.
+        let error = read(esp(&[("EFI/nixvm", "")]).reopen().unwrap()).unwrap_err();
+        assert_ne!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_a_receipt_says_cannot_steer_a_terminal() {
+        let text = r#"{"version":1,"hostname":"a\nb\u001b[2J","username":"\r"}"#;
+        let Found::Receipt(receipt) = find(esp(&[(FILE, text)]).path()).unwrap() else { panic!() };
+        assert_eq!((receipt.hostname.as_str(), receipt.username.as_str()), ("ab[2J", ""));
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
         attempt: attempt.id.clone(),
         build_id: attempt.manifest.build_id.clone(),
         table_id: None,
+        surface: None,
     };
     // Taking down and triggering took time: look once more, and write at once.
     let target = Target::open(&identity)?;

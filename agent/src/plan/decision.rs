@@ -93,7 +93,10 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 
 /// Says of each disk whether it may be installed to.
 pub fn eligible(facts: &Facts<'_>, disk: &Disk) -> Result<(), Ineligible> {
-    eligibility::check(disk, is_boot_medium(&disk.device), facts.manifest.minimum_disk_bytes)
+    let manifest = facts.manifest;
+    let is_boot_medium = is_boot_medium(&disk.device);
+    let label = manifest.volume_label.as_deref();
+    eligibility::check(disk, is_boot_medium, label, manifest.minimum_disk_bytes)
 }
 
 fn is_boot_medium(device: &Device) -> bool {

@@ -11,7 +11,6 @@ use nixvm_answers::{Problems, Resolved, Source, SourceAnswers, document, resolve
 use nixvm_manifest::Manifest;
 
 use super::{Decision, Facts, Plan, UserChoices, decide};
-use crate::disk::marker::Marker;
 use crate::disk::receipt::{Loader, Receipt};
 use crate::disk::{Disk, Partition, Signature};
 use crate::machine::{Firmware, Hypervisor, Machine};
@@ -149,14 +148,7 @@ fn data(name: &str) -> Disk {
 
 /// With an install of ours that was cut off.
 fn unfinished(name: &str) -> Disk {
-    let mut disk = with_layout(name);
-    disk.content.marker = Some(Marker {
-        version: crate::disk::marker::VERSION,
-        attempt: "1".into(),
-        build_id: "b".into(),
-        table_id: Some("ours".into()),
-    });
-    disk
+    crate::disk::examples::unfinished(name)
 }
 
 /// With an install of ours that ended.
@@ -169,22 +161,7 @@ fn installed(name: &str) -> Disk {
 
 /// With our layout, and nothing that says how it got there.
 fn with_layout(name: &str) -> Disk {
-    let mut disk = data(name);
-    disk.content.table_id = Some("ours".into());
-    disk.device.partitions =
-        [(&crate::disk::layout::ESP, "vfat"), (&crate::disk::layout::ROOT, "ext4")]
-            .into_iter()
-            .map(|(partition, filesystem)| Partition {
-                number: partition.number,
-                node: format!("/dev/{name}{}", partition.number).into(),
-                size_bytes: 1 << 30,
-                name: Some(partition.name.into()),
-                filesystem: Some(filesystem.into()),
-                label: Some(partition.label.into()),
-                ..Partition::default()
-            })
-            .collect();
-    disk
+    crate::disk::examples::with_layout(name)
 }
 
 fn waits(decision: &Decision) -> Option<&str> {

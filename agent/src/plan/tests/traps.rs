@@ -38,11 +38,10 @@ fn world(raw: &[Raw], mounts: &[(&Raw, &str)]) -> World {
         mounts.iter().map(|(raw, place)| (raw.number, vec![(*place).to_owned()])).collect();
     World::new(describe::devices(raw, &mounts).into_iter().map(|device| {
         let blank = device.filesystem.is_none() && device.partitions.is_empty();
-        let content = Content {
-            edges_zero: blank,
-            head_zero: blank,
-            digest: device.name.clone(),
-            ..Content::default()
+        let content = if blank {
+            crate::disk::examples::zeros(&device.name)
+        } else {
+            Content { digest: device.name.clone(), ..Content::default() }
         };
         Disk { device, content }
     }))

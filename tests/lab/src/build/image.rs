@@ -162,6 +162,7 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         // The stand-in's flake evaluates in next to nothing.
         minimum_build_memory_bytes: 0,
         graphical_login: false,
+        volume_label: Some(label(arch)),
     }
 }
 

@@ -1,0 +1,58 @@
+//! A partition with ext4 → what its superblock says of how it was used.
+//!
+//! Offsets are those of `struct ext4_super_block`, in `Documentation/filesystems/ext4` of the kernel's
+//! tree.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout;
+use crate::format::printable;
+
+/// What an ext4 superblock says of the file system's use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ext4Use {
+    /// How often it was mounted since it was made or checked: `s_mnt_count`.
+    pub mounts: u16,
+    /// Where it was mounted last, empty if never: `s_last_mounted`.
+    pub last_mounted: String,
+    /// It was checked since it was made: `s_lastcheck` is later than `s_mkfs_time`.
+    pub checked: bool,
+}
+
+impl Ext4Use {
+    /// Whether an install can have left it so: made, and mounted once, by the install.
+    pub fn is_only_installed_to(&self) -> bool {
+        let by_install = ["", layout::MOUNT_POINT].contains(&self.last_mounted.as_str());
+        self.mounts <= 1 && by_install && !self.checked
+    }
+}
+
+/// Reads the superblock on `partition`; None where there is none.
+///
+/// # Errors
+/// The partition can't be read.
+pub fn read(partition: &Path) -> io::Result<Option<Ext4Use>> {
+    let mut superblock = [0; 1024];
+    File::open(partition)?.read_exact_at(&mut superblock, 1024)?;
+    Ok(parse(&superblock))
+}
+
+/// Reads a superblock.
+pub fn parse(superblock: &[u8; 1024]) -> Option<Ext4Use> {
+    let short = |offset: usize| u16::from_le_bytes([superblock[offset], superblock[offset + 1]]);
+    let long = |offset: usize| u32::from(short(offset)) | u32::from(short(offset + 2)) << 16;
+    if short(0x38) != 0xef53 {
+        return None;
+    }
+    let last_mounted = superblock[0x88..0xc8].split(|byte| *byte == 0).next()?;
+    Some(Ext4Use {
+        mounts: short(0x34),
+        last_mounted: printable(&String::from_utf8_lossy(last_mounted)),
+        checked: long(0x40) != long(0x108),
+    })
+}
