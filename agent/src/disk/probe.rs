@@ -29,36 +29,17 @@ pub const EDGE: u64 = 4 << 20;
 /// Places with data whose format is looked for.
 const RECOGNISED: usize = 64;
 
-/// How long a disk may take to say what is on it: 128 MiB and some thousand blocks at most.
+/// A disk that takes longer to say what is on it, 128 MiB and some thousand blocks at most, does not
+/// answer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Reads what is on `device`. A disk that can't be read, or does not answer, is described as such: it
-/// is no error.
+/// Reads what is on `device`. A disk that can't be read is described as such: it is no error.
+///
+/// A disk that does not answer may make this wait for ever: see [`PATIENCE`].
 ///
 /// # Errors
 /// Cancelled, or `wipefs` can't be started.
 pub async fn content(runner: &Runner, device: &Device) -> Result<Content> {
-    // A thread that waits for a dead disk is left behind.
-    tokio::time::timeout(PATIENCE, answer(runner, device)).await.unwrap_or_else(|_| {
-        let unreadable = Some("it does not answer".to_owned());
-        Ok(Content { unreadable, ..Content::default() })
-    })
-}
-
-/// Sectors of 512 bytes that were written to the disk since it is there, by whomever.
-///
-/// What is written to a mounted file system, or through LVM or RAID, makes udev say nothing.
-pub fn sectors_written(name: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/sys/class/block/{name}/stat")).ok()?;
-    written(&text)
-}
-
-/// The seventh number in `Documentation/block/stat.rst`, in the kernel's tree.
-fn written(stat: &str) -> Option<u64> {
-    stat.split_whitespace().nth(6)?.parse().ok()
-}
-
-async fn answer(runner: &Runner, device: &Device) -> Result<Content> {
     if device.kind != Kind::Disk || device.size_bytes == 0 {
         return Ok(Content::default());
     }
@@ -87,6 +68,19 @@ async fn answer(runner: &Runner, device: &Device) -> Result<Content> {
         }
     }
     Ok(content)
+}
+
+/// Sectors of 512 bytes that were written to the disk since it is there, by whomever.
+///
+/// What is written to a mounted file system, or through LVM or RAID, makes udev say nothing.
+pub fn sectors_written(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/sys/class/block/{name}/stat")).ok()?;
+    written(&text)
+}
+
+/// The seventh number in `Documentation/block/stat.rst`, in the kernel's tree.
+fn written(stat: &str) -> Option<u64> {
+    stat.split_whitespace().nth(6)?.parse().ok()
 }
 
 /// Reads in a thread that may be waited for.

@@ -53,6 +53,7 @@ impl Session {
             self.context.publisher.publish(Event::Countdown { seconds_left });
             // A request or a disk that arrived before the end counts, even if it is handled late.
             let unhandled = !self.context.requests.is_empty()
+                || self.inventory.has_changed()
                 || self.context.attached.has_changed().unwrap_or(false);
             if left.is_zero() && !unhandled {
                 return self.install(plan, answers).await;

@@ -8,6 +8,7 @@ mod arrivals;
 mod attempt;
 mod checkpoint;
 mod countdown;
+mod readings;
 mod requests;
 mod scan;
 mod shutdown;
@@ -267,6 +268,10 @@ impl Session {
                 }
                 () = self.arrivals.quiet(), if waiting => return Ok(None),
                 changed = self.context.attached.changed() => {
+                    changed?;
+                    return Ok(None);
+                }
+                changed = self.inventory.changed() => {
                     changed?;
                     return Ok(None);
                 }

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use nixvm_answers::source::Source;
 use nixvm_answers::{self as answers, Problems, Resolved, SourceAnswers};
 
 use super::Session;
+use super::readings::{Probed, Progress, Readings, Stamp};
 use super::state::Phase;
 use crate::command::Runner;
 use crate::disk::eligibility::ANSWERS_LABEL;
@@ -18,9 +18,6 @@ use crate::disk::{Content, Device, Disk, Kind, probe};
 use crate::event::{DiskView, Event};
 use crate::plan::{self, Facts};
 use crate::sources;
-
-/// Disks that are read at once.
-const AT_ONCE: usize = 8;
 
 /// How long the kernel may take to say what is attached.
 const LOOKING: Duration = Duration::from_secs(20);
@@ -31,6 +28,8 @@ pub(super) struct Inventory {
     pub(super) disks: Vec<Disk>,
     /// What was read from each device, by kernel name.
     pub(super) probed: BTreeMap<String, Probed>,
+    /// What is being read.
+    readings: Readings,
     /// The answers on volumes, by device file, with the event count of their disk.
     volumes: BTreeMap<PathBuf, (u64, Result<SourceAnswers, Problems>)>,
     /// What was published last.
@@ -44,31 +43,66 @@ impl Inventory {
     pub(super) fn forget_unreadable(&mut self) {
         self.probed.retain(|_, probed| probed.content.unreadable.is_none());
     }
-}
 
-/// What was read from a disk, and what tells whether it is still so.
-pub(super) struct Probed {
-    /// How many events udev had sent.
-    generation: u64,
-    /// Sectors written since the disk appeared: not every write makes udev send something.
-    written: Option<u64>,
-    device: Device,
-    content: Content,
-}
-
-impl Probed {
-    fn disk(&self) -> Disk {
-        Disk { device: self.device.clone(), content: self.content.clone() }
+    /// Waits until a disk has been read that the last survey did not wait for, or has been silent for
+    /// so long that it counts as unreadable.
+    ///
+    /// # Errors
+    /// The tools for reading are missing.
+    pub(super) async fn changed(&mut self) -> Result<()> {
+        let silence = self.readings.next_silence();
+        let silent = async {
+            match silence {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            probed = self.readings.next() => self.add(probed?),
+            () = silent => {}
+        }
+        Ok(())
     }
 
-    fn is_still(&self, generation: u64, written: Option<u64>, device: &Device) -> bool {
-        (self.generation, self.written) == (generation, written) && self.device == *device
+    /// Whether [`Inventory::changed`] would not have to wait.
+    pub(super) fn has_changed(&self) -> bool {
+        self.readings.has_arrivals()
+    }
+
+    fn add(&mut self, probed: Probed) {
+        self.probed.insert(probed.stamp.device.name.clone(), probed);
+    }
+
+    /// Starts to read each device of which nothing is known that is still so.
+    fn start_readings(&mut self, stamps: &[Stamp]) {
+        for stamp in stamps {
+            if self.probed.get(&stamp.device.name).is_none_or(|probed| probed.stamp != *stamp) {
+                self.readings.start(stamp.clone());
+            }
+        }
+    }
+
+    /// The disk as it is known.
+    fn disk(&self, stamp: &Stamp) -> Disk {
+        let mut device = stamp.device.clone();
+        let known = self.probed.get(&device.name).filter(|probed| probed.stamp == *stamp);
+        if let Some(probed) = known {
+            return Disk { device, content: probed.content.clone() };
+        }
+        let mut content = Content::default();
+        match self.readings.progress(&device.name) {
+            Some(Progress::Silent) => {
+                content.unreadable = Some("it does not answer".to_owned());
+            }
+            _ => device.unsettled = true,
+        }
+        Disk { device, content }
     }
 }
 
 impl Session {
     /// Reads the disks: waits until udev has handled its queue, and reads those that changed
-    /// since.
+    /// since. A slow one is not waited for: see [`Inventory::changed`].
     pub(super) async fn survey(&mut self) -> Result<()> {
         // Not in the log: what an install did stands at its end, and this comes again and again.
         let runner = Runner::default();
@@ -83,26 +117,30 @@ impl Session {
             }
         }
         let attached = self.context.attached.borrow_and_update().clone();
-        let mut known = std::mem::take(&mut self.inventory.probed);
-        // Not one after the other, as each may be waited for; not all, as each takes memory.
-        let probes = attached.devices.into_iter().map(|device| {
-            let generation = attached.generations.get(&device.name).copied().unwrap_or_default();
-            // Before it is read: what is written meanwhile is found the next time.
-            let written = probe::sectors_written(&device.name);
-            let before = known.remove(&device.name);
-            let runner = &runner;
-            async move {
-                let content = match before {
-                    Some(before) if before.is_still(generation, written, &device) => before.content,
-                    _ => probe::content(runner, &device).await?,
-                };
-                anyhow::Ok(Probed { generation, written, device, content })
-            }
-        });
-        let probed: Vec<_> = stream::iter(probes).buffered(AT_ONCE).try_collect().await?;
-        self.inventory.disks = probed.iter().map(Probed::disk).collect();
-        self.inventory.probed =
-            probed.into_iter().map(|one| (one.device.name.clone(), one)).collect();
+        let stamps: Vec<_> = attached
+            .devices
+            .iter()
+            .map(|device| Stamp {
+                generation: attached.generations.get(&device.name).copied().unwrap_or_default(),
+                // Before it is read: what is written meanwhile is found the next time.
+                written: probe::sectors_written(&device.name),
+                device: device.clone(),
+            })
+            .collect();
+        let inventory = &mut self.inventory;
+        let is_attached = |name: &str| stamps.iter().any(|stamp| stamp.device.name == name);
+        inventory.probed.retain(|name, _| is_attached(name));
+        inventory.readings.retain(is_attached);
+        inventory.start_readings(&stamps);
+        while let Some(end) = inventory.readings.deadline() {
+            let Ok(probed) = tokio::time::timeout_at(end, inventory.readings.next()).await else {
+                break;
+            };
+            inventory.add(probed?);
+            // It may have changed while it was read.
+            inventory.start_readings(&stamps);
+        }
+        inventory.disks = stamps.iter().map(|stamp| inventory.disk(stamp)).collect();
         self.read_volumes(&attached.generations).await?;
         self.publish_disks();
         Ok(())
@@ -117,9 +155,9 @@ impl Session {
 
     /// Whether a disk that could not be read may be the one that is waited for.
     pub(super) fn awaits_unreadable(&self) -> bool {
-        let unreadable = |disk: &Disk| disk.content.unreadable.is_some();
+        let unreadable = |probed: &Probed| probed.content.unreadable.is_some();
         matches!(self.phase, Phase::WaitingForDisk { .. })
-            && self.inventory.disks.iter().any(unreadable)
+            && self.inventory.probed.values().any(unreadable)
     }
 
     /// Reads answers volumes that have come, and forgets those that are gone.
