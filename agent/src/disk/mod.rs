@@ -258,10 +258,7 @@ impl Disk {
 
     /// What its condition was concluded from, a phrase each.
     pub fn evidence(&self) -> Vec<String> {
-        match self.condition() {
-            Condition::Blank => vec!["zeros at both ends".to_owned()],
-            _ => Vec::new(),
-        }
+        self.verdict().evidence.iter().map(ToString::to_string).collect()
     }
 
     /// One line to know the disk by: node, size, model, serial number.

@@ -248,23 +248,26 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
     if !primary.valid || !is_marked || !is_in_use || !same {
         return Err(Evidence::OtherTable);
     }
-    partitions_are_ours(device.partitions.as_slice(), &primary.names, marker, only_wiped)?;
-    if device.partitions.is_empty() {
-        return Ok(Evidence::OnlyWiped);
-    }
-    match &content.esp {
-        Esp::Unformatted | Esp::Empty => {}
-        Esp::Unreadable(why) => return Err(Evidence::UnreadableEsp(why.clone())),
-        Esp::Absent => return Err(Evidence::OtherPartition),
-    }
+    partitions_are_ours(device.partitions.as_slice(), &primary.names, marker)?;
     let root = device.partitions.iter().find(|p| p.name.as_deref() == Some(layout::ROOT.name));
-    match (root.and_then(|root| root.filesystem.as_deref()), &content.root) {
-        // Formatting had not ended: neither had the step, which then notes the table.
-        (None, None) if marker.table_id.is_none() => {}
-        // Another file system than ext4 has nothing that tells.
-        (Some("ext4"), Some(found)) if found.is_only_installed_to() => {}
-        (Some("ext4"), Some(found)) => return Err(Evidence::RootUsed(found.clone())),
-        _ => return Err(Evidence::RootUnknown),
+    let filesystem = root.and_then(|root| root.filesystem.as_deref());
+    match (&content.esp, filesystem, &content.root) {
+        (Esp::Unreadable(why), ..) => return Err(Evidence::UnreadableEsp(why.clone())),
+        (Esp::Absent, ..) => return Err(Evidence::OtherPartition),
+        // Nothing is formatted yet: then nothing was written to the partitions.
+        (Esp::Unformatted, None, None) if marker.table_id.is_none() && only_wiped => {
+            return Ok(Evidence::OnlyWiped);
+        }
+        (Esp::Unformatted, ..) => return Err(Evidence::WrittenSince),
+        (Esp::Empty, Some("ext4"), Some(found)) => {
+            // The install mounts it before it notes the table, and does nothing else between.
+            let mounts = u16::from(marker.table_id.is_some());
+            if !found.is_only_installed_to() || found.mounts > mounts {
+                return Err(Evidence::RootUsed(found.clone()));
+            }
+        }
+        // Another file system than ext4 has nothing that tells, nor has one that is being made.
+        (Esp::Empty, ..) => return Err(Evidence::RootUnknown),
     }
     Ok(Evidence::OnlyInstalledTo)
 }
@@ -281,7 +284,6 @@ fn partitions_are_ours(
     partitions: &[Partition],
     names: &[String],
     marker: &Marker,
-    only_wiped: bool,
 ) -> Result<(), Evidence> {
     let ours = [&layout::ESP, &layout::ROOT];
     let is_made_so = names.len() == partitions.len()
@@ -296,12 +298,7 @@ fn partitions_are_ours(
         });
     let is_all = partitions.len() == ours.len();
     let is_some = marker.table_id.is_none() && partitions.len() == 1;
-    let is_none = marker.table_id.is_none() && partitions.is_empty() && only_wiped;
-    if is_made_so && (is_all || is_some || is_none) {
-        Ok(())
-    } else {
-        Err(Evidence::OtherPartition)
-    }
+    if is_made_so && (is_all || is_some) { Ok(()) } else { Err(Evidence::OtherPartition) }
 }
 
 fn is_labelled(partition: &Partition, ours: &layout::LayoutPartition) -> bool {
