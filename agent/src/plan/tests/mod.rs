@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod consent_table;
+mod histories;
 mod properties;
 mod refusals;
 mod sources;
