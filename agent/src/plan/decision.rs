@@ -8,7 +8,9 @@ use nixvm_manifest::Manifest;
 
 use super::choice::{self, Choice};
 use super::consent::{self, Consent};
-use super::{ChosenBy, Plan, QUIET, Refusal, System, Target, answer, conflict, system};
+use super::{
+    ChosenBy, Plan, PlannedNetwork, QUIET, Refusal, System, Target, answer, conflict, system,
+};
 use crate::disk::eligibility::{self, Ineligible};
 use crate::disk::identity::Identity;
 use crate::disk::receipt::Receipt;
@@ -220,7 +222,7 @@ fn plan(
         configuration,
         countdown: answers.countdown.value.seconds(),
         finish: answers.finish.value,
-        network: answers.network.value.policy(),
+        network: PlannedNetwork { policy: answers.network.value.policy() },
         answers: answer::list(answers),
         warnings: Vec::new(),
     }

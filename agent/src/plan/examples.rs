@@ -2,7 +2,7 @@
 
 use nixvm_answers::answers::{Finish, Network};
 
-use super::{ChosenBy, Configuration, Plan, System, Target};
+use super::{ChosenBy, Configuration, Plan, PlannedNetwork, System, Target};
 use crate::disk::Condition;
 use crate::disk::identity::Identity;
 
@@ -28,7 +28,7 @@ pub(crate) fn plan(name: &str) -> Plan {
         },
         countdown: 10,
         finish: Finish::Reboot,
-        network: Network::Auto,
+        network: PlannedNetwork { policy: Network::Auto },
         answers: Vec::new(),
         warnings: Vec::new(),
     }

@@ -53,8 +53,8 @@ pub struct Plan {
     pub countdown: u32,
     /// What happens at the end.
     pub finish: Finish,
-    /// What the network is needed for.
-    pub network: Network,
+    /// How the network is used.
+    pub network: PlannedNetwork,
     /// Each answer with where it comes from; secrets are named, not shown.
     pub answers: Vec<Answer>,
     /// What is worth knowing before it is consented to, and stops nothing.
@@ -93,6 +93,13 @@ pub enum ChosenBy {
     Rule,
     /// A user, at the keyboard or on D-Bus.
     User,
+}
+
+/// How an install uses the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedNetwork {
+    /// Whether it may, must or must not.
+    pub policy: Network,
 }
 
 /// Where the system comes from.
