@@ -5,6 +5,11 @@
 //! The disk is modelled as extents ([`model`]) and is judged by the product's own code from the facts
 //! that its prober would gather ([`facts`]). `NIXVM_CASES=1000000` makes as many histories;
 //! `NIXVM_SEED=N` runs the Nth alone.
+//!
+//! Two histories are left out, which no fact tells from an unfinished install: somebody formats the whole
+//! disk and then writes our partition table over that from its backup, where our file systems' beginnings
+//! were left in place; somebody makes our root file system anew, with our label, and mounts it once at
+//! our mount point.
 
 mod facts;
 mod model;

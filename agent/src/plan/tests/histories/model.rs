@@ -78,6 +78,8 @@ pub(super) struct Extent {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) extents: Vec<Extent>,
+    /// Somebody made a file system, or the like, of the whole disk since our last install.
+    pub(super) formatted_whole: bool,
     /// Something is built on the disk.
     pub(super) held: bool,
     next_id: u32,

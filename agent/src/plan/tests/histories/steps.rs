@@ -1,6 +1,6 @@
 //! Something that happens to a disk → its writes.
 
-use super::model::{Extent, FileSystem, Gpt, MIB, Model, Owner, Part, SIZE, What};
+use super::model::{FileSystem, Gpt, MIB, Model, Owner, Part, SIZE, What};
 use super::rng::Rng;
 use crate::disk::marker::{self, Marker};
 use crate::disk::{layout, probe};
@@ -132,6 +132,7 @@ fn install(model: &mut Model, writes: usize, torn: bool) {
     for extent in &mut model.extents {
         extent.owner = Owner::Consented;
     }
+    model.formatted_whole = false;
     let old: Vec<_> = model.partitions().to_vec();
     let marker = Marker {
         version: marker::VERSION,
@@ -309,6 +310,7 @@ fn format(model: &mut Model, kind: &'static str, partition: Option<usize>, data:
             None => return,
         },
     };
+    model.formatted_whole |= partition.is_none();
     // What another format left is wiped, as mkfs does.
     model.zero(from, from + (128 << 10));
     write_file_system(model, kind, from, to, Some("photos"), Owner::Somebody);
@@ -318,9 +320,8 @@ fn format(model: &mut Model, kind: &'static str, partition: Option<usize>, data:
 }
 
 fn restore_table(model: &mut Model) {
-    // Not over a file system of somebody's: that would be the end of it.
-    let begins = |found: &Extent| found.from == 0 && matches!(found.what, What::FileSystem(_));
-    if model.extents.iter().any(begins) {
+    // Not over what somebody made of the whole disk: that would be the end of it.
+    if model.formatted_whole {
         return;
     }
     let [_, backup] = model.tables();
