@@ -82,6 +82,9 @@ impl Countdown {
     /// Seconds. A longer one looks like an installer that hangs.
     pub const LONGEST: u32 = 3600;
 
+    /// The countdown of [`Self::LONGEST`] seconds.
+    pub(crate) const MAXIMUM: Self = Self(Self::LONGEST);
+
     /// A countdown of this many seconds.
     ///
     /// # Errors

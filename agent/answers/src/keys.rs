@@ -15,7 +15,7 @@ use crate::form::{Form, Misplaced, Parameter, Toml, Written, unknown};
 use crate::hostname::Hostname;
 use crate::network::{NetworkForms, NetworkSettings};
 use crate::password::PasswordHash;
-use crate::resolve::{Defaults, SourceAnswers};
+use crate::resolve::{Baseline, Defaults, SourceAnswers};
 use crate::source::{Source, Sourced};
 use crate::ssh::AuthorizedKey;
 use crate::value::Invalid;
@@ -137,11 +137,16 @@ macro_rules! keys {
 
         /// The answers to install by, each with the source that decided it.
         #[derive(Clone, Debug, PartialEq, Serialize)]
-        pub struct Resolved {$(
-            $(#[doc = $doc])+
-            #[serde(rename = $name)]
-            pub $field: resolved!(type $presence $type),
-        )+}
+        pub struct Resolved {
+            $(
+                $(#[doc = $doc])+
+                #[serde(rename = $name)]
+                pub $field: resolved!(type $presence $type),
+            )+
+            /// What decides about consent on a physical machine.
+            #[serde(skip)]
+            pub baseline: Baseline,
+        }
 
         impl Answers {
             /// The keys' names, in the order in which they are shown.
@@ -213,7 +218,7 @@ macro_rules! keys {
                         first(given, |answers| &answers.$field),
                         { let $iso = iso; $default }
                     ),
-                )+}
+                )+ baseline: Baseline::default() }
             }
 
             /// The answers in the order of [`KEYS`], without those that no source gives and that

@@ -1,11 +1,12 @@
 //! The answers of several sources → [`Resolved`], or the problems of all of them.
 
 use crate::account::{FullName, Username};
-use crate::answers::Countdown;
+use crate::answers::{Countdown, Erase};
+use crate::disk::DiskRule;
 use crate::hostname::Hostname;
 use crate::keys::Answers;
 use crate::problem::{Problem, Problems};
-use crate::source::Source;
+use crate::source::{Source, Strength};
 
 pub use crate::keys::{Resolved, Row};
 
@@ -29,6 +30,25 @@ pub struct Defaults {
     pub full_name: Option<FullName>,
     /// Time before the first write.
     pub countdown: Countdown,
+}
+
+/// The answers about consent of those sources alone that count on every machine
+/// ([`Strength::Everywhere`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    /// When a disk may be erased without asking.
+    pub erase: Erase,
+    /// Time before the first write.
+    pub countdown: Countdown,
+    /// Which disk to install on.
+    pub disk: Option<DiskRule>,
+}
+
+impl Default for Baseline {
+    /// The strictest.
+    fn default() -> Self {
+        Self { erase: Erase::Confirm, countdown: Countdown::MAXIMUM, disk: None }
+    }
 }
 
 /// Merges the sources' answers: the source of the highest precedence decides each key, whole.
@@ -62,7 +82,15 @@ pub fn resolve(
         }
     }
     Problems::none_or(problems, ())?;
-    Ok(Resolved::from_sorted(&given, &defaults))
+    let mut resolved = Resolved::from_sorted(&given, &defaults);
+    given.retain(|one| one.source.strength() == Strength::Everywhere);
+    let strong = Resolved::from_sorted(&given, &defaults);
+    resolved.baseline = Baseline {
+        erase: strong.erase.value,
+        countdown: strong.countdown.value,
+        disk: strong.disk.map(|rule| rule.value),
+    };
+    Ok(resolved)
 }
 
 #[cfg(test)]
@@ -157,6 +185,31 @@ mod tests {
         let problems = resolve(found, defaults()).unwrap_err();
         let sources: Vec<_> = problems.iter().map(|problem| &problem.source).collect();
         assert_eq!(sources, [&Source::Iso, &Source::Iso, &Source::FirmwareConfig]);
+    }
+
+    #[test]
+    fn the_baseline_knows_nothing_of_what_only_a_virtual_machine_believes() {
+        let loose = "erase = 'any'\ncountdown = 0\ndisk = 'largest'\n";
+        for source in sources() {
+            let strict = "erase = 'confirm'\ncountdown = 60\n";
+            let mut found = vec![given(source.clone(), loose)];
+            if source != Source::Iso {
+                found.push(given(Source::Iso, strict));
+            }
+            let resolved = resolve(found, defaults()).unwrap();
+            assert_eq!(resolved.erase.value, Erase::Any, "{source}");
+            let believed = match source {
+                Source::Request | Source::File { .. } | Source::CommandLine | Source::Iso => true,
+                Source::Volume { .. } | Source::FirmwareConfig => false,
+                Source::Guestinfo | Source::Credential => false,
+                Source::Default => panic!("it gives no answers"),
+            };
+            let baseline = resolved.baseline;
+            let found = (baseline.erase, baseline.countdown.seconds(), baseline.disk.is_some());
+            let expected =
+                if believed { (Erase::Any, 0, true) } else { (Erase::Confirm, 60, false) };
+            assert_eq!(found, expected, "{source}");
+        }
     }
 
     #[test]

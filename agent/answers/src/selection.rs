@@ -64,6 +64,26 @@ impl fmt::Display for Unselected {
 impl std::error::Error for Unselected {}
 
 impl DiskRule {
+    /// Whether the rule names a disk by what no other disk should have: a path, a by-id name or a
+    /// serial number.
+    pub fn names_disk(&self) -> bool {
+        self.path.is_some() || self.by_id.is_some() || self.serial.is_some()
+    }
+
+    /// Whether what the rule selects depends on what else is attached: `smallest`, `largest`, or
+    /// `only` among disks of which it names none.
+    pub fn is_relative(&self) -> bool {
+        !self.names_disk() || matches!(self.pick, Some(Pick::Smallest | Pick::Largest))
+    }
+
+    /// Whether the rule has filters: one without passes every disk to its pick.
+    pub fn has_filters(&self) -> bool {
+        self.names_disk()
+            || self.model.is_some()
+            || self.min_size.is_some()
+            || self.max_size.is_some()
+    }
+
     /// Whether `disk` passes all the filters. A rule without filters passes every disk.
     ///
     /// What a disk does not say of itself, no filter matches.
@@ -211,6 +231,26 @@ mod tests {
         assert_eq!(selected("serial=6005", &disks).as_deref(), Ok("/dev/sda"));
         assert_eq!(selected("serial=6006", &disks).as_deref(), Ok("/dev/sdb"));
         assert!(matches!(selected("serial=PDNL", &disks), Err(Unselected::Several { .. })));
+    }
+
+    #[test]
+    fn a_rule_is_relative_unless_it_names_the_disk() {
+        for (rule, relative) in [
+            ("/dev/vda", false),
+            ("by-id=x-A1", false),
+            ("serial=A1", false),
+            ("serial=A1,only", false),
+            ("serial=A1,min-size=1G", false),
+            ("serial=A1,largest", true),
+            ("only", true),
+            ("smallest", true),
+            ("largest", true),
+            ("model=QEMU*", true),
+            ("min-size=1G", true),
+            ("max-size=1T,only", true),
+        ] {
+            assert_eq!(rule.parse::<DiskRule>().unwrap().is_relative(), relative, "{rule}");
+        }
     }
 
     #[test]

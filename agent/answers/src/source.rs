@@ -35,7 +35,30 @@ pub enum Source {
     Default,
 }
 
+/// On which machines a source can take a question away that would be asked before a disk is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// On every machine: who controls the source controls what this machine starts.
+    Everywhere,
+    /// On a virtual machine, whose settings it belongs to. On a physical machine it may be a volume
+    /// that was forgotten in it, or was meant for another one.
+    VirtualMachine,
+}
+
 impl Source {
+    /// On which machines this source loosens consent: by `erase = "any"`, by the rule that selects the
+    /// disk for it, by a shorter countdown.
+    pub fn strength(&self) -> Strength {
+        match self {
+            Self::Request | Self::File { .. } | Self::CommandLine | Self::Iso | Self::Default => {
+                Strength::Everywhere
+            }
+            Self::Volume { .. } | Self::FirmwareConfig | Self::Guestinfo | Self::Credential => {
+                Strength::VirtualMachine
+            }
+        }
+    }
+
     /// Position in the order of precedence, 0 being the highest.
     ///
     /// Two sources with the same rank, such as two volumes, must not both be given.

@@ -261,6 +261,11 @@ impl Disk {
         contents::phrases(self)
     }
 
+    /// What its condition was concluded from, a phrase each.
+    pub fn evidence(&self) -> Vec<String> {
+        self.verdict().evidence.iter().map(ToString::to_string).collect()
+    }
+
     /// One line to know the disk by: node, size, model, serial number.
     pub fn summary(&self) -> String {
         let mut parts = vec![

@@ -252,20 +252,25 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
     if device.partitions.is_empty() {
         return Ok(Evidence::OnlyWiped);
     }
-    match &content.esp {
-        Esp::Empty => {}
-        Esp::Unformatted if marker.table_id.is_none() => {}
-        Esp::Unreadable(why) => return Err(Evidence::UnreadableEsp(why.clone())),
-        Esp::Unformatted | Esp::Absent => return Err(Evidence::OtherPartition),
-    }
     let root = device.partitions.iter().find(|p| p.name.as_deref() == Some(layout::ROOT.name));
-    match (root.and_then(|root| root.filesystem.as_deref()), &content.root) {
-        // Formatting had not ended: neither had the step, which then notes the table.
-        (None, None) if marker.table_id.is_none() => {}
-        // Another file system than ext4 has nothing that tells.
-        (Some("ext4"), Some(found)) if found.is_only_installed_to() => {}
-        (Some("ext4"), Some(found)) => return Err(Evidence::RootUsed(found.clone())),
-        _ => return Err(Evidence::RootUnknown),
+    let filesystem = root.and_then(|root| root.filesystem.as_deref());
+    match (&content.esp, filesystem, &content.root) {
+        (Esp::Unreadable(why), ..) => return Err(Evidence::UnreadableEsp(why.clone())),
+        (Esp::Absent, ..) => return Err(Evidence::OtherPartition),
+        // Nothing is formatted yet: then nothing was written to the partitions.
+        (Esp::Unformatted, None, None) if marker.table_id.is_none() && only_wiped => {
+            return Ok(Evidence::OnlyWiped);
+        }
+        (Esp::Unformatted, ..) => return Err(Evidence::WrittenSince),
+        (Esp::Empty, Some("ext4"), Some(found)) => {
+            // The install mounts it before it notes the table, and does nothing else between.
+            let mounts = u16::from(marker.table_id.is_some());
+            if !found.is_only_installed_to() || found.mounts > mounts {
+                return Err(Evidence::RootUsed(found.clone()));
+            }
+        }
+        // Another file system than ext4 has nothing that tells, nor has one that is being made.
+        (Esp::Empty, ..) => return Err(Evidence::RootUnknown),
     }
     Ok(Evidence::OnlyInstalledTo)
 }

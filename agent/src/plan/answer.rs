@@ -1,6 +1,6 @@
 //! Resolved answers → the plan's list of them, for programs and for people.
 
-use nixvm_answers::{Resolved, Source};
+use nixvm_answers::{Resolved, Source, keys};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -52,10 +52,11 @@ impl From<&Source> for AnswerSource {
 /// Every answer that has a value, in the order in which they are shown.
 pub(super) fn list(answers: &Resolved) -> Vec<Answer> {
     let json = serde_json::to_value(answers).unwrap_or_default();
-    let value = |key: &str| match key {
-        // Its place in `Resolved` holds a mask, which is for people.
-        "password-hash" => Value::Null,
-        _ => json.get(key).and_then(|sourced| sourced.get("value")).cloned().unwrap_or_default(),
+    let value = |key: &str| {
+        // A secret's place in `Resolved` holds a mask, which is for people.
+        let secret = keys::find(key).is_none_or(|key| key.secret);
+        let value = json.get(key).and_then(|sourced| sourced.get("value"));
+        value.filter(|_| !secret).cloned().unwrap_or_default()
     };
     answers
         .rows()
@@ -118,7 +119,8 @@ mod tests {
         let toml = include_str!("../../answers/fixtures/answers.toml");
         let resolved = resolve([document::parse(toml.as_bytes(), Source::Iso)], defaults).unwrap();
         for answer in list(&resolved) {
-            assert_eq!(answer.value.is_null(), answer.key == "password-hash", "{answer:?}");
+            let secret = keys::find(&answer.key).unwrap().secret;
+            assert_eq!(answer.value.is_null(), secret, "{answer:?}");
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The consent table: what a disk carries and how it was chosen → whether a confirmation is required.
+//! The consent table: what a disk carries, how it was chosen and by whose word → whether a confirmation
+//! is required.
 
 use nixvm_answers::answers::Erase;
+use nixvm_answers::{Resolved, Source};
 
 use super::ChosenBy;
 use crate::disk::Condition;
@@ -16,87 +18,67 @@ pub(super) enum Consent {
     Boot,
 }
 
-/// Looks the case up.
-///
-/// On a physical machine a blank disk is asked for as well: there, a disk that looks blank is not
-/// known to have been made for this. An unattended install of one needs `erase = "any"` and a rule,
-/// as for a disk with data.
-pub(super) fn needed(
-    is_virtual: bool,
-    condition: &Condition,
-    chosen_by: ChosenBy,
-    erase: Erase,
-) -> Consent {
-    let unattended = erase == Erase::Any && chosen_by == ChosenBy::Rule;
-    match condition {
-        Condition::Installed if chosen_by == ChosenBy::User => Consent::Ask,
-        Condition::Installed => Consent::Boot,
-        Condition::PossiblyInstalled => Consent::Ask,
-        Condition::Blank | Condition::Unfinished => {
-            if erase != Erase::Confirm && (is_virtual || unattended) {
-                Consent::Countdown
-            } else {
-                Consent::Ask
+/// A case of the table.
+#[derive(Clone, Debug)]
+pub(super) struct Case<'a> {
+    /// The machine is a virtual one.
+    pub(super) is_virtual: bool,
+    /// What the disk carries.
+    pub(super) condition: &'a Condition,
+    /// Who meant it.
+    pub(super) chosen_by: ChosenBy,
+    /// When a disk may be erased without asking.
+    pub(super) erase: Erase,
+    /// That is so only by the word of sources that count on virtual machines alone: see [`loosened`].
+    pub(super) is_loosened: bool,
+}
+
+impl Case<'_> {
+    /// Looks the case up.
+    ///
+    /// On a physical machine a blank disk is asked for as well: there, a disk that looks blank is not
+    /// known to have been made for this. An unattended install of one needs `erase = "any"` and a rule,
+    /// as for a disk with data.
+    pub(super) fn needed(&self) -> Consent {
+        let unattended = self.erase == Erase::Any
+            && self.chosen_by == ChosenBy::Rule
+            && (self.is_virtual || !self.is_loosened);
+        let begins_by_itself = match self.condition {
+            Condition::Installed if self.chosen_by != ChosenBy::User => return Consent::Boot,
+            Condition::Installed | Condition::PossiblyInstalled | Condition::Unreadable => false,
+            Condition::Blank | Condition::Unfinished => {
+                self.erase != Erase::Confirm && (self.is_virtual || unattended)
             }
-        }
-        Condition::Data | Condition::Unreadable => {
-            if unattended && *condition == Condition::Data {
-                Consent::Countdown
-            } else {
-                Consent::Ask
-            }
-        }
+            Condition::Data => unattended,
+        };
+        if begins_by_itself { Consent::Countdown } else { Consent::Ask }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One test for each row of the table in agent/README.md, in its order.
-    fn row(condition: &Condition, chosen_by: ChosenBy, erase: Erase) -> (Consent, Consent) {
-        (needed(true, condition, chosen_by, erase), needed(false, condition, chosen_by, erase))
+/// Each answer that makes an install less attended than it would be without the sources of which only
+/// a virtual machine takes that: a sentence that names its source.
+///
+/// The rule is one of them because `erase = "any"` holds for the disk that it selects.
+pub(super) fn loosened(answers: &Resolved) -> Vec<String> {
+    let baseline = &answers.baseline;
+    let mut found = Vec::new();
+    let mut add = |answer: String, source: &Source| {
+        found.push(format!(
+            "{answer} comes from {source}: on a physical machine, that is asked once."
+        ));
+    };
+    let erase = &answers.erase;
+    if erase.value == Erase::Any && baseline.erase != Erase::Any {
+        add("erase = \"any\"".to_owned(), &erase.source);
     }
-
-    #[test]
-    fn the_only_disk_blank_or_unfinished() {
-        for condition in [Condition::Blank, Condition::Unfinished] {
-            let found = row(&condition, ChosenBy::OnlyOne, Erase::Blank);
-            assert_eq!(found, (Consent::Countdown, Consent::Ask));
-            let found = row(&condition, ChosenBy::OnlyOne, Erase::Confirm);
-            assert_eq!(found, (Consent::Ask, Consent::Ask));
-        }
+    if let Some(rule) = &answers.disk
+        && baseline.disk.as_ref() != Some(&rule.value)
+    {
+        add(format!("disk = \"{}\"", rule.value), &rule.source);
     }
-
-    #[test]
-    fn one_of_several_by_rule() {
-        let found = row(&Condition::Blank, ChosenBy::Rule, Erase::Blank);
-        assert_eq!(found, (Consent::Countdown, Consent::Ask));
+    let countdown = &answers.countdown;
+    if countdown.value.seconds() < baseline.countdown.seconds() {
+        add(format!("countdown = {}", countdown.value.seconds()), &countdown.source);
     }
-
-    #[test]
-    fn data_is_asked_for() {
-        for (chosen_by, erase) in [
-            (ChosenBy::OnlyOne, Erase::Blank),
-            (ChosenBy::OnlyOne, Erase::Any),
-            (ChosenBy::Rule, Erase::Blank),
-            (ChosenBy::Rule, Erase::Confirm),
-            (ChosenBy::User, Erase::Any),
-        ] {
-            let found = row(&Condition::Data, chosen_by, erase);
-            assert_eq!(found, (Consent::Ask, Consent::Ask), "{chosen_by:?} {erase:?}");
-        }
-        let found = row(&Condition::Data, ChosenBy::Rule, Erase::Any);
-        assert_eq!(found, (Consent::Countdown, Consent::Countdown));
-    }
-
-    #[test]
-    fn a_finished_install_is_booted_unless_it_was_chosen_here() {
-        for chosen_by in [ChosenBy::OnlyOne, ChosenBy::Rule] {
-            let found = row(&Condition::Installed, chosen_by, Erase::Any);
-            assert_eq!(found, (Consent::Boot, Consent::Boot));
-        }
-        let found = row(&Condition::Installed, ChosenBy::User, Erase::Any);
-        assert_eq!(found, (Consent::Ask, Consent::Ask));
-    }
+    found
 }

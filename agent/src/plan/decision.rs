@@ -6,8 +6,11 @@ use nixvm_answers::answers::Network;
 use nixvm_answers::{Problems, Resolved};
 use nixvm_manifest::Manifest;
 
+use super::choice::{self, Choice};
 use super::consent::{self, Consent};
-use super::{ChosenBy, Plan, Refusal, System, Target, answer, conflict, system};
+use super::{
+    ChosenBy, Plan, PlannedNetwork, QUIET, Refusal, System, Target, answer, conflict, system,
+};
 use crate::disk::eligibility::{self, Ineligible};
 use crate::disk::identity::Identity;
 use crate::disk::receipt::Receipt;
@@ -30,6 +33,8 @@ pub struct Facts<'a> {
     pub answers: Result<&'a Resolved, &'a Problems>,
     /// What is attached.
     pub disks: &'a [Disk],
+    /// No disk came or went for [`QUIET`].
+    pub quiet: bool,
     /// Choices made at this machine.
     pub choices: &'a UserChoices,
     /// What was found out about what this decision needs to know.
@@ -102,14 +107,24 @@ fn is_boot_medium(device: &Device) -> bool {
 
 fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     let answers = preflight(facts)?;
-    let usable: Vec<&Disk> = facts.disks.iter().filter(|d| eligible(facts, d).is_ok()).collect();
-    let (disk, chosen_by) = match choose(facts, answers, &usable)? {
-        Choice::Disk(disk, chosen_by) => (disk, chosen_by),
+    let (disk, chosen_by, compared) = match choice::choose(facts, answers)? {
+        Choice::Disk { disk, chosen_by, compared } => (disk, chosen_by, compared),
         Choice::Decided(decision) => return Ok(decision),
     };
     let condition = disk.condition();
-    let virtual_machine = facts.machine.hypervisor.is_virtual();
-    let consent = consent::needed(virtual_machine, &condition, chosen_by, answers.erase.value);
+    let mut loosened = consent::loosened(answers);
+    let case = consent::Case {
+        is_virtual: facts.machine.hypervisor.is_virtual(),
+        condition: &condition,
+        chosen_by,
+        erase: answers.erase.value,
+        is_loosened: !loosened.is_empty(),
+    };
+    let consent = case.needed();
+    let believed = consent::Case { is_loosened: false, ..case };
+    if believed.needed() == consent {
+        loosened.clear();
+    }
     if consent == Consent::Boot {
         return Ok(installed(disk));
     }
@@ -129,10 +144,20 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Err(check) => return Ok(Decision::Check(check)),
     };
     let plan = Box::new(Plan {
-        warnings: conflict::label_warnings(disk, facts.disks),
+        warnings: loosened.into_iter().chain(conflict::label_warnings(disk, facts.disks)).collect(),
         ..plan(answers, disk, condition, chosen_by, configuration, system)
     });
     let confirmed = facts.choices.confirmed.as_ref() == Some(&plan.token());
+    // A countdown that is long enough needs no wait before it: a disk that comes during it begins
+    // the decision anew.
+    if let Some(why) = compared
+        && consent == Consent::Countdown
+        && !(confirmed || facts.quiet || u64::from(plan.countdown) >= QUIET.as_secs())
+    {
+        let message =
+            format!("Waiting {} s for disks that may be still to come: {why}.", QUIET.as_secs());
+        return Ok(Decision::Wait { message });
+    }
     Ok(match consent {
         Consent::Ask if !confirmed => Decision::Ask(plan),
         _ => Decision::Go { plan, confirmed },
@@ -165,88 +190,7 @@ fn preflight<'a>(facts: &Facts<'a>) -> Result<&'a Resolved, Refusal> {
     })
 }
 
-enum Choice<'a> {
-    Disk(&'a Disk, ChosenBy),
-    Decided(Decision),
-}
-
-/// Which disk is meant: the one chosen here, else the rule's, else the only one.
-fn choose<'a>(
-    facts: &Facts<'a>,
-    answers: &Resolved,
-    usable: &[&'a Disk],
-) -> Result<Choice<'a>, Refusal> {
-    let wished = facts
-        .choices
-        .disk
-        .as_ref()
-        .and_then(|wish| facts.disks.iter().find(|disk| wish.is_device(&disk.device)));
-    if let Some(disk) = wished {
-        return match eligible(facts, disk) {
-            Ok(()) => Ok(Choice::Disk(disk, ChosenBy::User)),
-            Err(Ineligible::Unsettled) => {
-                Ok(Choice::Decided(wait_for(disk, &Ineligible::Unsettled)))
-            }
-            Err(reason) => Err(Refusal::IneligibleChoice {
-                disk: disk.device.node.display().to_string(),
-                reason: reason.to_string(),
-            }),
-        };
-    }
-    if let Some(rule) = &answers.disk {
-        // What can't be used for the moment is meant all the same: a rule must not select another
-        // disk because of that.
-        let named: Vec<_> = facts
-            .disks
-            .iter()
-            .filter(|disk| eligible(facts, disk).err().is_none_or(|reason| reason.may_pass()))
-            .map(Named::new)
-            .collect();
-        return match rule.value.select(&named) {
-            Ok(named) => Ok(match eligible(facts, named.disk) {
-                Ok(()) => Choice::Disk(named.disk, ChosenBy::Rule),
-                Err(reason) => Choice::Decided(wait_for(named.disk, &reason)),
-            }),
-            Err(nixvm_answers::selection::Unselected::Several { .. }) => {
-                let several = rule.value.select(&named).err().map(|e| e.to_string());
-                Err(Refusal::AmbiguousRule {
-                    message: format!("{} (from {})", several.unwrap_or_default(), rule.source),
-                })
-            }
-            Err(none) => Ok(Choice::Decided(Decision::Wait {
-                message: format!("Waiting: {none} (from {}).", rule.source),
-            })),
-        };
-    }
-    let finished = facts.disks.iter().find(|disk| disk.condition() == Condition::Installed);
-    if let Some(disk) = finished {
-        return Ok(Choice::Decided(installed(disk)));
-    }
-    Ok(match usable {
-        [] if facts.disks.iter().any(|d| eligible(facts, d) == Err(Ineligible::Unsettled)) => {
-            let message = "The disks are still being checked.".to_owned();
-            Choice::Decided(Decision::Wait { message })
-        }
-        [] => Choice::Decided(Decision::Wait {
-            message:
-                "No usable disk yet. Add one in the VM's settings; the installation then starts \
-                      by itself."
-                    .to_owned(),
-        }),
-        [only] => Choice::Disk(only, ChosenBy::OnlyOne),
-        several => Choice::Decided(Decision::Choose {
-            candidates: several.iter().map(|disk| disk.device.name.clone()).collect(),
-        }),
-    })
-}
-
-fn wait_for(disk: &Disk, reason: &Ineligible) -> Decision {
-    let message =
-        format!("Waiting for {}, which is not usable: {reason}.", disk.device.node.display());
-    Decision::Wait { message }
-}
-
-fn installed(disk: &Disk) -> Decision {
+pub(super) fn installed(disk: &Disk) -> Decision {
     Decision::Installed {
         disk: disk.device.name.clone(),
         receipt: disk.content.receipt.clone().unwrap_or_default(),
@@ -261,11 +205,9 @@ fn plan(
     configuration: Configuration,
     system: System,
 ) -> Plan {
-    let erases = match condition {
-        Condition::Blank => Vec::new(),
-        Condition::Unfinished => vec!["an unfinished install of this installer".to_owned()],
-        _ => disk.contents(),
-    };
+    let unfinished = (condition == Condition::Unfinished)
+        .then(|| "an unfinished install of this installer".to_owned());
+    let erases = unfinished.into_iter().chain(disk.contents()).collect();
     Plan {
         target: Target {
             name: disk.device.name.clone(),
@@ -273,13 +215,14 @@ fn plan(
             summary: disk.summary(),
             condition,
             erases,
+            evidence: disk.evidence(),
             chosen_by,
         },
         system,
         configuration,
         countdown: answers.countdown.value.seconds(),
         finish: answers.finish.value,
-        network: answers.network.value.policy(),
+        network: PlannedNetwork { policy: answers.network.value.policy() },
         answers: answer::list(answers),
         warnings: Vec::new(),
     }
@@ -305,45 +248,4 @@ fn stable_name(device: &Device, disks: &[Disk]) -> PathBuf {
         device.links.iter().filter(|link| link.starts_with(prefix)).filter(is_own).min()
     };
     found("/dev/disk/by-id").or_else(|| found("/dev/disk/by-path")).unwrap_or(&device.node).clone()
-}
-
-/// A disk with the texts that a rule looks at.
-struct Named<'a> {
-    disk: &'a Disk,
-    node: String,
-    links: Vec<String>,
-}
-
-impl<'a> Named<'a> {
-    fn new(disk: &'a Disk) -> Self {
-        let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
-        Self {
-            disk,
-            node: text(&disk.device.node),
-            links: disk.device.links.iter().map(text).collect(),
-        }
-    }
-}
-
-impl nixvm_answers::selection::Disk for Named<'_> {
-    fn node(&self) -> &str {
-        &self.node
-    }
-
-    fn links(&self) -> impl Iterator<Item = &str> {
-        self.links.iter().map(String::as_str)
-    }
-
-    fn serials(&self) -> impl Iterator<Item = &str> {
-        let device = &self.disk.device;
-        device.serial.iter().chain(&device.serials).map(String::as_str)
-    }
-
-    fn model(&self) -> Option<&str> {
-        self.disk.device.model.as_deref()
-    }
-
-    fn size(&self) -> u64 {
-        self.disk.device.size_bytes
-    }
 }

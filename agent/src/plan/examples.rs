@@ -2,7 +2,7 @@
 
 use nixvm_answers::answers::{Finish, Network};
 
-use super::{ChosenBy, Configuration, Plan, System, Target};
+use super::{ChosenBy, Configuration, Plan, PlannedNetwork, System, Target};
 use crate::disk::Condition;
 use crate::disk::identity::Identity;
 
@@ -16,6 +16,7 @@ pub(crate) fn plan(name: &str) -> Plan {
             summary: disk.summary(),
             condition: Condition::Blank,
             erases: Vec::new(),
+            evidence: disk.evidence(),
             chosen_by: ChosenBy::OnlyOne,
         },
         system: System::Copy { toplevel: "/nix/store/x-system".to_owned() },
@@ -27,7 +28,7 @@ pub(crate) fn plan(name: &str) -> Plan {
         },
         countdown: 10,
         finish: Finish::Reboot,
-        network: Network::Auto,
+        network: PlannedNetwork { policy: Network::Auto },
         answers: Vec::new(),
         warnings: Vec::new(),
     }

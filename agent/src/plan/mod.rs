@@ -5,6 +5,7 @@
 //! The rules are the consent table of agent/README.md.
 
 mod answer;
+mod choice;
 mod configuration;
 mod conflict;
 mod consent;
@@ -17,6 +18,8 @@ mod refusal;
 mod system;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use nixvm_answers::answers::{Finish, Network};
 use schemars::JsonSchema;
@@ -33,6 +36,10 @@ pub use problem::Problem;
 pub use question::{Buildable, Check, Checked, Unreachable, Wanted};
 pub use refusal::Refusal;
 
+/// How long no disk may have come or gone before one is taken for the largest, the smallest or the only
+/// one: a bus that is slow to start shows its disks a few seconds after the others.
+pub const QUIET: Duration = Duration::from_secs(5);
+
 /// Everything that an install will do, known before its first write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
@@ -46,8 +53,8 @@ pub struct Plan {
     pub countdown: u32,
     /// What happens at the end.
     pub finish: Finish,
-    /// What the network is needed for.
-    pub network: Network,
+    /// How the network is used.
+    pub network: PlannedNetwork,
     /// Each answer with where it comes from; secrets are named, not shown.
     pub answers: Vec<Answer>,
     /// What is worth knowing before it is consented to, and stops nothing.
@@ -69,6 +76,9 @@ pub struct Target {
     pub condition: Condition,
     /// What is lost, a phrase each.
     pub erases: Vec<String>,
+    /// What its condition was concluded from, a phrase each.
+    #[serde(default)]
+    pub evidence: Vec<String>,
     /// Who meant this disk.
     pub chosen_by: ChosenBy,
 }
@@ -83,6 +93,13 @@ pub enum ChosenBy {
     Rule,
     /// A user, at the keyboard or on D-Bus.
     User,
+}
+
+/// How an install uses the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedNetwork {
+    /// Whether it may, must or must not.
+    pub policy: Network,
 }
 
 /// Where the system comes from.
@@ -107,8 +124,11 @@ pub enum System {
 impl Plan {
     /// What to hand to `Confirm`: it names this plan for this disk as it is now, and no other.
     pub fn token(&self) -> String {
+        // How much of a disk was looked at depends on its speed, and changes nothing of the plan.
+        let target = Target { evidence: Vec::new(), ..self.target.clone() };
+        let plan = Self { target, ..self.clone() };
         // A plan is plain data: it can always be written as JSON.
-        let text = serde_json::to_string(self).unwrap_or_else(|_| format!("{self:?}"));
+        let text = serde_json::to_string(&plan).unwrap_or_else(|_| format!("{self:?}"));
         crate::format::hex(&Sha256::digest(text.as_bytes())[..8])
     }
 
@@ -120,10 +140,11 @@ impl Plan {
 
     /// [`Plan::sentence`] in three parts, of which the middle one says what is lost.
     pub fn sentence_parts(&self) -> [String; 3] {
-        let erases = if self.target.erases.is_empty() {
-            "which is blank".to_owned()
-        } else {
-            format!("erasing {}", self.target.erases.join("; "))
+        let Target { erases, evidence, .. } = &self.target;
+        let erases = match (erases.as_slice(), evidence.as_slice()) {
+            ([], []) => "which is blank".to_owned(),
+            ([], evidence) => format!("which is blank ({})", evidence.join(", ")),
+            (erases, _) => format!("erasing {}", erases.join("; ")),
         };
         let how = match &self.system {
             System::Copy { .. } => "copied from this ISO".to_owned(),

@@ -35,7 +35,7 @@ impl Session {
         self.transition_to(Phase::Installing { plan: plan.clone() });
         self.context.publisher.publish(Event::AttemptStarted { attempt: id.clone() });
         self.inventory.warned.clear();
-        self.send_replies(true);
+        self.send_replies(Some(&plan.token()));
         self.prepare_account(answers.as_ref());
         self.checkpoint.begin(&id, self.user.choices.disk.clone());
         self.checkpoint.account(&self.context.account.borrow());

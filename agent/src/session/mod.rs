@@ -4,6 +4,7 @@
 //! out, until a change makes another decision due. What it is doing is a phase of the state machine
 //! that [`state`] draws; every change goes through [`Session::transition_to`], which publishes it.
 
+mod arrivals;
 mod attempt;
 mod checkpoint;
 mod countdown;
@@ -40,6 +41,7 @@ use crate::log::Log;
 use crate::machine::Machine;
 use crate::plan::{self, Check, Checked, Decision, UserChoices};
 use crate::request::Message;
+use arrivals::Arrivals;
 use checkpoint::Checkpoint;
 pub use checkpoint::PATH as CHECKPOINT;
 use requests::{Effect, PendingReply};
@@ -97,6 +99,7 @@ pub struct Session {
     phase: Phase,
     user: UserInput,
     inventory: Inventory,
+    arrivals: Arrivals,
     checks: Checks,
     pending_replies: Vec<PendingReply>,
     checkpoint: Checkpoint,
@@ -129,6 +132,7 @@ impl Session {
             phase: Phase::Preflight { check: None, retry: None },
             user: UserInput::default(),
             inventory: Inventory::default(),
+            arrivals: Arrivals::default(),
             checks: Checks::default(),
             pending_replies: Vec::new(),
             checkpoint: Checkpoint::open(context.checkpoint_path.clone()),
@@ -146,6 +150,7 @@ impl Session {
         self.resume();
         loop {
             self.survey().await?;
+            self.arrivals.note(&self.inventory.disks);
             if let Some(exit) = self.step().await? {
                 return Ok(exit);
             }
@@ -251,18 +256,20 @@ impl Session {
         }
     }
 
-    /// Waits for a change of the disks, for a request that changes something, or for a scheduled
-    /// shutdown.
+    /// Waits for a change of the disks or an end of their changes, for a request that changes
+    /// something, or for a scheduled shutdown.
     async fn wait(&mut self) -> Result<Option<ExitAction>> {
-        self.send_replies(false);
+        self.send_replies(None);
         loop {
             let (shutdown, unreadable) = (self.phase.shutdown(), self.awaits_unreadable());
+            let waiting = matches!(self.phase, Phase::WaitingForDisk { .. });
             tokio::select! {
                 exit = PendingShutdown::elapsed(shutdown) => return Ok(exit),
                 () = tokio::time::sleep(READ_AGAIN), if unreadable => {
                     self.inventory.forget_unreadable();
                     return Ok(None);
                 }
+                () = self.arrivals.quiet(), if waiting => return Ok(None),
                 changed = self.context.attached.changed() => {
                     changed?;
                     return Ok(None);

@@ -22,8 +22,10 @@ pub(super) struct PendingReply {
 
 /// What has to hold when the reply is sent.
 enum Expected {
-    /// The install has begun.
-    Install,
+    /// The install by the plan of this token has begun.
+    Install {
+        token: String,
+    },
     /// The disk is still attached.
     Disk(Identity),
     Nothing,
@@ -43,13 +45,16 @@ pub(super) enum Effect {
 impl Session {
     /// Applies a request; refusals and exits are replied to at once.
     pub(super) fn handle_request(&mut self, Message { request, reply }: Message) -> Effect {
-        let confirms = matches!(request, Request::Confirm { .. });
+        let confirmed = match &request {
+            Request::Confirm { token } => Some(token.clone()),
+            _ => None,
+        };
         let selects = matches!(request, Request::Select { .. });
         match self.apply(request) {
             Ok(None) => {
-                let expects = match self.user.choices.disk.clone() {
-                    _ if confirms => Expected::Install,
-                    Some(disk) if selects => Expected::Disk(disk),
+                let expects = match (confirmed, self.user.choices.disk.clone()) {
+                    (Some(token), _) => Expected::Install { token },
+                    (None, Some(disk)) if selects => Expected::Disk(disk),
                     _ => Expected::Nothing,
                 };
                 self.pending_replies.push(PendingReply { expects, reply });
@@ -66,13 +71,16 @@ impl Session {
         }
     }
 
-    /// Sends the replies that are due. A confirmation that led to no install was for a plan that has
-    /// changed since; it does not count for any later plan.
-    pub(super) fn send_replies(&mut self, installing: bool) {
+    /// Sends the replies that are due; `installing` is the token of the plan that is being carried out.
+    /// A confirmation that did not lead to that was for a plan that has changed since; it does not
+    /// count for any later plan.
+    pub(super) fn send_replies(&mut self, installing: Option<&str>) {
         for PendingReply { expects, reply } in self.pending_replies.drain(..) {
             let disks = &self.inventory.disks;
             let answer = match expects {
-                Expected::Install if !installing => Err(RequestError::WrongToken),
+                Expected::Install { token } if installing != Some(&token) => {
+                    Err(RequestError::WrongToken)
+                }
                 Expected::Disk(disk) if !disks.iter().any(|d| disk.is_device(&d.device)) => {
                     Err(RequestError::NoSuchDisk { disk: disk.node.display().to_string() })
                 }

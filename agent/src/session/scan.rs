@@ -252,6 +252,7 @@ impl Session {
             machine: &self.context.machine,
             answers: answers.as_ref(),
             disks: &self.inventory.disks,
+            quiet: self.arrivals.are_quiet(),
             choices: &self.user.choices,
             checked: &self.checks.results,
         }

@@ -128,7 +128,7 @@ impl Session {
                     if !matches!(self.phase, Phase::Installed { .. }) {
                         return Ok(None);
                     }
-                    self.send_replies(false);
+                    self.send_replies(None);
                 }
             }
         }

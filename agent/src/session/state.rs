@@ -148,6 +148,10 @@ impl Phase {
             Self::AwaitingConfirmation { .. } => "Waiting for confirmation.".to_owned(),
             Self::Installing { plan } => plan.sentence(),
             Self::Failed { problem, .. } | Self::Refused { problem } => problem.message.clone(),
+            // A receipt of another version does not say more.
+            Self::AlreadyInstalled { disk, hostname, .. } if hostname.is_empty() => {
+                format!("NixOS is already installed on {disk}.")
+            }
             Self::AlreadyInstalled { disk, hostname, .. } => {
                 format!("NixOS is already installed on {disk}, as {hostname}.")
             }
@@ -305,6 +309,15 @@ mod tests {
         assert_eq!(names(&end, &preflight()), ["state", "finish-scheduled", "attempt-ended"]);
         let stays = PendingShutdown::new(Finish::Reboot, None);
         assert_eq!(names(&end.clone().with_shutdown(stays), &end), ["finish-scheduled"]);
+    }
+
+    #[test]
+    fn an_installed_disk_without_a_known_name_is_named_alone() {
+        assert!(already_installed().message().ends_with("installed on vda, as web."));
+        let shutdown = PendingShutdown::new(Finish::Reboot, None);
+        let (disk, hostname) = ("vda".to_owned(), String::new());
+        let unknown = Phase::AlreadyInstalled { disk, hostname, shutdown };
+        assert!(unknown.message().ends_with("installed on vda."), "{}", unknown.message());
     }
 
     #[test]

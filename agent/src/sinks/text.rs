@@ -191,7 +191,7 @@ mod tests {
             QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
             Disk /dev/vda, 21 GB (blank)
             why
-            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account ht.
+            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
             Starting in 1 s.
             why
             [1/7] Partition and format the disk
@@ -222,7 +222,7 @@ mod tests {
             QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
             Disk /dev/vda, 21 GB (blank)
             why
-            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank; host name nixvm, account ht.
+            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
             [3/7] Copy the system
             40 %, 400 B of 1.0 kB
         "#]].assert_eq(&all(&[Event::Snapshot(Box::new(status))]));

@@ -31,7 +31,7 @@ fn plan() -> Event {
             "configuration": {
                 "hostname": "box", "username": "me", "full_name": "", "disk_device": "/dev/vda"
             },
-            "countdown": 10, "finish": "reboot", "network": "auto",
+            "countdown": 10, "finish": "reboot", "network": { "policy": "auto" },
             "answers": [{
                 "key": "hostname", "value": "box", "text": "box",
                 "source": { "kind": "iso", "text": "this ISO" }

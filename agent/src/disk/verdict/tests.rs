@@ -34,6 +34,8 @@ fn wiped() -> Disk {
 fn formatting() -> Disk {
     let mut formatting = unfinished("vda");
     formatting.content.marker.as_mut().unwrap().table_id = None;
+    // It is mounted at the very end of the step.
+    formatting.content.root.as_mut().unwrap().mounts = 0;
     formatting
 }
 
@@ -85,12 +87,13 @@ fn a_disk_that_is_held_is_neither_blank_nor_unfinished_and_the_holder_is_named()
 
 #[test]
 fn an_install_that_was_cut_off_is_known_at_every_stage() {
-    let mut no_root_yet = formatting();
-    no_root_yet.device.partitions[1].filesystem = None;
-    no_root_yet.content.root = None;
-    let mut no_file_system_yet = no_root_yet.clone();
-    no_file_system_yet.device.partitions[0].filesystem = None;
+    let mut no_file_system_yet = formatting();
+    for partition in &mut no_file_system_yet.device.partitions {
+        partition.filesystem = None;
+    }
+    no_file_system_yet.content.root = None;
     no_file_system_yet.content.esp = Esp::Unformatted;
+    no_file_system_yet.content.surface_digest = Some("wiped".into());
     let mut one_partition_yet = no_file_system_yet.clone();
     one_partition_yet.device.partitions.pop();
     for table in [&mut one_partition_yet.content.primary, &mut one_partition_yet.content.backup] {
@@ -105,12 +108,40 @@ fn an_install_that_was_cut_off_is_known_at_every_stage() {
         ("wiped", wiped()),
         ("first partition", one_partition_yet),
         ("both partitions", no_file_system_yet),
-        ("the ESP formatted", no_root_yet),
         ("both formatted", formatting()),
         ("table noted", unfinished("vda")),
     ] {
         assert_eq!(disk.condition(), Condition::Unfinished, "{stage}: {:?}", disk.verdict());
     }
+}
+
+/// Each is as an install leaves it for a moment, and as somebody may leave it for good.
+#[test]
+fn between_two_stages_there_is_no_evidence() {
+    let cases: [(&str, Change); 5] = [
+        ("the ESP formatted alone", |d| {
+            d.device.partitions[1].filesystem = None;
+            d.content.root = None;
+        }),
+        ("the root formatted alone", |d| {
+            d.device.partitions[0].filesystem = None;
+            d.content.esp = Esp::Unformatted;
+        }),
+        ("mounted, and the table is not noted", |d| d.content.root.as_mut().unwrap().mounts = 1),
+        ("nothing formatted, and another surface", |d| {
+            d.device.partitions[0].filesystem = None;
+            d.device.partitions[1].filesystem = None;
+            (d.content.root, d.content.esp) = (None, Esp::Unformatted);
+        }),
+        ("an empty table beside our backup", |d| {
+            d.device.partitions.clear();
+            d.content.primary.as_mut().unwrap().names.clear();
+        }),
+    ];
+    check(formatting(), &Condition::PossiblyInstalled, &cases);
+    let mut erased = unfinished("vda");
+    erased.content.esp = Esp::Unformatted;
+    assert_eq!(erased.condition(), Condition::PossiblyInstalled, "the ESP lost its beginning");
 }
 
 #[test]

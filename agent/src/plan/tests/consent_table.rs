@@ -1,7 +1,71 @@
-//! One test a row of the consent table in agent/README.md, in its order.
+//! The consent table of agent/README.md: every case, then a test for each row, in its order.
+
+use nixvm_answers::answers::Erase;
 
 use super::*;
+use crate::disk::Condition;
+use crate::plan::consent::{Case, Consent};
 use crate::plan::{ChosenBy, Refusal};
+
+/// Every case of the table, the first row that fits it. The last four columns: on a virtual machine, by
+/// sources that every machine believes and by those that only a virtual one does; on a physical
+/// machine, the same two.
+const TABLE: &str = "
+    blank               rule      any      go    go    go    ask
+    unfinished          rule      any      go    go    go    ask
+    data                rule      any      go    go    go    ask
+    blank               *         confirm  ask   ask   ask   ask
+    unfinished          *         confirm  ask   ask   ask   ask
+    blank               *         *        go    go    ask   ask
+    unfinished          *         *        go    go    ask   ask
+    data                *         *        ask   ask   ask   ask
+    installed           user      *        ask   ask   ask   ask
+    installed           *         *        boot  boot  boot  boot
+    possibly-installed  *         *        ask   ask   ask   ask
+    unreadable          *         *        ask   ask   ask   ask
+";
+
+#[test]
+fn every_case_is_as_the_table_has_it() {
+    let rows: Vec<Vec<_>> =
+        TABLE.trim().lines().map(|line| line.split_whitespace().collect()).collect();
+    let conditions = [
+        Condition::Blank,
+        Condition::Unfinished,
+        Condition::Installed,
+        Condition::PossiblyInstalled,
+        Condition::Data,
+        Condition::Unreadable,
+    ];
+    let choices =
+        [(ChosenBy::OnlyOne, "only-one"), (ChosenBy::Rule, "rule"), (ChosenBy::User, "user")];
+    let mut used = vec![false; rows.len()];
+    for condition in &conditions {
+        for (chosen_by, by) in choices {
+            for erase in [Erase::Blank, Erase::Confirm, Erase::Any] {
+                let names = [condition.name(), by, erase.into()];
+                let fits = |row: &Vec<&str>| {
+                    row.iter().zip(names).all(|(cell, name)| *cell == "*" || *cell == name)
+                };
+                let row = rows.iter().position(fits).unwrap_or_else(|| panic!("{names:?}"));
+                used[row] = true;
+                let machines = [(true, false), (true, true), (false, false), (false, true)];
+                for ((is_virtual, is_loosened), expected) in
+                    machines.into_iter().zip(&rows[row][3..])
+                {
+                    let case = Case { is_virtual, condition, chosen_by, erase, is_loosened };
+                    let found = match case.needed() {
+                        Consent::Countdown => "go",
+                        Consent::Ask => "ask",
+                        Consent::Boot => "boot",
+                    };
+                    assert_eq!(found, *expected, "{case:?}");
+                }
+            }
+        }
+    }
+    assert!(used.iter().all(|used| *used), "a row of the table fits nothing");
+}
 
 const RULE: &str = "disk = 'serial=serial-vdb'";
 const RULE_AND_ANY: &str = "erase = 'any'\ndisk = 'serial=serial-vdb'";
@@ -75,6 +139,57 @@ fn a_finished_install_is_booted_and_reinstalled_only_by_choice() {
     assert!(matches!(decision, Decision::Installed { .. }));
     let decision = World::new([installed("vda")]).choosing("vda").decide();
     assert!(asks(&decision).is_some());
+}
+
+#[test]
+fn a_finished_install_on_a_disk_that_can_never_be_meant_is_not_what_is_booted() {
+    type Change = (&'static str, fn(&mut Disk));
+    let never: [Change; 5] = [
+        ("removable", |d| d.device.removable = true),
+        ("read-only", |d| d.device.read_only = true),
+        ("optical", |d| d.device.kind = crate::disk::Kind::Optical),
+        ("too small", |d| d.device.size_bytes = 1 << 30),
+        ("answers volume", |d| d.device.label = Some("NIXVM".into())),
+    ];
+    for (what, change) in never {
+        let mut stick = installed("sda");
+        change(&mut stick);
+        let alone = World::new([stick.clone()]).decide();
+        assert!(waits(&alone).is_some(), "{what}: {alone:?}");
+        // Its partition names are in the way all the same.
+        let beside = World::new([blank("vda"), stick.clone()]).decide();
+        let refused = matches!(beside, Decision::Refuse(Refusal::LabelConflict { .. }));
+        assert!(refused, "{what}: {beside:?}");
+        stick.device.partitions.clear();
+        let beside = World::new([blank("vda"), stick]).decide();
+        assert_eq!(goes(&beside).map(|plan| &*plan.target.name), Some("vda"), "{what}");
+    }
+    // What can't be used for the moment is a disk like any other.
+    let mut disk = installed("vda");
+    disk.device.mounts = vec!["/rescue".into()];
+    assert!(matches!(World::new([disk]).decide(), Decision::Installed { .. }));
+}
+
+#[test]
+fn what_is_on_an_unfinished_disk_is_said_too() {
+    let world = World::new([unfinished("vda")]);
+    let decision = world.decide();
+    let erases = &goes(&decision).unwrap().target.erases;
+    let rest = world.disks[0].contents();
+    assert_eq!(erases[0], "an unfinished install of this installer");
+    assert!(erases[1..] == rest && rest.len() == 2, "{erases:?}");
+}
+
+#[test]
+fn a_blank_disk_is_said_to_be_so_with_what_was_looked_at() {
+    let mut plan = goes(&World::new([blank("vda")]).decide()).unwrap().clone();
+    plan.target.evidence = vec!["zeros at both ends".into(), "no signature".into()];
+    let sentence = plan.sentence();
+    assert!(sentence.contains("which is blank (zeros at both ends, no signature);"), "{sentence}");
+    // On a slow disk, less is looked at: that makes no other plan.
+    let token = plan.token();
+    plan.target.evidence.pop();
+    assert_eq!(plan.token(), token);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The rules of safety, on worlds that are made up.
 
+mod arrivals;
 mod consent_table;
+mod histories;
 mod properties;
 mod refusals;
+mod sources;
 mod traps;
 mod unsettled;
 
@@ -22,12 +25,13 @@ struct World {
     machine: Machine,
     answers: Result<Resolved, Problems>,
     disks: Vec<Disk>,
+    quiet: bool,
     choices: UserChoices,
     checked: Checked,
 }
 
 impl World {
-    /// A VM of 2 GB with these disks and nothing answered.
+    /// A VM of 2 GB with these disks, none of which came just now, and nothing answered.
     fn new(disks: impl IntoIterator<Item = Disk>) -> Self {
         let manifest =
             nixvm_manifest::parse(include_str!("../../../manifest/fixtures/manifest.json"))
@@ -44,6 +48,7 @@ impl World {
             manifest,
             machine,
             disks: disks.into_iter().collect(),
+            quiet: true,
             choices: UserChoices::default(),
             checked: Checked::default(),
         }
@@ -51,6 +56,13 @@ impl World {
 
     fn answering(mut self, toml: &str) -> Self {
         self.answers = resolved(&self.manifest, toml);
+        self
+    }
+
+    /// What each of these sources says, together.
+    fn answering_from(mut self, sources: &[(Source, &str)]) -> Self {
+        let given = sources.iter().map(|(source, toml)| given(source, toml));
+        self.answers = resolve(given, self.manifest.answer_defaults().unwrap());
         self
     }
 
@@ -71,6 +83,7 @@ impl World {
             machine: &self.machine,
             answers: self.answers.as_ref(),
             disks: &self.disks,
+            quiet: self.quiet,
             choices: &self.choices,
             checked: &self.checked,
         })
@@ -90,11 +103,17 @@ impl World {
     }
 }
 
-/// What a volume with this file and the manifest say together.
+/// What the kernel's command line and the manifest say together.
 fn resolved(manifest: &Manifest, toml: &str) -> Result<Resolved, Problems> {
-    let source = Source::Volume { device: "/dev/sr1".into() };
-    let given: Result<SourceAnswers, Problems> = document::parse(toml.as_bytes(), source);
-    resolve([given], manifest.answer_defaults().unwrap())
+    resolve([given(&Source::CommandLine, toml)], manifest.answer_defaults().unwrap())
+}
+
+fn given(source: &Source, toml: &str) -> Result<SourceAnswers, Problems> {
+    document::parse(toml.as_bytes(), source.clone())
+}
+
+fn volume() -> Source {
+    Source::Volume { device: "/dev/sdb1".into() }
 }
 
 fn buildable() -> Buildable {
@@ -145,6 +164,13 @@ fn installed(name: &str) -> Disk {
 /// With our layout, and nothing that says how it got there.
 fn with_layout(name: &str) -> Disk {
     crate::disk::examples::with_layout(name)
+}
+
+fn waits(decision: &Decision) -> Option<&str> {
+    match decision {
+        Decision::Wait { message } => Some(message),
+        _ => None,
+    }
 }
 
 fn goes(decision: &Decision) -> Option<&Plan> {

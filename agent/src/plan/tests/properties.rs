@@ -71,13 +71,22 @@ fn world() -> impl Strategy<Value = World> {
     let answers = (
         select(RULES.to_vec()),
         select(vec!["", "erase = 'blank'", "erase = 'confirm'", "erase = 'any'"]),
-        select(vec!["", "", "hostname = 'web'", "network = 'required'", "colour = 'red'"]),
+        select(vec![
+            "",
+            "countdown = 0",
+            "hostname = 'web'",
+            "network = 'required'",
+            "colour = 'red'",
+        ]),
     );
-    let machine = (select(HYPERVISORS.to_vec()), any::<u8>());
-    (disks, answers, machine, 0..6_usize).prop_map(
-        |(disks, (rule, erase, other), (hypervisor, machine), wish)| {
-            let mut world = World::new(disks).answering(&format!("{erase}\n{other}\n{rule}\n"));
+    let machine = (select(HYPERVISORS.to_vec()), any::<u8>(), any::<bool>());
+    let source = select(vec![Source::CommandLine, Source::Iso, volume(), Source::Credential]);
+    (disks, (source, answers), machine, 0..6_usize).prop_map(
+        |(disks, (source, (rule, erase, other)), (hypervisor, machine, quiet), wish)| {
+            let toml = format!("{erase}\n{other}\n{rule}\n");
+            let mut world = World::new(disks).answering_from(&[(source, &toml)]);
             world.machine.hypervisor = hypervisor;
+            world.quiet = quiet;
             match machine {
                 0..10 => world.machine.firmware = Firmware::Bios,
                 10..20 => world.machine.memory_bytes = 1 << 20,
@@ -147,6 +156,17 @@ proptest! {
         let answers = world.answers.as_ref().unwrap();
         let any = answers.erase.value == nixvm_answers::answers::Erase::Any;
         let by_rule = plan.target.chosen_by == ChosenBy::Rule;
+        let rule = answers.disk.as_ref();
+        if !world.machine.hypervisor.is_virtual() {
+            let erase = &answers.erase.source;
+            let believed = [erase, &rule.unwrap().source]
+                .iter()
+                .all(|source| source.strength() == nixvm_answers::source::Strength::Everywhere);
+            prop_assert!(believed, "by {erase}");
+        }
+        if !(world.quiet || plan.countdown >= 5) && plan.target.chosen_by != ChosenBy::User {
+            prop_assert!(rule.is_some_and(|rule| !rule.value.is_relative()));
+        }
         prop_assert!(answers.erase.value != nixvm_answers::answers::Erase::Confirm);
         match disk.condition() {
             Condition::Blank | Condition::Unfinished => {

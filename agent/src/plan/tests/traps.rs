@@ -169,6 +169,77 @@ fn a_rule_does_not_turn_to_another_disk_while_the_meant_one_cannot_be_used() {
     }
 }
 
+/// Each way in which a disk can't be used, as udev says it → what is said of a rule that means it.
+#[test]
+fn a_rule_that_means_a_disk_which_cannot_be_used_says_why() {
+    let sda = |gib, properties: &[(&str, &str)], attributes: &[(&str, &str)]| {
+        raw("sda", gib, properties, attributes)
+    };
+    let (plain, zram) = (sda(64, &[], &[]), raw("zram0", 64, &[], &[]));
+    let iso = [("ID_FS_TYPE", "iso9660"), ("ID_FS_LABEL", "NIXVM-x86_64")];
+    let cases = [
+        (zram, "not a disk"),
+        (sda(64, &[("ID_CDROM", "1")], &[]), "a CD or DVD drive"),
+        (sda(64, &[("ID_TYPE", "floppy")], &[]), "a floppy drive"),
+        (sda(64, &iso, &[]), "holds "),
+        (sda(64, &[("ID_FS_TYPE", "vfat"), ("ID_FS_LABEL", "nixvm")], &[]), "holds the answers"),
+        (sda(0, &[], &[]), "no medium in it"),
+        (sda(64, &[], &[("ro", "1")]), "read-only"),
+        (sda(64, &[], &[("removable", "1")]), "removable"),
+        (sda(64, &[("DM_MULTIPATH_DEVICE_PATH", "1")], &[]), "one of several paths"),
+        (sda(1, &[], &[]), "too small"),
+    ];
+    for (raw, reason) in cases {
+        let node = raw.node.display().to_string();
+        let world = world(&[raw], &[]);
+        let decision = world.answering(&format!("disk = '{node}'")).decide();
+        let message = waits(&decision).unwrap_or_else(|| panic!("{reason}: {decision:?}"));
+        let expected = format!("the rule means {node}, which can't be used: {reason}");
+        assert!(message.contains(&expected), "{message}");
+        assert!(message.contains("kernel command line"), "{message}");
+    }
+    let mounted = world(std::slice::from_ref(&plain), &[(&plain, "/rescue")]);
+    let mut unsettled = world(std::slice::from_ref(&plain), &[]);
+    unsettled.disks[0].device.unsettled = true;
+    let mut silent = world(&[plain], &[]);
+    silent.disks[0].content.unreadable = Some("it does not answer".to_owned());
+    for (world, reason) in [
+        (mounted, "in use: /rescue"),
+        (silent, "it does not answer"),
+        (unsettled, "still being checked"),
+    ] {
+        let decision = world.answering("disk = '/dev/sda'").decide();
+        let message = waits(&decision).unwrap_or_else(|| panic!("{reason}: {decision:?}"));
+        assert!(message.contains("/dev/sda") && message.contains(reason), "{message}");
+    }
+}
+
+#[test]
+fn a_rule_that_means_several_disks_which_cannot_be_used_says_why_of_each() {
+    let model = [("ID_MODEL", "QEMU HARDDISK")];
+    let stick = raw("sda", 64, &model, &[("removable", "1")]);
+    let small = raw("sdb", 1, &model, &[]);
+    let optical = raw("sr0", 64, &[("ID_CDROM", "1"), model[0]], &[]);
+    let unusable = [stick, small, optical];
+    let alone = world(&unusable, &[]);
+    for rule in ["model=QEMU*", "max-size=100G"] {
+        let decision = alone.clone().answering(&format!("disk = '{rule}'")).decide();
+        let message = waits(&decision).unwrap();
+        for part in [
+            "/dev/sda, which can't be used: removable; ",
+            "/dev/sdb, which can't be used: too small",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!message.contains("sr0"), "it is no disk: {message}");
+    }
+    let none = alone.clone().answering("disk = 'serial=none'").decide();
+    assert!(waits(&none).unwrap().contains("no disk matches the rule"), "{none:?}");
+    let usable = raw("sdc", 64, &model, &[]);
+    let beside = world(&[&unusable[..], &[usable]].concat(), &[]);
+    assert_eq!(target(&beside.answering("disk = 'model=QEMU*'")), "sdc");
+}
+
 #[test]
 fn two_namespaces_of_a_drive_are_told_apart_by_what_only_one_is_called() {
     let namespace = |number: u32| {

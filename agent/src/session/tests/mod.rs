@@ -9,6 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::arrivals::Arrivals;
 use super::*;
 use crate::command::Cancelled;
 use crate::disk::Disk;
@@ -18,7 +19,7 @@ use crate::install::TargetState;
 use crate::machine::Firmware;
 use crate::request::{InstallerHandle, Request, RequestError};
 
-/// A session with no disk, on a virtual machine, and the handle that sends it requests.
+/// A session that has seen no disk come for long, on a virtual machine, and the handle that sends it requests.
 pub(super) fn session() -> (Session, InstallerHandle) {
     let manifest =
         nixvm_manifest::parse(include_str!("../../../manifest/fixtures/manifest.json")).unwrap();
@@ -38,7 +39,9 @@ pub(super) fn session() -> (Session, InstallerHandle) {
         checkpoint_path: log.path().with_extension("checkpoint"),
         install: |_| Box::pin(std::future::pending()),
     };
-    (Session::new(context), handle)
+    let mut session = Session::new(context);
+    session.arrivals = Arrivals::long_ago();
+    (session, handle)
 }
 
 /// Longer than anything here takes.
@@ -264,6 +267,69 @@ async fn a_confirmation_of_what_has_changed_counts_for_nothing_later() {
         (status.borrow().state, &status.borrow().token),
         (State::AwaitingConfirmation, &token)
     );
+}
+
+#[tokio::test]
+async fn a_confirmation_is_not_answered_by_another_plan_that_goes_by_itself() {
+    let (mut session, _others) = asking("erase = 'confirm'");
+    let status = session.context.publisher.status();
+    assert!(session.step().now_or_never().is_none());
+    let token = status.borrow().token.clone();
+    let mut answer = take(&mut session, Request::Confirm { token: token.clone() });
+    // The survey that follows finds other answers.
+    session.user.answers = Some(document::parse(b"countdown = 0", Source::Request));
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::Installing);
+    assert_ne!(status.borrow().token, token);
+    assert_eq!(answer.try_recv(), Ok(Err(RequestError::WrongToken)));
+}
+
+/// A session that has found a blank disk just now, with no countdown.
+fn begins_at_once(rule: &str) -> (Session, (watch::Sender<Attached>, InstallerHandle)) {
+    let (mut session, others) = asking(&format!("erase = 'any'\ncountdown = 0\n{rule}"));
+    session.arrivals = Arrivals::default();
+    session.arrivals.note(&session.inventory.disks);
+    (session, others)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_disk_is_seen_though_its_bus_is_slow() {
+    let (mut session, (attached, _handle)) = begins_at_once("disk = 'largest'");
+    let status = session.context.publisher.status();
+    let started = tokio::time::Instant::now();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        attached.send_replace(Attached::default());
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(session.step().await.unwrap(), None);
+    assert_eq!((status.borrow().state, started.elapsed().as_secs()), (State::WaitingForDisk, 3));
+    let mut larger = crate::disk::examples::disk("sda");
+    larger.device.size_bytes *= 2;
+    session.inventory.disks.push(larger);
+    session.arrivals.note(&session.inventory.disks);
+    // The clock starts again; another survey that finds the same does not change that.
+    tokio::time::advance(Duration::from_secs(2)).await;
+    session.arrivals.note(&session.inventory.disks);
+    session.context.attached.mark_unchanged();
+    assert_eq!(session.step().await.unwrap(), None);
+    assert_eq!((status.borrow().state, started.elapsed().as_secs()), (State::WaitingForDisk, 8));
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::Installing);
+    assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, "sda");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_alone_at_first_is_not_the_only_one_at_once() {
+    let (mut session, _others) = begins_at_once("");
+    let status = session.context.publisher.status();
+    assert_eq!(session.step().await.unwrap(), None);
+    let message = status.borrow().message.clone();
+    assert!(message.contains("no rule says which one is meant"), "{message}");
+    session.inventory.disks.push(crate::disk::examples::disk("sda"));
+    session.arrivals.note(&session.inventory.disks);
+    assert!(session.step().now_or_never().is_none());
+    assert_eq!(status.borrow().state, State::ChoosingDisk);
 }
 
 #[tokio::test]
