@@ -100,7 +100,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("account");
         assert!(Account::load(&path).is_none());
-        let hash = format!("$6$salt${}", "a".repeat(86));
+        let hash = format!("$6$salt${}.", "a".repeat(85));
         let account = Account {
             password: Some(hash.parse().unwrap()),
             origin: PasswordOrigin::Generated,

@@ -175,6 +175,7 @@ mod tests {
                     SLOW_READS.fetch_add(1, Ordering::SeqCst);
                     tokio::time::sleep(Duration::from_secs(20)).await;
                 }
+                "swapped" => tokio::time::sleep(Duration::from_secs(20)).await,
                 "dead" => std::future::pending().await,
                 _ => {}
             }
@@ -228,8 +229,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn another_disk_in_the_place_of_one_that_is_dead_is_read() {
         let mut readings = Readings::new(read);
-        readings.start(stamp("slow", 1));
-        readings.start(stamp("slow", 2));
+        readings.start(stamp("swapped", 1));
+        readings.start(stamp("swapped", 2));
         let probed = readings.next().await.unwrap();
         assert_eq!(probed.stamp.device.diskseq, Some(2));
         assert!(!readings.has_arrivals());

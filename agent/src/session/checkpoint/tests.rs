@@ -69,7 +69,7 @@ fn a_failure_stands_until_it_is_retried() {
 }
 
 fn generated() -> Account {
-    let hash = format!("$6$salt${}", "a".repeat(86));
+    let hash = format!("$6$salt${}.", "a".repeat(85));
     Account {
         password: Some(hash.parse().unwrap()),
         origin: PasswordOrigin::Generated,
