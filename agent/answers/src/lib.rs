@@ -47,6 +47,7 @@ pub mod hostname;
 pub mod identity;
 pub mod keys;
 pub mod network;
+pub mod nocloud;
 pub mod password;
 pub mod problem;
 pub mod resolve;

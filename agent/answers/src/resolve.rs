@@ -1,5 +1,9 @@
 //! The answers of several sources → [`Resolved`], or the problems of all of them.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use crate::account::{FullName, Username};
 use crate::answers::Countdown;
 use crate::hostname::Hostname;
@@ -16,6 +20,31 @@ pub struct SourceAnswers {
     pub source: Source,
     /// The answers.
     pub answers: Answers,
+    /// What else is in it that nixvm has no answer for: keys, in the order of the text. Always empty
+    /// for answers in nixvm's own format, where an unknown key is a problem.
+    pub ignored: Vec<String>,
+}
+
+/// What a source says and nixvm has no answer for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ignored {
+    /// The source.
+    pub source: Source,
+    /// Keys.
+    pub keys: Vec<String>,
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Enough to see what kind of keys they are, and few lines of a screen.
+        const SHOWN: usize = 10;
+        let shown = &self.keys[..self.keys.len().min(SHOWN)];
+        write!(f, "Ignored in {}: {}", self.source, shown.join(", "))?;
+        match self.keys.len() - shown.len() {
+            0 => f.write_str("."),
+            more => write!(f, ", and {more} more."),
+        }
+    }
 }
 
 /// The defaults that differ from one ISO to the next.
@@ -73,6 +102,7 @@ mod tests {
     use super::*;
     use crate::answers::Erase;
     use crate::document;
+    use crate::source::NoCloudFile;
 
     fn defaults() -> Defaults {
         Defaults {
@@ -97,6 +127,8 @@ mod tests {
             Source::FirmwareConfig,
             Source::Guestinfo,
             Source::Credential,
+            Source::NoCloud { path: NoCloudFile::UserData, device: "/dev/sr0".into() },
+            Source::NoCloud { path: NoCloudFile::MetaData, device: "/dev/sr0".into() },
             Source::Iso,
         ]
     }
@@ -182,7 +214,7 @@ mod tests {
     proptest! {
         #[test]
         fn precedence_is_that_of_the_list_in_any_order(
-            (kept, shuffled) in subsequence(sources(), 1..=8)
+            (kept, shuffled) in subsequence(sources(), 1..=10)
                 .prop_flat_map(|kept| (Just(kept.clone()), Just(kept).prop_shuffle()))
         ) {
             let found = shuffled.into_iter().map(|source| given(source, "hostname = 'web'"));

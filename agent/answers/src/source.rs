@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use strum::Display;
 
 /// Where answers come from; the earlier in this list, the higher the precedence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,10 +30,29 @@ pub enum Source {
     Guestinfo,
     /// The system credential `nixvm.answers`, from SMBIOS type 11 as a rule.
     Credential,
+    /// A file of cloud-init's NoCloud, on a volume labelled cidata.
+    #[serde(rename = "nocloud")]
+    NoCloud {
+        /// Which of its files.
+        path: NoCloudFile,
+        /// Device node, such as `/dev/sr0`.
+        device: String,
+    },
     /// The answers area of the ISO.
     Iso,
     /// No source has the key: the manifest's or the built-in default.
     Default,
+}
+
+/// A file of NoCloud that is read. As in cloud-init, `user-data` comes before `meta-data`.
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum NoCloudFile {
+    /// Cloud-config.
+    UserData,
+    /// What the host says of the machine.
+    MetaData,
 }
 
 impl Source {
@@ -48,8 +68,10 @@ impl Source {
             Self::FirmwareConfig => 4,
             Self::Guestinfo => 5,
             Self::Credential => 6,
-            Self::Iso => 7,
-            Self::Default => 8,
+            Self::NoCloud { path: NoCloudFile::UserData, .. } => 7,
+            Self::NoCloud { path: NoCloudFile::MetaData, .. } => 8,
+            Self::Iso => 9,
+            Self::Default => 10,
         }
     }
 }
@@ -64,6 +86,7 @@ impl fmt::Display for Source {
             Self::FirmwareConfig => f.write_str("QEMU fw_cfg"),
             Self::Guestinfo => f.write_str("VMware guestinfo"),
             Self::Credential => f.write_str("system credential"),
+            Self::NoCloud { path, device } => write!(f, "{path} on {device}"),
             Self::Iso => f.write_str("this ISO"),
             Self::Default => f.write_str("default"),
         }
