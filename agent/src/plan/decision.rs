@@ -126,7 +126,11 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Err(check) => return Ok(Decision::Check(check)),
     };
     let plan = Box::new(Plan {
-        warnings: conflict::label_warnings(disk, facts.disks),
+        warnings: [
+            conflict::label_warnings(disk, facts.disks),
+            answers.ignored.iter().map(ToString::to_string).collect(),
+        ]
+        .concat(),
         ..plan(answers, disk, condition, chosen_by, configuration, system)
     });
     let confirmed = facts.choices.confirmed.as_ref() == Some(&plan.token());

@@ -5,6 +5,7 @@
 
 mod files;
 mod guestinfo;
+mod nocloud;
 mod volume;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use nixvm_answers::{Problems, SourceAnswers};
 use crate::command::Runner;
 use crate::machine::hypervisor::Hypervisor;
 
+pub use nocloud::{read_no_cloud, reads_no_cloud, silent_no_cloud};
 pub use volume::{read_volume, silent_volume};
 
 /// The answers of a source; none if there is no such source.
