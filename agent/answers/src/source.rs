@@ -38,6 +38,12 @@ pub enum Source {
         /// Device node, such as `/dev/sr0`.
         device: String,
     },
+    /// A credential that systemd itself defines, from SMBIOS type 11 or fw_cfg as a rule.
+    SystemCredential {
+        /// Its name, such as `firstboot.hostname`.
+        #[serde(rename = "path")]
+        name: String,
+    },
     /// The answers area of the ISO.
     Iso,
     /// No source has the key: the manifest's or the built-in default.
@@ -58,7 +64,8 @@ pub enum NoCloudFile {
 impl Source {
     /// Position in the order of precedence, 0 being the highest.
     ///
-    /// Two sources with the same rank, such as two volumes, must not both be given.
+    /// Two sources with the same rank, such as two volumes, must not both be given, except for
+    /// credentials of systemd, each of which says one thing.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Request => 0,
@@ -70,8 +77,9 @@ impl Source {
             Self::Credential => 6,
             Self::NoCloud { path: NoCloudFile::UserData, .. } => 7,
             Self::NoCloud { path: NoCloudFile::MetaData, .. } => 8,
-            Self::Iso => 9,
-            Self::Default => 10,
+            Self::SystemCredential { .. } => 9,
+            Self::Iso => 10,
+            Self::Default => 11,
         }
     }
 }
@@ -87,6 +95,7 @@ impl fmt::Display for Source {
             Self::Guestinfo => f.write_str("VMware guestinfo"),
             Self::Credential => f.write_str("system credential"),
             Self::NoCloud { path, device } => write!(f, "{path} on {device}"),
+            Self::SystemCredential { name } => write!(f, "system credential {name}"),
             Self::Iso => f.write_str("this ISO"),
             Self::Default => f.write_str("default"),
         }

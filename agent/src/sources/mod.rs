@@ -3,6 +3,7 @@
 //! Nothing is chosen or merged here: that is [`nixvm_answers::resolve()`]'s. A source that cannot be
 //! read is a problem like one with a mistake in it: it may be the one that names the disk to spare.
 
+mod credentials;
 mod files;
 mod guestinfo;
 mod nocloud;
@@ -29,6 +30,7 @@ pub async fn read(runner: &Runner, hypervisor: Hypervisor) -> Vec<Result<SourceA
         tracing::debug!("no fw_cfg: {error:#}");
     }
     let mut found = files::read(Path::new("/"));
+    found.extend(credentials::read(Path::new("/")));
     if hypervisor == Hypervisor::Vmware {
         found.extend(guestinfo::read(&silent, guestinfo::TOOL).await.transpose());
     }

@@ -1,6 +1,7 @@
 //! The rules of safety, on worlds that are made up.
 
 mod consent_table;
+mod no_cloud;
 mod properties;
 mod refusals;
 mod traps;

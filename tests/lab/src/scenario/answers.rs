@@ -69,6 +69,8 @@ fn answers_from_everywhere(fixture: &Fixture<'_>) -> Result<()> {
     config.extra = vec![
         "-smbios".into(),
         format!("type=11,value=io.systemd.credential.binary:nixvm.answers={credential}"),
+        "-smbios".into(),
+        "type=11,value=io.systemd.credential:firstboot.timezone=Europe/Berlin".into(),
     ];
     let mut drive = fixture.disk("answers")?;
     let text = "countdown = 300\nfinish = 'wait'\nerase = 'blank'\n";
@@ -96,6 +98,9 @@ fn answers_from_everywhere(fixture: &Fixture<'_>) -> Result<()> {
         ensure!(row["source"]["text"] == source, "{key} comes from {row}");
         ensure!(row["text"].as_str().is_some_and(|v| v.contains(value)), "{key} is {row}");
     }
+    let warnings = event["plan"]["warnings"].to_string();
+    let ignored = "Ignored in system credential firstboot.timezone: all of it.";
+    ensure!(warnings.contains(ignored), "what is ignored is not in {warnings}");
     await_countdown(&mut vm)?;
     vm.screen("kernel command line", &fixture.folder.join("screens/sources.png"))?;
     vm.confirm()?;
