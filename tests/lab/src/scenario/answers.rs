@@ -35,8 +35,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .daily()
         .run(answers_from_everywhere),
     Scenario::new("nocloud")
-        .fault("a seed image by cloud-localds, with host name, account, password hash and SSH key")
-        .expected("all are true and the plan says that they come from it; what it ignores is listed")
+        .fault("a seed image by cloud-localds with the identity, and a volume by `nixvm-iso volume`")
+        .expected("each answer with its source; what is ignored is listed; the system has all")
         .daily()
         .run(no_cloud),
     Scenario::new("nocloud-refused")
@@ -134,10 +134,13 @@ fn seed(fixture: &Fixture<'_>, script: &str, files: &[(&str, &str)]) -> Result<D
 fn no_cloud(fixture: &Fixture<'_>) -> Result<()> {
     let mut config = fixture.machine_with_disk()?;
     config.network = false;
-    // Without a password, so that it comes from the seed alone.
-    let answers = fixture.folder.join("countdown.toml");
+    config.answers = None;
+    let answers = fixture.folder.join("volume.toml");
     std::fs::write(&answers, "countdown = 20\nfinish = 'poweroff'\n")?;
-    config.answers = Some(answers);
+    let image = fixture.folder.join("answers.raw");
+    let words = ["nixvm-iso".as_ref(), "volume".as_ref(), answers.as_os_str(), "-o".as_ref()];
+    let words = words.into_iter().chain([image.as_os_str()]);
+    nixvm_iso::cli::run(Arguments::try_parse_from(words)?)?;
     let user_data = format!(
         "#cloud-config\nusers:\n  - default\n  - name: ada\n    gecos: Ada Lovelace\n    \
          lock_passwd: false\n    hashed_passwd: {PASSWORD_HASH}\n    ssh_authorized_keys:\n      \
@@ -150,10 +153,14 @@ fn no_cloud(fixture: &Fixture<'_>) -> Result<()> {
         &[("user-data", &user_data), ("meta-data", meta_data)],
     )?;
     config.disks.push(drive.clone());
+    config.disks.push(Disk::virtio("answers", image));
     let before = digest(&drive.image)?;
     let mut vm = fixture.start(&config, "install")?;
     let event = vm.event("the plan", 120, |event| {
-        event["event"] == event::PLAN && event["plan"]["answers"].to_string().contains("nocloud")
+        let answers = event["plan"]["answers"].to_string();
+        event["event"] == event::PLAN
+            && answers.contains("/dev/vdb")
+            && answers.contains("/dev/vdc")
     })?;
     let rows = event["plan"]["answers"].as_array().context("a plan without answers")?;
     for (key, source) in [
@@ -162,7 +169,8 @@ fn no_cloud(fixture: &Fixture<'_>) -> Result<()> {
         ("full-name", "user-data on /dev/vdb"),
         ("password-hash", "user-data on /dev/vdb"),
         ("ssh-authorized-keys", "user-data on /dev/vdb"),
-        ("countdown", "QEMU fw_cfg"),
+        ("countdown", "nixvm.toml on /dev/vdc"),
+        ("finish", "nixvm.toml on /dev/vdc"),
     ] {
         let row = rows.iter().find(|row| row["key"] == key);
         let row = row.with_context(|| format!("the plan does not say {key}"))?;
@@ -177,7 +185,7 @@ fn no_cloud(fixture: &Fixture<'_>) -> Result<()> {
     vm.screen("Ignored in user-data", &fixture.folder.join("screens/nocloud.png"))?;
     await_installed_and_off(&mut vm)?;
     unchanged(&drive, &before)?;
-    config.disks.pop();
+    config.disks.truncate(1);
     let expected = Expected {
         hostname: "web".into(),
         username: "ada".into(),
