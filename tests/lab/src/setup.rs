@@ -10,7 +10,9 @@ use crate::say;
 
 /// Packages that the lab needs, and the program or file that shows that one is there.
 const PACKAGES: &[(&str, &str)] = &[
+    ("cloud-image-utils", "/usr/bin/cloud-localds"),
     ("gcc", "/usr/bin/cc"),
+    ("genisoimage", "/usr/bin/genisoimage"),
     ("git", "/usr/bin/git"),
     ("kmod", "/sbin/depmod"),
     ("libudev-dev", "/usr/share/doc/libudev-dev"),
@@ -29,13 +31,11 @@ const AARCH64_PACKAGES: &[(&str, &str)] = &[
 
 /// Packages that only the tests need.
 const TEST_PACKAGES: &[(&str, &str)] = &[
-    ("cloud-image-utils", "/usr/bin/cloud-localds"),
     ("dbus-daemon", "/usr/bin/dbus-daemon"),
     ("dosfstools", "/sbin/mkfs.vfat"),
     ("e2fsprogs", "/sbin/mkfs.ext4"),
     ("fdisk", "/sbin/sfdisk"),
     ("gdisk", "/sbin/sgdisk"),
-    ("genisoimage", "/usr/bin/genisoimage"),
     ("grub-common", "/usr/bin/grub-script-check"),
     ("mtools", "/usr/bin/mcopy"),
     ("squashfs-tools", "/usr/bin/mksquashfs"),

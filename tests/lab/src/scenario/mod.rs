@@ -19,6 +19,7 @@ mod handover;
 mod install;
 mod media;
 mod members;
+mod nocloud;
 mod power;
 mod profiles;
 mod run;
@@ -100,6 +101,7 @@ pub fn all() -> Vec<&'static Scenario> {
     [
         install::SCENARIOS,
         answers::SCENARIOS,
+        nocloud::SCENARIOS,
         disks::SCENARIOS,
         members::SCENARIOS,
         power::SCENARIOS,
