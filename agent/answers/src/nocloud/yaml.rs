@@ -68,6 +68,9 @@ pub(super) fn parse(text: &str) -> Result<Option<Rc<Node>>, (Position, Invalid)>
     let mut anchors: HashMap<usize, Rc<Node>> = HashMap::new();
     let mut root = None;
     let mut nodes = 0;
+    // The parser may put what is missing at the end on a line that does not exist.
+    let end = Position::of(text, usize::MAX);
+    let position = |marker: Marker| position(marker).min(end);
     let mut parser = Parser::new_from_str(text);
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| {
@@ -218,6 +221,7 @@ mod tests {
 
     #[test]
     fn mistakes_have_their_line() {
+        assert!(error("a: {b: |-\n x").starts_with("2:"), "{}", error("a: {b: |-\n x"));
         assert!(error("a: 1\nb: [1\nc: 2\n").contains("this is not YAML: "));
         assert!(error("a: 1\nb: 'x\n").starts_with("2:4: "), "{}", error("a: 1\nb: 'x\n"));
     }
