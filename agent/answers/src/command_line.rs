@@ -15,6 +15,9 @@ const PREFIX: &str = "nixvm.";
 /// The switch that keeps the installer from starting. Its unit has a condition on each [`OFF`] word.
 const SWITCH: &str = "installer";
 
+/// The switch that keeps volumes of cloud-init's NoCloud from being read.
+const NO_CLOUD: &str = "nocloud";
+
 /// systemd's words for true, in small letters: the unit's condition compares them exactly, and a word
 /// which only this parser took would be heard by the one and not by the other.
 const ON: [&str; 6] = ["1", "yes", "y", "true", "t", "on"];
@@ -25,8 +28,8 @@ const OFF: [&str; 6] = ["0", "no", "n", "false", "f", "off"];
 /// Parses the kernel's command line. Parameters that do not begin with `nixvm.` are passed over.
 ///
 /// A list is given by repeating its key. A value with parts, such as a disk rule, is given in its
-/// short form, in parts (`nixvm.disk.serial=X`), or both. `nixvm.installer` is not an answer: it is
-/// checked here, and obeyed by the installer's unit.
+/// short form, in parts (`nixvm.disk.serial=X`), or both. Two switches are not answers and are only
+/// checked here: the installer's unit obeys `nixvm.installer`, and [`reads_no_cloud`] `nixvm.nocloud`.
 ///
 /// # Errors
 /// All that is wrong. A secret is refused: every user may read the command line, and the kernel
@@ -71,8 +74,7 @@ pub fn parse(text: &str) -> Result<SourceAnswers, Problems> {
         // The kernel takes one for the other in the names of parameters.
         let name = name.replace('_', "-");
         match (name.as_str(), value) {
-            // As in systemd, the word alone means yes.
-            (SWITCH, value) => wrong.extend(check_switch(value.unwrap_or("yes")).err()),
+            (SWITCH | NO_CLOUD, value) => wrong.extend(switch(&name, value).err()),
             (_, None) => wrong.push(
                 Invalid::new(format!("{} has no value", quote(parameter)))
                     .hint("write =VALUE after it"),
@@ -95,7 +97,7 @@ pub fn parse(text: &str) -> Result<SourceAnswers, Problems> {
     }
     let source = Source::CommandLine;
     let problems = wrong.into_iter().map(|what| Problem::value(source.clone(), None, what));
-    Problems::none_or(problems.collect(), SourceAnswers { source, answers })
+    Problems::none_or(problems.collect(), SourceAnswers { source, answers, ignored: Vec::new() })
 }
 
 /// The key of a parameter called `name`, and the rest.
@@ -114,12 +116,26 @@ fn answer<'i>(name: &str, value: &'i str) -> Result<(&'static Key, Parameter<'i>
     Ok((key, Parameter { part: part.map(str::to_owned), value }))
 }
 
-fn check_switch(value: &str) -> Result<(), Invalid> {
-    if ON.contains(&value) || OFF.contains(&value) {
-        return Ok(());
+/// Whether volumes of cloud-init's NoCloud are to be read: unless `nixvm.nocloud=no` is on the
+/// kernel's command line, in any of systemd's words. The last one counts.
+pub fn reads_no_cloud(text: &str) -> bool {
+    let said = words(text).filter_map(|(parameter, value)| {
+        let name = parameter.strip_prefix(PREFIX)?.replace('_', "-");
+        if name == NO_CLOUD { switch(&name, value).ok() } else { None }
+    });
+    said.last().unwrap_or(true)
+}
+
+/// What a switch is set to. As in systemd, the word alone means yes.
+fn switch(name: &str, value: Option<&str>) -> Result<bool, Invalid> {
+    match value.unwrap_or("yes") {
+        value if ON.contains(&value) => Ok(true),
+        value if OFF.contains(&value) => Ok(false),
+        value => {
+            Err(Invalid::new(format!("{} is neither yes nor no for {PREFIX}{name}", quote(value)))
+                .hint(format!("write one of {}, or one of {}", ON.join(", "), OFF.join(", "))))
+        }
     }
-    Err(Invalid::new(format!("{} is neither yes nor no for {PREFIX}{SWITCH}", quote(value)))
-        .hint(format!("write one of {}, or one of {}", ON.join(", "), OFF.join(", "))))
 }
 
 /// What handed over the command line.
@@ -297,6 +313,20 @@ mod tests {
     }
 
     #[test]
+    fn no_cloud_is_read_unless_it_is_turned_off() {
+        for text in ["ro", "nixvm.nocloud", "nixvm.nocloud=yes", "nixvm.nocloud=no nixvm.nocloud=1"]
+        {
+            assert!(reads_no_cloud(text), "{text}");
+            assert_eq!(answers(text), Answers::default());
+        }
+        for text in ["nixvm.nocloud=no", "ro nixvm.nocloud=0 quiet", "\"nixvm.nocloud=off\""] {
+            assert!(!reads_no_cloud(text), "{text}");
+            assert_eq!(answers(text), Answers::default());
+        }
+        assert!(error("nixvm.nocloud=never").contains("neither yes nor no for nixvm.nocloud"));
+    }
+
+    #[test]
     fn the_network_has_a_short_form_and_a_table() {
         for text in ["nixvm.network=none", "nixvm.network.policy=none"] {
             assert_eq!(answers(text).network.unwrap().policy(), Network::None);
@@ -308,9 +338,7 @@ mod tests {
 
     #[test]
     fn reserved_words_are_refused_and_another_version_too() {
-        for text in ["nixvm.answers.url=x", "nixvm.nocloud=no"] {
-            assert!(error(text).contains("is reserved"), "{text}");
-        }
+        assert!(error("nixvm.answers.url=x").contains("is reserved"));
         assert_eq!(answers("nixvm.version=1"), Answers::default());
         assert!(error("nixvm.version=2").contains("reads version 1"));
     }

@@ -50,7 +50,7 @@ pub fn parse(bytes: &[u8], source: Source) -> Result<SourceAnswers, Problems> {
         .into_iter()
         .map(|(position, what)| Problem::value(source.clone(), Some(position), what))
         .collect();
-    Problems::none_or(problems, SourceAnswers { source, answers })
+    Problems::none_or(problems, SourceAnswers { source, answers, ignored: Vec::new() })
 }
 
 /// All answers in a table, and all mistakes; a key with a mistake is left out.

@@ -15,7 +15,7 @@ use crate::form::{Form, Misplaced, Parameter, Toml, Written, unknown};
 use crate::hostname::Hostname;
 use crate::network::{NetworkForms, NetworkSettings};
 use crate::password::PasswordHash;
-use crate::resolve::{Baseline, Defaults, SourceAnswers};
+use crate::resolve::{Baseline, Defaults, Ignored, SourceAnswers};
 use crate::source::{Source, Sourced};
 use crate::ssh::AuthorizedKey;
 use crate::value::Invalid;
@@ -51,6 +51,8 @@ pub(crate) fn refuse(prefix: &str, key: &str) -> Invalid {
     match key.split('.').next() {
         Some("installer") => Invalid::new("\"installer\" is not an answer")
             .hint("write nixvm.installer=no on the kernel's command line"),
+        Some("nocloud") => Invalid::new("\"nocloud\" is not an answer")
+            .hint("write nixvm.nocloud=no on the kernel's command line"),
         Some(word) if RESERVED.contains(&word) => {
             Invalid::new(format!("\"{prefix}{word}\" is reserved, and has no meaning yet"))
                 .hint("a later version of nixvm may know it")
@@ -146,6 +148,9 @@ macro_rules! keys {
             /// What decides about consent on a physical machine.
             #[serde(skip)]
             pub baseline: Baseline,
+            /// What the sources say beyond the keys, highest precedence first.
+            #[serde(skip)]
+            pub ignored: Vec<Ignored>,
         }
 
         impl Answers {
@@ -212,13 +217,15 @@ macro_rules! keys {
         impl Resolved {
             /// The first of the sources `given` that has a key decides it; `iso` decides the rest.
             pub(crate) fn from_sorted(given: &[SourceAnswers], iso: &Defaults) -> Self {
-                Self {$(
-                    $field: resolved!(
+                Self {
+                    $($field: resolved!(
                         value $presence
                         first(given, |answers| &answers.$field),
                         { let $iso = iso; $default }
-                    ),
-                )+ baseline: Baseline::default() }
+                    ),)+
+                    baseline: Baseline::default(),
+                    ignored: ignored(given),
+                }
             }
 
             /// The answers in the order of [`KEYS`], without those that no source gives and that
@@ -327,6 +334,12 @@ fn first<T: Clone>(
         let value = value(&one.answers).clone()?;
         Some(Sourced { value, source: one.source.clone() })
     })
+}
+
+/// What the sources say beyond the keys.
+fn ignored(given: &[SourceAnswers]) -> Vec<Ignored> {
+    let saying = given.iter().filter(|one| !one.ignored.is_empty());
+    saying.map(|one| Ignored { source: one.source.clone(), keys: one.ignored.clone() }).collect()
 }
 
 fn row<T: Form>(

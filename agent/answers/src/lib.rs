@@ -2,7 +2,8 @@
 //!
 //! The installer on the ISO and `nixvm-iso` on any machine share it: the table of [`keys`] and their
 //! values' rules, the two ways to write them ([`document`], [`command_line`]), the precedence of
-//! sources ([`resolve()`]), and the bytes that an ISO reserves for them ([`area`]).
+//! sources ([`resolve()`]), and the bytes that an ISO reserves for them ([`area`]). Of what is written for
+//! others, [`nocloud`] and [`credential`] take what nixvm has an answer for.
 //!
 //! # Example
 //!
@@ -39,6 +40,7 @@ pub mod account;
 pub mod answers;
 pub mod area;
 pub mod command_line;
+pub mod credential;
 pub mod disk;
 pub mod document;
 mod form;
@@ -47,6 +49,7 @@ pub mod hostname;
 pub mod identity;
 pub mod keys;
 pub mod network;
+pub mod nocloud;
 pub mod password;
 pub mod problem;
 pub mod resolve;

@@ -1,7 +1,12 @@
 //! The answers of several sources → [`Resolved`], or the problems of all of them.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use crate::account::{FullName, Username};
 use crate::answers::{Countdown, Erase};
+use crate::credential;
 use crate::disk::DiskRule;
 use crate::hostname::Hostname;
 use crate::keys::Answers;
@@ -17,6 +22,31 @@ pub struct SourceAnswers {
     pub source: Source,
     /// The answers.
     pub answers: Answers,
+    /// What else is in it that nixvm has no answer for: keys, in the order of the text. Always empty
+    /// for answers in nixvm's own format, where an unknown key is a problem.
+    pub ignored: Vec<String>,
+}
+
+/// What a source says and nixvm has no answer for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ignored {
+    /// The source.
+    pub source: Source,
+    /// Keys.
+    pub keys: Vec<String>,
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Enough to see what kind of keys they are, and few lines of a screen.
+        const SHOWN: usize = 10;
+        let shown = &self.keys[..self.keys.len().min(SHOWN)];
+        write!(f, "Ignored in {}: {}", self.source, shown.join(", "))?;
+        match self.keys.len() - shown.len() {
+            0 => f.write_str("."),
+            more => write!(f, ", and {more} more."),
+        }
+    }
 }
 
 /// The defaults that differ from one ISO to the next.
@@ -73,7 +103,8 @@ pub fn resolve(
     }
     given.sort_by(|a, b| a.source.rank().cmp(&b.source.rank()).then(a.source.cmp(&b.source)));
     for pair in given.windows(2) {
-        if pair[0].source.rank() == pair[1].source.rank() {
+        let one_thing = matches!(pair[0].source, Source::SystemCredential { .. });
+        if pair[0].source.rank() == pair[1].source.rank() && !one_thing {
             problems.push(Problem::whole(
                 pair[1].source.clone(),
                 format!("there are other answers of the same rank: {}", pair[0].source),
@@ -82,6 +113,7 @@ pub fn resolve(
         }
     }
     Problems::none_or(problems, ())?;
+    leave_out_other_accounts(&mut given, &defaults);
     let mut resolved = Resolved::from_sorted(&given, &defaults);
     given.retain(|one| one.source.strength() == Strength::Everywhere);
     let strong = Resolved::from_sorted(&given, &defaults);
@@ -93,6 +125,19 @@ pub fn resolve(
     Ok(resolved)
 }
 
+/// A credential that names an account counts for no other one.
+fn leave_out_other_accounts(given: &mut [SourceAnswers], defaults: &Defaults) {
+    let username = given.iter().find_map(|one| one.answers.username.clone());
+    let username = username.unwrap_or_else(|| defaults.username.clone());
+    for one in given {
+        let Source::SystemCredential { name } = &one.source else { continue };
+        if credential::account(name).is_some_and(|account| account != username.as_str()) {
+            one.answers = Answers::default();
+            one.ignored.push(format!("all of it, since the account is called {username}"));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -100,7 +145,8 @@ mod tests {
 
     use super::*;
     use crate::answers::Erase;
-    use crate::document;
+    use crate::source::NoCloudFile;
+    use crate::{document, nocloud};
 
     fn defaults() -> Defaults {
         Defaults {
@@ -125,6 +171,9 @@ mod tests {
             Source::FirmwareConfig,
             Source::Guestinfo,
             Source::Credential,
+            Source::NoCloud { path: NoCloudFile::UserData, device: "/dev/sr0".into() },
+            Source::NoCloud { path: NoCloudFile::MetaData, device: "/dev/sr0".into() },
+            Source::SystemCredential { name: "firstboot.hostname".into() },
             Source::Iso,
         ]
     }
@@ -202,6 +251,7 @@ mod tests {
                 Source::Request | Source::File { .. } | Source::CommandLine | Source::Iso => true,
                 Source::Volume { .. } | Source::FirmwareConfig => false,
                 Source::Guestinfo | Source::Credential => false,
+                Source::NoCloud { .. } | Source::SystemCredential { .. } => false,
                 Source::Default => panic!("it gives no answers"),
             };
             let baseline = resolved.baseline;
@@ -220,6 +270,61 @@ mod tests {
     }
 
     #[test]
+    fn a_volume_for_nixvm_and_one_for_cloud_init_are_merged_by_key() {
+        let cidata = "#cloud-config\nhostname: cloud\nuser: ada\nruncmd: []\npackages: [vim]\n";
+        let found = [
+            nocloud::meta_data(b"local-hostname: meta\npublic-keys: []\n", "/dev/sr0"),
+            nocloud::user_data(cidata.as_bytes(), "/dev/sr0"),
+            given(volume("/dev/sdb1"), "hostname = 'volume'"),
+            given(Source::Iso, "username = 'bob'\nfull-name = 'Bob'"),
+        ];
+        let resolved = resolve(found, defaults()).unwrap();
+        assert_eq!(resolved.hostname.source, volume("/dev/sdb1"));
+        assert_eq!(resolved.username.value.as_str(), "ada");
+        assert_eq!(resolved.full_name.unwrap().source, Source::Iso);
+        let ignored: Vec<_> = resolved.ignored.iter().map(ToString::to_string).collect();
+        assert_eq!(ignored, ["Ignored in user-data on /dev/sr0: runcmd, packages."]);
+        let two = [nocloud::meta_data(b"", "/dev/sr0"), nocloud::meta_data(b"", "/dev/sr1")];
+        let problems = resolve(two, defaults()).unwrap_err().to_string();
+        assert!(problems.contains("/dev/sr0") && problems.contains("/dev/sr1"), "{problems}");
+    }
+
+    #[test]
+    fn a_long_list_of_what_is_ignored_is_cut() {
+        let keys = (0..12).map(|number| format!("k{number}")).collect();
+        let shown = Ignored { source: Source::Iso, keys }.to_string();
+        assert!(shown.ends_with("k8, k9, and 2 more."), "{shown}");
+    }
+
+    #[test]
+    fn a_password_for_an_account_is_not_given_to_another() {
+        const HASH: &str = "$2b$05$brngTNzGAqoFji5Ue.9iferNHD0WvKD6q0dEPXARfwfNFIRVkev.q";
+        let credential = |name: &str, text: &str| credential::parse(name, text.as_bytes()).unwrap();
+        let found = || {
+            [
+                credential("passwd.hashed-password.nixos", HASH),
+                credential("passwd.hashed-password.ada", HASH),
+                credential("system.hostname", "web.example.org\n"),
+            ]
+        };
+        let password = |resolved: &Resolved| {
+            resolved.password_hash.as_ref().map(|hash| hash.source.to_string())
+        };
+        let resolved = resolve(found(), defaults()).unwrap();
+        assert_eq!(resolved.hostname.value.as_str(), "web");
+        let expected = "system credential passwd.hashed-password.nixos";
+        assert_eq!(password(&resolved).unwrap(), expected);
+        assert_eq!(
+            resolved.ignored.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["Ignored in system credential passwd.hashed-password.ada: all of it, since the \
+                 account is called nixos."]
+        );
+        let named = found().into_iter().chain([given(Source::CommandLine, "username = 'bob'")]);
+        let resolved = resolve(named, defaults()).unwrap();
+        assert_eq!((password(&resolved), resolved.ignored.len()), (None, 2));
+    }
+
+    #[test]
     fn secrets_are_in_no_row_and_no_json() {
         let text = include_str!("../fixtures/answers.toml");
         let resolved = resolve([given(Source::Iso, text)], defaults()).unwrap();
@@ -235,7 +340,7 @@ mod tests {
     proptest! {
         #[test]
         fn precedence_is_that_of_the_list_in_any_order(
-            (kept, shuffled) in subsequence(sources(), 1..=8)
+            (kept, shuffled) in subsequence(sources(), 1..=11)
                 .prop_flat_map(|kept| (Just(kept.clone()), Just(kept).prop_shuffle()))
         ) {
             let found = shuffled.into_iter().map(|source| given(source, "hostname = 'web'"));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use strum::Display;
 
 /// Where answers come from; the earlier in this list, the higher the precedence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,6 +30,20 @@ pub enum Source {
     Guestinfo,
     /// The system credential `nixvm.answers`, from SMBIOS type 11 as a rule.
     Credential,
+    /// A file of cloud-init's NoCloud, on a volume labelled cidata.
+    #[serde(rename = "nocloud")]
+    NoCloud {
+        /// Which of its files.
+        path: NoCloudFile,
+        /// Device node, such as `/dev/sr0`.
+        device: String,
+    },
+    /// A credential that systemd itself defines, from SMBIOS type 11 or fw_cfg as a rule.
+    SystemCredential {
+        /// Its name, such as `firstboot.hostname`.
+        #[serde(rename = "path")]
+        name: String,
+    },
     /// The answers area of the ISO.
     Iso,
     /// No source has the key: the manifest's or the built-in default.
@@ -45,6 +60,17 @@ pub enum Strength {
     VirtualMachine,
 }
 
+/// A file of NoCloud that is read. As in cloud-init, `user-data` comes before `meta-data`.
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum NoCloudFile {
+    /// Cloud-config.
+    UserData,
+    /// What the host says of the machine.
+    MetaData,
+}
+
 impl Source {
     /// On which machines this source loosens consent: by `erase = "any"`, by the rule that selects the
     /// disk for it, by a shorter countdown.
@@ -53,15 +79,19 @@ impl Source {
             Self::Request | Self::File { .. } | Self::CommandLine | Self::Iso | Self::Default => {
                 Strength::Everywhere
             }
-            Self::Volume { .. } | Self::FirmwareConfig | Self::Guestinfo | Self::Credential => {
-                Strength::VirtualMachine
-            }
+            Self::Volume { .. }
+            | Self::FirmwareConfig
+            | Self::Guestinfo
+            | Self::Credential
+            | Self::NoCloud { .. }
+            | Self::SystemCredential { .. } => Strength::VirtualMachine,
         }
     }
 
     /// Position in the order of precedence, 0 being the highest.
     ///
-    /// Two sources with the same rank, such as two volumes, must not both be given.
+    /// Two sources with the same rank, such as two volumes, must not both be given, except for
+    /// credentials of systemd, each of which says one thing.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Request => 0,
@@ -71,8 +101,11 @@ impl Source {
             Self::FirmwareConfig => 4,
             Self::Guestinfo => 5,
             Self::Credential => 6,
-            Self::Iso => 7,
-            Self::Default => 8,
+            Self::NoCloud { path: NoCloudFile::UserData, .. } => 7,
+            Self::NoCloud { path: NoCloudFile::MetaData, .. } => 8,
+            Self::SystemCredential { .. } => 9,
+            Self::Iso => 10,
+            Self::Default => 11,
         }
     }
 }
@@ -87,6 +120,8 @@ impl fmt::Display for Source {
             Self::FirmwareConfig => f.write_str("QEMU fw_cfg"),
             Self::Guestinfo => f.write_str("VMware guestinfo"),
             Self::Credential => f.write_str("system credential"),
+            Self::NoCloud { path, device } => write!(f, "{path} on {device}"),
+            Self::SystemCredential { name } => write!(f, "system credential {name}"),
             Self::Iso => f.write_str("this ISO"),
             Self::Default => f.write_str("default"),
         }

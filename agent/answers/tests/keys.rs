@@ -26,7 +26,7 @@ fn resolved(answers: Answers) -> Resolved {
         countdown: "10".parse().expect("the example is right"),
     };
     let source = Source::Iso;
-    resolve([Ok(nixvm_answers::SourceAnswers { source, answers })], defaults)
+    resolve([Ok(nixvm_answers::SourceAnswers { source, answers, ignored: Vec::new() })], defaults)
         .expect("the example is right")
 }
 

@@ -15,6 +15,9 @@ pub const MEDIUM_LABEL_PREFIX: &str = "NIXVM-";
 /// Label of a volume with answers, in capital or small letters: FAT has only the former.
 pub const ANSWERS_LABEL: &str = "NIXVM";
 
+/// Label of a volume of cloud-init's NoCloud, in capital or small letters.
+pub const NO_CLOUD_LABEL: &str = "cidata";
+
 /// Why a disk can't be used, whatever was confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
@@ -122,7 +125,8 @@ pub fn check(
     if any_file_system(device, |kind, label| is_medium(kind, label, volume_label)) {
         return Err(Ineligible::InstallerIso);
     }
-    if any_file_system(device, |_, label| label.eq_ignore_ascii_case(ANSWERS_LABEL)) {
+    let answers = [ANSWERS_LABEL, NO_CLOUD_LABEL];
+    if any_file_system(device, |_, label| answers.iter().any(|l| label.eq_ignore_ascii_case(l))) {
         return Err(Ineligible::AnswersVolume);
     }
     if device.size_bytes == 0 {
@@ -234,6 +238,8 @@ mod tests {
             })
         };
         assert_eq!(with("vfat", "NIXVM"), Some(Ineligible::AnswersVolume));
+        assert_eq!(with("vfat", "CIDATA"), Some(Ineligible::AnswersVolume));
+        assert_eq!(with("iso9660", "cidata"), Some(Ineligible::AnswersVolume));
         assert_eq!(with("iso9660", "NIXVM-AARCH64"), Some(Ineligible::InstallerIso));
         assert_eq!(with("iso9660", "work-iso"), Some(Ineligible::InstallerIso), "the manifest's");
         assert_eq!(with("iso9660", "debian"), None);

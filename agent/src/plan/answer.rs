@@ -23,12 +23,12 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerSource {
     /// Which kind of source: `request`, `file`, `command-line`, `volume`, `firmware-config`,
-    /// `guestinfo`, `credential`, `iso` or `default`.
+    /// `guestinfo`, `credential`, `nocloud`, `system-credential`, `iso` or `default`.
     pub kind: String,
-    /// The device file, for a volume.
+    /// The device file, for a volume and for NoCloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// The path, for a file.
+    /// The path, for a file; the name, for a file of NoCloud and for a credential of systemd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The source in words.

@@ -144,7 +144,11 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Err(check) => return Ok(Decision::Check(check)),
     };
     let plan = Box::new(Plan {
-        warnings: loosened.into_iter().chain(conflict::label_warnings(disk, facts.disks)).collect(),
+        warnings: loosened
+            .into_iter()
+            .chain(conflict::label_warnings(disk, facts.disks))
+            .chain(answers.ignored.iter().map(ToString::to_string))
+            .collect(),
         ..plan(answers, disk, condition, chosen_by, configuration, system)
     });
     let confirmed = facts.choices.confirmed.as_ref() == Some(&plan.token());

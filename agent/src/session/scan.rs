@@ -13,7 +13,7 @@ use super::Session;
 use super::readings::{Probed, Progress, Readings, Stamp};
 use super::state::Phase;
 use crate::command::Runner;
-use crate::disk::eligibility::ANSWERS_LABEL;
+use crate::disk::eligibility::{ANSWERS_LABEL, NO_CLOUD_LABEL};
 use crate::disk::{Content, Device, Disk, Kind, probe};
 use crate::event::{DiskView, Event};
 use crate::plan::{self, Facts};
@@ -34,7 +34,7 @@ pub(super) struct Inventory {
     /// What is being read.
     readings: Readings,
     /// The answers on volumes, by device file, with the event count of their disk.
-    volumes: BTreeMap<PathBuf, (u64, Result<SourceAnswers, Problems>)>,
+    volumes: BTreeMap<PathBuf, (u64, Vec<Result<SourceAnswers, Problems>>)>,
     /// What was published last.
     views: Vec<DiskView>,
     /// Warnings of this attempt that were published: a survey comes again and again.
@@ -196,19 +196,30 @@ impl Session {
     /// Reads answers volumes that have come, and forgets those that are gone.
     async fn read_volumes(&mut self, generations: &BTreeMap<String, u64>) -> Result<()> {
         let mut volumes = BTreeMap::new();
+        let reads_no_cloud = sources::reads_no_cloud();
         for disk in &self.inventory.disks {
             let generation = generations.get(&disk.device.name).copied().unwrap_or_default();
-            for (node, filesystem) in answers_volumes(&disk.device) {
+            let no_clouds = match reads_no_cloud {
+                true => labelled(&disk.device, NO_CLOUD_LABEL),
+                false => Vec::new(),
+            };
+            let volumes_on_it = labelled(&disk.device, ANSWERS_LABEL)
+                .into_iter()
+                .map(|(node, filesystem)| (node, filesystem, false))
+                .chain(no_clouds.into_iter().map(|(node, fs)| (node, fs, true)));
+            for (node, filesystem, is_no_cloud) in volumes_on_it {
                 let said = match self.inventory.volumes.remove(&node) {
                     Some((then, said)) if then == generation => said,
                     _ => {
                         let volume = node.clone();
-                        let read = tokio::task::spawn_blocking(move || {
-                            sources::read_volume(&volume, &filesystem)
+                        let read = tokio::task::spawn_blocking(move || match is_no_cloud {
+                            true => sources::read_no_cloud(&volume, &filesystem),
+                            false => vec![sources::read_volume(&volume, &filesystem)],
                         });
                         match tokio::time::timeout(probe::PATIENCE, read).await {
                             Ok(said) => said?,
-                            Err(_) => Err(sources::silent_volume(&node)),
+                            Err(_) if is_no_cloud => vec![Err(sources::silent_no_cloud(&node))],
+                            Err(_) => vec![Err(sources::silent_volume(&node))],
                         }
                     }
                 };
@@ -237,7 +248,7 @@ impl Session {
     }
 
     pub(super) fn answers(&self) -> Result<Resolved, Problems> {
-        let volumes = self.inventory.volumes.values().map(|(_, said)| said);
+        let volumes = self.inventory.volumes.values().flat_map(|(_, said)| said);
         let found =
             self.context.source_answers.iter().chain(volumes).chain(&self.user.answers).cloned();
         let defaults = self.context.manifest.answer_defaults().map_err(|invalid| {
@@ -259,13 +270,13 @@ impl Session {
     }
 }
 
-/// The file systems on a device that may hold answers, with their type.
+/// The file systems on a device that have this label, in capital or small letters, with their type.
 ///
 /// A file system on the whole device goes for what it is: a FAT's boot sector can look like a
 /// partition table that has the same FAT in it once more.
-fn answers_volumes(device: &Device) -> Vec<(PathBuf, String)> {
+fn labelled(device: &Device, wanted: &str) -> Vec<(PathBuf, String)> {
     let volume = |node: &PathBuf, label: &Option<String>, filesystem: &Option<String>| {
-        let ours = label.as_ref().is_some_and(|l| l.eq_ignore_ascii_case(ANSWERS_LABEL));
+        let ours = label.as_ref().is_some_and(|l| l.eq_ignore_ascii_case(wanted));
         Some((node.clone(), filesystem.clone()?)).filter(|_| ours)
     };
     if let Some(whole) = volume(&device.node, &device.label, &device.filesystem) {
@@ -286,8 +297,8 @@ mod tests {
         let partition = Partition { node, label, filesystem, ..Partition::default() };
         let mut stick = Device { node: "/dev/sdb".into(), ..Device::default() };
         stick.partitions = vec![partition.clone(), Partition::default()];
-        assert_eq!(answers_volumes(&stick), [("/dev/sdb1".into(), "vfat".to_owned())]);
+        assert_eq!(labelled(&stick, ANSWERS_LABEL), [("/dev/sdb1".into(), "vfat".to_owned())]);
         (stick.label, stick.filesystem) = (partition.label, partition.filesystem);
-        assert_eq!(answers_volumes(&stick), [("/dev/sdb".into(), "vfat".to_owned())]);
+        assert_eq!(labelled(&stick, ANSWERS_LABEL), [("/dev/sdb".into(), "vfat".to_owned())]);
     }
 }

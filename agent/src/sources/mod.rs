@@ -3,9 +3,11 @@
 //! Nothing is chosen or merged here: that is [`nixvm_answers::resolve()`]'s. A source that cannot be
 //! read is a problem like one with a mistake in it: it may be the one that names the disk to spare.
 
+mod credentials;
 mod files;
 mod guestinfo;
 mod missing;
+mod nocloud;
 mod silent;
 mod volume;
 
@@ -16,6 +18,7 @@ use nixvm_answers::{Problems, SourceAnswers};
 use crate::command::Runner;
 use crate::machine::hypervisor::Hypervisor;
 
+pub use nocloud::{read_no_cloud, reads_no_cloud, silent_no_cloud};
 pub use silent::name_silent;
 pub use volume::{read_volume, silent_volume};
 
@@ -30,6 +33,7 @@ pub async fn read(runner: &Runner, hypervisor: Hypervisor) -> Vec<Result<SourceA
         tracing::debug!("no fw_cfg: {error:#}");
     }
     let mut found = files::read(Path::new("/"));
+    found.extend(credentials::read(Path::new("/")));
     if hypervisor == Hypervisor::Vmware {
         found.extend(guestinfo::read(&silent, guestinfo::TOOL).await.transpose());
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::command::Runner;
-use crate::disk::eligibility::ANSWERS_LABEL;
+use crate::disk::eligibility::{ANSWERS_LABEL, NO_CLOUD_LABEL};
 use crate::disk::{Device, Kind, Signature, probe};
 
 /// File systems in the order in which they are tried where several have the label.
@@ -20,8 +20,8 @@ const PREFERRED: [&str; 4] = ["iso9660", "udf", "vfat", "ext4"];
 /// Bytes of a label in a FAT's boot sector.
 const FAT_LABEL: usize = 11;
 
-/// Fills in file system and label where udev has no label and the volume is [`ANSWERS_LABEL`], on
-/// `device` and its partitions. `signatures` are those of the whole device, if they were read.
+/// Fills in file system and label where udev has no label and the volume is [`ANSWERS_LABEL`] or
+/// [`NO_CLOUD_LABEL`], on `device` and its partitions. `signatures` are those of the whole device, if they were read.
 ///
 /// A device that can't be read stays as it is: it is said elsewhere, and a drive may be empty.
 ///
@@ -43,19 +43,19 @@ pub async fn name_silent(
             listed = list(runner, &device.node).await?;
             &listed
         };
-        if let Some(kind) = labelled(&device.node, device.filesystem.as_deref(), signatures).await {
+        let known = device.filesystem.as_deref();
+        if let Some((kind, label)) = labelled(&device.node, known, signatures).await {
             device.filesystem = Some(kind);
-            device.label = Some(ANSWERS_LABEL.to_owned());
+            device.label = Some(label.to_owned());
         }
     }
     for partition in &mut device.partitions {
         if partition.label.is_none() {
             let signatures = list(runner, &partition.node).await?;
-            let kind =
-                labelled(&partition.node, partition.filesystem.as_deref(), &signatures).await;
-            if let Some(kind) = kind {
+            let known = partition.filesystem.as_deref();
+            if let Some((kind, label)) = labelled(&partition.node, known, &signatures).await {
                 partition.filesystem = Some(kind);
-                partition.label = Some(ANSWERS_LABEL.to_owned());
+                partition.label = Some(label.to_owned());
             }
         }
     }
@@ -81,17 +81,19 @@ async fn list(runner: &Runner, node: &Path) -> Result<Vec<Signature>> {
     }))
 }
 
-/// The file system whose label is ours, of those on a device.
-async fn labelled(node: &Path, known: Option<&str>, signatures: &[Signature]) -> Option<String> {
-    let ours = |label: &str| label.trim().eq_ignore_ascii_case(ANSWERS_LABEL);
-    let by_signature: Vec<&str> = signatures
-        .iter()
-        .filter(|signature| signature.label.as_deref().is_some_and(ours))
-        .map(|signature| &*signature.kind)
-        .collect();
-    let preferred = PREFERRED.into_iter().find(|kind| by_signature.contains(kind));
-    if let Some(kind) = preferred.or_else(|| by_signature.first().copied()) {
-        return Some(kind.to_owned());
+/// The file system whose label is one of an answers volume, of those on a device, and that label.
+async fn labelled(
+    node: &Path,
+    known: Option<&str>,
+    signatures: &[Signature],
+) -> Option<(String, &'static str)> {
+    for label in [ANSWERS_LABEL, NO_CLOUD_LABEL] {
+        let has_it = |one: &&Signature| one.label.as_deref().is_some_and(|text| is(label, text));
+        let kinds: Vec<&str> = signatures.iter().filter(has_it).map(|one| &*one.kind).collect();
+        let preferred = PREFERRED.into_iter().find(|kind| kinds.contains(kind));
+        if let Some(kind) = preferred.or_else(|| kinds.first().copied()) {
+            return Some((kind.to_owned(), label));
+        }
     }
     let is_fat = known == Some("vfat") || signatures.iter().any(|s| s.kind == "vfat");
     if !is_fat {
@@ -100,8 +102,14 @@ async fn labelled(node: &Path, known: Option<&str>, signatures: &[Signature]) ->
     let node = node.to_owned();
     // A thread that waits for a dead disk is left behind.
     let read = tokio::task::spawn_blocking(move || boot_sector_label(&node));
-    let label = tokio::time::timeout(probe::PATIENCE, read).await.ok()?.ok()??;
-    ours(&label).then(|| "vfat".to_owned())
+    let found = tokio::time::timeout(probe::PATIENCE, read).await.ok()?.ok()??;
+    let label = [ANSWERS_LABEL, NO_CLOUD_LABEL].into_iter().find(|label| is(label, &found))?;
+    Some(("vfat".to_owned(), label))
+}
+
+/// Whether `text` is this label: FAT has only capitals, and pads it with blanks.
+fn is(label: &str, text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case(label)
 }
 
 /// The label in the boot sector of a FAT: Microsoft's "FAT32 File System Specification", 1.03, on
@@ -210,7 +218,9 @@ mod tests {
             return;
         }
         for bits in ["12", "16", "32"] {
-            for (label, expected) in [("nixvm", Some(ANSWERS_LABEL)), ("OTHER", None)] {
+            for (label, expected) in
+                [("nixvm", Some(ANSWERS_LABEL)), ("CIDATA", Some(NO_CLOUD_LABEL)), ("OTHER", None)]
+            {
                 let folder = tempfile::tempdir().unwrap();
                 let Some(path) = fat(bits, label, folder.path()) else { return };
                 let device = named(&path, Kind::Disk, Some("vfat")).await;

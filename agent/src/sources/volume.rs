@@ -3,6 +3,8 @@
 //! The file is not called `answers.toml`, as it is in the ISO's folder `nixvm`: here it lies in the
 //! root of the user's own medium, beside files of other programs, so its name says whose it is.
 
+use std::ffi::CStr;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -51,11 +53,7 @@ pub fn silent_volume(device: &Path) -> Problems {
 }
 
 fn read(device: &Path, file_system: &str) -> Result<Vec<u8>> {
-    let root = mount(device, file_system)
-        .with_context(|| format!("cannot mount {} read-only", device.display()))?;
-    // A mount without a place can only be walked into.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = openat(&root, ".", flags, Mode::empty()).context("cannot open its folder")?;
+    let folder = open(device, file_system)?;
     let (mut names, mut all) = (Vec::new(), Vec::new());
     for entry in Dir::read_from(&folder).context("cannot read its folder")? {
         let name = entry.context("cannot read its folder")?.file_name().to_owned();
@@ -74,18 +72,32 @@ fn read(device: &Path, file_system: &str) -> Result<Vec<u8>> {
         [] => return Err(missing::explain(&folder, device, all)),
         _ => bail!("there are several {FILE} on it, in capital and small letters"),
     };
-    // A link could lead anywhere, and a pipe would be waited for.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(&folder, name, flags, Mode::empty()) {
-        Err(Errno::LOOP) => bail!("{FILE} is a link"),
-        file => file.with_context(|| format!("cannot open {FILE}"))?,
-    };
-    let kind = FileType::from_raw_mode(fstat(&file).context("cannot look at it")?.st_mode);
-    ensure!(kind == FileType::RegularFile, "{FILE} is not a file");
-    let bytes = document::read_limited(std::fs::File::from(file))
+    let bytes = document::read_limited(open_file(&folder, name, FILE)?)
         .with_context(|| format!("cannot read {FILE}"))?;
     ensure!(!bytes.is_empty(), "{FILE} is empty");
     Ok(bytes)
+}
+
+/// The root folder of a volume. Its mount lives as long as a file that is opened in it.
+pub(super) fn open(device: &Path, file_system: &str) -> Result<OwnedFd> {
+    let root = mount(device, file_system)
+        .with_context(|| format!("cannot mount {} read-only", device.display()))?;
+    // A mount without a place can only be walked into.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(&root, ".", flags, Mode::empty()).context("cannot open its folder")
+}
+
+/// The file `name` in `folder`, which messages call `shown`.
+pub(super) fn open_file(folder: &OwnedFd, name: &CStr, shown: &str) -> Result<File> {
+    // A link could lead anywhere, and a pipe would be waited for.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(folder, name, flags, Mode::empty()) {
+        Err(Errno::LOOP) => bail!("{shown} is a link"),
+        file => file.with_context(|| format!("cannot open {shown}"))?,
+    };
+    let kind = FileType::from_raw_mode(fstat(&file).context("cannot look at it")?.st_mode);
+    ensure!(kind == FileType::RegularFile, "{shown} is not a file");
+    Ok(file.into())
 }
 
 /// Mounts without a place in the tree; closing it unmounts.

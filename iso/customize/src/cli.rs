@@ -1,4 +1,4 @@
-//! The command line → an ISO changed or shown, and the text to print.
+//! The command line → an ISO changed or shown, or a volume made, and the text to print.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use nixvm_answers::{Answers, Problems, Source, document};
 
 use crate::image::{Access, Image};
 use crate::options::KeyOptions;
-use crate::{copy, edit, password};
+use crate::{copy, edit, password, volume};
 
 /// What the help ends with.
 const EXIT_STATUS: &str = "\
@@ -51,6 +51,16 @@ enum Command {
         /// Write a new ISO and leave the other one as it is.
         #[arg(short, long, value_name = "ISO")]
         output: Option<PathBuf>,
+    },
+    /// Make a volume with an answers file, to attach to a machine beside an ISO that stays as it is.
+    ///
+    /// It is a small CD image labelled NIXVM, which the installer finds by its label.
+    Volume {
+        /// The answers file, in TOML; - for standard input.
+        answers: PathBuf,
+        /// The image to write.
+        #[arg(short, long, value_name = "IMAGE")]
+        output: PathBuf,
     },
     /// Check an answers file and show the answers in it.
     Validate {
@@ -110,6 +120,11 @@ pub fn run(arguments: Arguments) -> Result<String> {
             let mut image = open(&iso, output.as_deref())?;
             let written = put(&mut image, &iso, output.as_deref(), "")?;
             Ok(format!("{} has no answers now.\n", written.display()))
+        }
+        Command::Volume { answers, output } => {
+            let (given, text) = document::read_with_text(&answers).map_err(listed)?;
+            copy::create(&output, &volume::image(&text)?)?;
+            Ok(format!("# in {} now:\n{}", output.display(), document::show(&given.answers)))
         }
         Command::Validate { file } => document::check(&file).map_err(listed),
     }

@@ -1,7 +1,7 @@
 //! An image → a copy of it with other answers.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -27,6 +27,23 @@ pub fn copy(image: &mut Image, to: &Path, text: &str, report: &mut dyn FnMut(u64
     let copied = write(image, &part, report)
         .and_then(|()| Image::open(&part.path, Access::Write)?.put(text));
     copied.with_context(|| format!("cannot write {}", part.path.display()))?;
+    part.finish(to)
+}
+
+/// Writes the new file `to`, which gets its name when it is complete.
+///
+/// # Errors
+/// `to` exists already, or can't be written.
+pub fn create(to: &Path, bytes: &[u8]) -> Result<()> {
+    ensure!(
+        to != "-",
+        "an image cannot be written to standard output; give the name of a new file"
+    );
+    ensure_free(to)?;
+    let part = Part::create(to)?;
+    (&part.file)
+        .write_all(bytes)
+        .with_context(|| format!("cannot write {}", part.path.display()))?;
     part.finish(to)
 }
 

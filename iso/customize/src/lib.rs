@@ -3,6 +3,7 @@
 //! Nothing else in the ISO changes or moves, so this takes neither Nix nor Linux. Programs use
 //! [`image::Image`]: [`open`](image::Image::open) an ISO, then [`put`](image::Image::put) the text of
 //! an answers file into it, or an empty one to reset it. The program itself is [`cli::run`].
+//! Where the ISO can't be changed, [`volume::image`] makes a volume with answers to attach beside it.
 //!
 //! # Examples
 //!
@@ -36,3 +37,4 @@ pub mod iso9660;
 mod options;
 pub mod password;
 pub mod place;
+pub mod volume;

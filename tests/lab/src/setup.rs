@@ -10,7 +10,9 @@ use crate::say;
 
 /// Packages that the lab needs, and the program or file that shows that one is there.
 const PACKAGES: &[(&str, &str)] = &[
+    ("cloud-image-utils", "/usr/bin/cloud-localds"),
     ("gcc", "/usr/bin/cc"),
+    ("genisoimage", "/usr/bin/genisoimage"),
     ("git", "/usr/bin/git"),
     ("kmod", "/sbin/depmod"),
     ("libudev-dev", "/usr/share/doc/libudev-dev"),

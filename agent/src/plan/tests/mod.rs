@@ -3,6 +3,7 @@
 mod arrivals;
 mod consent_table;
 mod histories;
+mod no_cloud;
 mod properties;
 mod refusals;
 mod sources;

@@ -11,4 +11,5 @@ mod output;
 mod portable;
 mod program;
 mod properties;
+mod volume;
 mod xorriso;

@@ -13,7 +13,7 @@ use crate::guest_checks::{Expected, PASSWORD_HASH};
 use crate::words::{error, event, key, outcome};
 
 /// A key to log in with. Its private half was not kept.
-const KEY: &str =
+pub(super) const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGElGSSWbgBlWnYzYx3Pu4mL09GP8DhJXnFVz4lxiUHG ada@mac";
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -58,6 +58,8 @@ fn answers_from_everywhere(fixture: &Fixture<'_>) -> Result<()> {
     config.extra = vec![
         "-smbios".into(),
         format!("type=11,value=io.systemd.credential.binary:nixvm.answers={credential}"),
+        "-smbios".into(),
+        "type=11,value=io.systemd.credential:firstboot.timezone=Europe/Berlin".into(),
     ];
     let mut drive = fixture.disk("answers")?;
     let text = "countdown = 300\nfinish = 'wait'\nerase = 'blank'\n";
@@ -85,6 +87,9 @@ fn answers_from_everywhere(fixture: &Fixture<'_>) -> Result<()> {
         ensure!(row["source"]["text"] == source, "{key} comes from {row}");
         ensure!(row["text"].as_str().is_some_and(|v| v.contains(value)), "{key} is {row}");
     }
+    let warnings = event["plan"]["warnings"].to_string();
+    let ignored = "Ignored in system credential firstboot.timezone: all of it.";
+    ensure!(warnings.contains(ignored), "what is ignored is not in {warnings}");
     await_countdown(&mut vm)?;
     vm.screen("kernel command line", &fixture.folder.join("screens/sources.png"))?;
     vm.confirm()?;

@@ -20,6 +20,7 @@ mod handover;
 mod install;
 mod media;
 mod members;
+mod nocloud;
 mod power;
 mod profiles;
 mod run;
@@ -101,6 +102,7 @@ pub fn all() -> Vec<&'static Scenario> {
     [
         install::SCENARIOS,
         answers::SCENARIOS,
+        nocloud::SCENARIOS,
         disks::SCENARIOS,
         classifier::SCENARIOS,
         members::SCENARIOS,
