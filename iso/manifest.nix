@@ -27,4 +27,6 @@ builtins.toJSON {
   minimum-memory-bytes = installer.minimumMemoryBytes;
   minimum-build-memory-bytes = installer.minimumBuildMemoryBytes;
   graphical-login = installer.graphicalLogin;
+  nixos-release = installer.nixosRelease;
+  inherit (installer) edition;
 }

@@ -56,6 +56,12 @@ pub struct Manifest {
     /// only that the login failed (<https://github.com/sddm/sddm/issues/716>).
     #[serde(default)]
     pub graphical_login: bool,
+    /// NixOS's release that is installed, as `system.nixos.release` has it: `26.05`. For the screen.
+    #[serde(default)]
+    pub nixos_release: Option<String>,
+    /// What is installed beside NixOS, in a word or two: `Plasma 6`. For the screen.
+    #[serde(default)]
+    pub edition: Option<String>,
 }
 
 /// Values for what no answer says.

@@ -162,6 +162,9 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         // The stand-in's flake evaluates in next to nothing.
         minimum_build_memory_bytes: 0,
         graphical_login: false,
+        // The stand-in has no release of NixOS.
+        nixos_release: None,
+        edition: None,
     }
 }
 
