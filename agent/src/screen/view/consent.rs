@@ -11,7 +11,7 @@ use super::{answers, dialogs, disks, pages, style};
 use crate::plan::Plan;
 
 /// Lines of the erase question beside what is lost: frame, disk, warning and field.
-const QUESTION: usize = 13;
+const QUESTION: usize = 14;
 
 /// The plan that counts down or waits for a confirmation.
 pub(super) fn page(model: &Model, page: &mut Page) {
@@ -117,6 +117,7 @@ fn erase(model: &Model, plan: &Plan, prompt: &Erase, page: &mut Page) {
     let most = page.height().saturating_sub(QUESTION).max(1);
     let mut flow = warning(model, plan, page.inner(), most);
     if page.is_framed() {
+        flow.line("");
         flow.text(text::NO_UNDO, style::DANGER);
         flow.line("");
     }

@@ -15,7 +15,7 @@ use crate::event::{DiskView, State};
 use crate::format;
 
 /// Lines that the contents of a disk take where it is not to be chosen.
-const BRIEF: usize = 3;
+const BRIEF: usize = 4;
 
 /// Lines that they take where it is.
 const WHOLE: usize = 8;
