@@ -28,4 +28,6 @@ builtins.toJSON {
   minimum-build-memory-bytes = installer.minimumBuildMemoryBytes;
   graphical-login = installer.graphicalLogin;
   volume-label = installer.volumeLabel or null;
+  nixos-release = installer.nixosRelease;
+  inherit (installer) edition;
 }

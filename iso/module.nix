@@ -67,6 +67,17 @@ in
       default = 2 * 1000 * 1000 * 1000;
       description = "With less memory an install is refused that has to build the flake.";
     };
+    nixosRelease = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      description = "NixOS's release that is installed, for the screen.";
+    };
+    edition = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "Plasma 6";
+      description = "What is installed beside NixOS, in a word or two, for the screen.";
+    };
     graphicalLogin = mkOption {
       type = types.bool;
       default = false;

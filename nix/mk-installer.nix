@@ -89,6 +89,8 @@ let
           buildId = "${version}-${revision flake}";
           flake = "${sources}";
           graphicalLogin = config.services.displayManager.enable;
+          nixosRelease = config.system.nixos.release;
+          edition = import ./edition.nix config;
           defaults = {
             inherit (config.networking) hostName;
             inherit (account) username fullName;

@@ -30,6 +30,8 @@ let
         countdown = 30;
       };
       graphicalLogin = target.config.services.displayManager.enable;
+      nixosRelease = target.config.system.nixos.release;
+      edition = import ./edition.nix target.config;
       toplevel = null;
       storeImage = null;
       diskoScript = import ./disko-script.nix {

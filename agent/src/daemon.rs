@@ -46,12 +46,13 @@ pub async fn run(started: Instant) -> Result<()> {
     let has_screen = terminal.is_some();
     if let Some(terminal) = terminal {
         let (publisher, handle) = (publisher.clone(), handle.clone());
-        let (account, log) = (account.clone(), Arc::clone(&log));
+        let (account, log, manifest) = (account.clone(), Arc::clone(&log), manifest.clone());
         screen::start(screen::ScreenContext {
             publisher,
             handle,
             account,
             log,
+            manifest,
             terminal,
             started,
         })?;

@@ -1,21 +1,28 @@
 //! Numbers → words that people read.
 
-/// A size in the units on a disk's box: powers of 1000.
+/// A size as hypervisors and `lsblk` show it: in powers of 1024, rounded down.
 pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1000 {
+    in_units(bytes, |bytes, unit| bytes / unit)
+}
+
+/// A size that is needed: as [`size`], but rounded up. What is too small never reads the same.
+pub fn size_needed(bytes: u64) -> String {
+    in_units(bytes, u128::div_ceil)
+}
+
+fn in_units(bytes: u64, divide: fn(u128, u128) -> u128) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
         return format!("{bytes} B");
     }
-    let mut value = bytes as f64 / 1000.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if value < 9.95 {
-        format!("{value:.1} {}", UNITS[unit])
+    let power = bytes.ilog2() / 10;
+    let (bytes, unit, name) = (u128::from(bytes), 1 << (10 * power), UNITS[power as usize - 1]);
+    let tenths = divide(bytes * 10, unit);
+    // The tenth says something only where there is a rest.
+    if tenths < 100 && bytes % unit != 0 {
+        format!("{}.{} {name}", tenths / 10, tenths % 10)
     } else {
-        format!("{value:.0} {}", UNITS[unit])
+        format!("{} {name}", divide(bytes, unit))
     }
 }
 
@@ -47,14 +54,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_those_on_the_box() {
+    fn sizes_are_those_that_hypervisors_show() {
         assert_eq!(size(0), "0 B");
-        assert_eq!(size(999), "999 B");
-        assert_eq!(size(1000), "1.0 kB");
-        assert_eq!(size(21_474_836_480), "21 GB");
-        assert_eq!(size(999_600_000), "1.0 GB");
-        assert_eq!(size(2_000_000_000_000), "2.0 TB");
-        assert_eq!(size(u64::MAX), "18447 PB");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1024), "1 KiB");
+        assert_eq!(size(64 << 30), "64 GiB");
+        assert_eq!(size(2_030_516 << 10), "1.9 GiB");
+        assert_eq!(size(256_060_514_304), "238 GiB");
+        assert_eq!(size(u64::MAX), "15 EiB");
+    }
+
+    #[test]
+    fn what_is_too_small_never_reads_like_what_is_needed() {
+        for needed in [1 << 20, 900_000_000, 1_000_000_000, 8_000_000_000, 8 << 30, 10 << 30] {
+            for missing in [1, 1 << 19] {
+                assert_ne!(size(needed - missing), size_needed(needed), "{needed} - {missing}");
+            }
+        }
+        assert_eq!(
+            (size_needed(1_000_000_000), size_needed(8 << 30)),
+            ("954 MiB".into(), "8 GiB".into())
+        );
     }
 
     #[test]

@@ -60,6 +60,12 @@ pub struct Manifest {
     /// that runs from memory.
     #[serde(default)]
     pub volume_label: Option<String>,
+    /// NixOS's release that is installed, as `system.nixos.release` has it: `26.05`. For the screen.
+    #[serde(default)]
+    pub nixos_release: Option<String>,
+    /// What is installed beside NixOS, in a word or two: `Plasma 6`. For the screen.
+    #[serde(default)]
+    pub edition: Option<String>,
 }
 
 /// Values for what no answer says.

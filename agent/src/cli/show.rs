@@ -146,10 +146,10 @@ mod tests {
             State      installed
             Message    why
             Installer  0.1.0 test
-            Machine    QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
-            Target     /dev/vda, 69 GB, serial serial-vda
+            Machine    QEMU/KVM, UEFI, x86_64, 2 GiB of memory
+            Target     /dev/vda, 64 GiB, serial serial-vda
             Step       [7/7] Make the disk bootable
-            Progress   100 %, 1.0 kB of 1.0 kB
+            Progress   100 %, 1000 B of 1000 B
             Warning    something odd
             Then       The machine restarts in 10 s.
         "#]]
@@ -168,10 +168,10 @@ mod tests {
             Message    one
                        two[2J
             Installer  0.1.0 test
-            Machine    QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
-            Target     /dev/vda, 69 GB, serial serial-vda
+            Machine    QEMU/KVM, UEFI, x86_64, 2 GiB of memory
+            Target     /dev/vda, 64 GiB, serial serial-vda
             Step       [7/7] Make the disk bootable
-            Progress   100 %, 1.0 kB of 1.0 kB
+            Progress   100 %, 1000 B of 1000 B
             Warning    something odd
             Error      step-failed
             To do      Give the disk more room, then retry.
@@ -184,8 +184,8 @@ mod tests {
         let mut plan = crate::plan::examples::plan("vda");
         plan.target.erases = vec!["partition 1: ext4".to_owned(), "partition 2: swap".to_owned()];
         expect![[r#"
-            Plan    Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, erasing partition 1: ext4; partition 2: swap; host name nixvm, account ht.
-            Disk    /dev/vda, 69 GB, serial serial-vda
+            Plan    Install NixOS, copied from this ISO, on /dev/vda, 64 GiB, serial serial-vda, erasing partition 1: ext4; partition 2: swap; host name nixvm, account ht.
+            Disk    /dev/vda, 64 GiB, serial serial-vda
             Erases  partition 1: ext4
                     partition 2: swap
             Token   0123

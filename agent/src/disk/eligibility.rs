@@ -89,7 +89,7 @@ impl fmt::Display for Ineligible {
             Self::MultipathMember => f.write_str("one of several paths to a disk"),
             Self::InUse { mounts } => write!(f, "in use: {}", mounts.join(", ")),
             Self::TooSmall { minimum_bytes } => {
-                write!(f, "too small: needs {}", format::size(*minimum_bytes))
+                write!(f, "too small: needs {}", format::size_needed(*minimum_bytes))
             }
             Self::Unsettled => f.write_str("still being checked"),
             Self::Unreadable { error } => write!(f, "unreadable: {error}"),

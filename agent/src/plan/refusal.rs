@@ -98,7 +98,7 @@ impl Refusal {
                 format!(
                     "This machine has {} of memory and the install needs {}.",
                     format::size(*memory_bytes),
-                    format::size(*minimum_bytes)
+                    format::size_needed(*minimum_bytes)
                 ),
                 format!("Shut the machine down and give it more. {}", hypervisor.memory_setting()),
             ),

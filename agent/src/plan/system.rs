@@ -29,7 +29,7 @@ pub(super) fn choose(
     if memory < minimum {
         let missing = format!(
             "that takes {} of memory, and this machine has {}",
-            format::size(minimum),
+            format::size_needed(minimum),
             format::size(memory)
         );
         return Err(Refusal::CannotBuild { because, missing });

@@ -23,6 +23,8 @@ pub(super) enum Dialog {
     Stop,
     /// The log.
     Log(LogView),
+    /// What happens, and how to do without this screen.
+    Help,
     /// A shell has the terminal.
     Shell,
 }

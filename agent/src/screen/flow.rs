@@ -1,7 +1,11 @@
 //! Styled words → lines that fit a width.
 
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+
+use super::glyph;
 
 /// Lines of a page, top to bottom.
 pub(super) struct Flow {
@@ -24,13 +28,6 @@ impl Flow {
         self.lines.len()
     }
 
-    /// An empty line, unless there is nothing to keep apart.
-    pub(super) fn gap(&mut self) {
-        if !self.lines.is_empty() {
-            self.lines.push(Line::default());
-        }
-    }
-
     /// A line as it is.
     pub(super) fn line(&mut self, line: impl Into<Line<'static>>) {
         self.lines.push(line.into());
@@ -46,8 +43,45 @@ impl Flow {
         self.lines.extend(wrap(&spans, self.width, indent));
     }
 
-    pub(super) fn into_lines(self) -> Vec<Line<'static>> {
-        self.lines
+    /// Words at both ends of a line, or on two lines where they don't fit.
+    pub(super) fn ends(&mut self, left: Span<'static>, right: Span<'static>) {
+        let room = self.width.saturating_sub(left.width() + right.width());
+        if room == 0 {
+            self.spans(0, vec![left]);
+            return self.spans(0, vec![right]);
+        }
+        self.line(Line::from(vec![left, Span::raw(" ".repeat(room)), right]));
+    }
+
+    /// What a widget draws on this many lines.
+    pub(super) fn widget(&mut self, height: usize, draw: impl FnOnce(Rect, &mut Buffer)) {
+        let area = Rect::new(0, 0, self.width as u16, height as u16);
+        let mut buffer = Buffer::empty(area);
+        draw(area, &mut buffer);
+        // A sign that takes two cells would move the rest of its line.
+        glyph::fit(&mut buffer);
+        for row in buffer.content.chunks(self.width.max(1)) {
+            let runs = row.chunk_by(|a, b| a.style() == b.style());
+            self.lines.push(Line::from_iter(runs.map(|run| {
+                let text: String = run.iter().map(Cell::symbol).collect();
+                Span::styled(text, run[0].style())
+            })));
+        }
+    }
+
+    /// Adds another flow's lines.
+    pub(super) fn append(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+    }
+
+    /// Keeps `height` lines; the last of them is replaced by `last`.
+    pub(super) fn cut_to(&mut self, height: usize, last: Line<'static>) {
+        self.lines.truncate(height.saturating_sub(1));
+        self.lines.push(last);
+    }
+
+    pub(super) fn lines(&self) -> &[Line<'static>] {
+        &self.lines
     }
 }
 

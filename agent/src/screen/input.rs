@@ -24,6 +24,7 @@ pub(super) enum Key {
     PageDown,
     Home,
     End,
+    F1,
     /// A letter together with Control.
     Control(char),
     /// Some other key.
@@ -73,8 +74,8 @@ impl Decoder {
 #[derive(Default)]
 struct Found {
     keys: Vec<Key>,
-    /// A sequence goes on after what is its end for the parser.
-    swallow: bool,
+    /// A sequence goes on after what is its end for the parser, and this sign of it is F1.
+    f1: Option<char>,
 }
 
 impl Found {
@@ -85,8 +86,8 @@ impl Found {
 
 impl Perform for Found {
     fn print(&mut self, c: char) {
-        if std::mem::take(&mut self.swallow) {
-            return self.push(Key::Other);
+        if let Some(f1) = self.f1.take() {
+            return self.push(if c == f1 { Key::F1 } else { Key::Other });
         }
         self.push(Key::Char(c));
     }
@@ -106,7 +107,7 @@ impl Perform for Found {
         self.push(match (action, number) {
             // The Linux console's F1 to F5: ESC [ [ A.
             ('[', _) => {
-                self.swallow = true;
+                self.f1 = Some('A');
                 return;
             }
             ('A', _) => Key::Up,
@@ -114,6 +115,7 @@ impl Perform for Found {
             ('H', _) | ('~', 1 | 7) => Key::Home,
             ('F', _) | ('~', 4 | 8) => Key::End,
             ('Z', _) => Key::BackTab,
+            ('~', 11) => Key::F1,
             ('~', 5) => Key::PageUp,
             ('~', 6) => Key::PageDown,
             _ => Key::Other,
@@ -123,7 +125,7 @@ impl Perform for Found {
     fn esc_dispatch(&mut self, _: &[u8], _: bool, byte: u8) {
         // ESC O A and the like: arrows and function keys of other terminals.
         if byte == b'O' {
-            self.swallow = true;
+            self.f1 = Some('P');
         } else {
             self.push(Key::Other);
         }
@@ -152,8 +154,8 @@ mod tests {
             ("\x1b[5~\x1b[6~", vec![Key::PageUp, Key::PageDown]),
             ("\x1b[1~\x1b[4~\x1b[H\x1b[F", vec![Key::Home, Key::End, Key::Home, Key::End]),
             ("\x1b[Z\x0c\x03", vec![Key::BackTab, Key::Control('l'), Key::Control('c')]),
-            ("\x1b[[Ax", vec![Key::Other, Key::Char('x')]),
-            ("\x1bOPx", vec![Key::Other, Key::Char('x')]),
+            ("\x1b[[A\x1bOP\x1b[11~x", vec![Key::F1, Key::F1, Key::F1, Key::Char('x')]),
+            ("\x1b[[B\x1bOQx", vec![Key::Other, Key::Other, Key::Char('x')]),
             ("\x1b[C\x1b[3~", vec![Key::Other, Key::Other]),
         ] {
             assert_eq!(keys(text), expected, "{text:?}");

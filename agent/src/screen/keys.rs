@@ -6,7 +6,6 @@ use nixvm_answers::password::Secret;
 use super::dialog::{Choose, Dialog, Erase, LogView, Name, NameForm, PasswordForm};
 use super::input::Key;
 use super::model::{Action, Model};
-use crate::disk::Condition;
 use crate::event::State;
 use crate::request::Request;
 
@@ -26,6 +25,7 @@ pub(super) enum Command {
     Shell,
     Log,
     PowerOff,
+    Help,
 }
 
 impl Command {
@@ -43,6 +43,7 @@ impl Command {
             Self::Shell => (Key::Char('s'), "S"),
             Self::Log => (Key::Char('l'), "L"),
             Self::PowerOff => (Key::Char('o'), "O"),
+            Self::Help => (Key::F1, "F1"),
         }
     }
 
@@ -53,6 +54,8 @@ impl Command {
             Self::Username => "User",
             Self::Hostname => "Host",
             Self::PowerOff => "Off",
+            Self::Password => "Pass",
+            Self::Stop => "Cancel",
             _ => self.label(),
         }
     }
@@ -73,6 +76,7 @@ impl Command {
             Self::Shell => "Shell",
             Self::Log => "Log",
             Self::PowerOff => "Power off",
+            Self::Help => "Help",
         }
     }
 }
@@ -116,13 +120,24 @@ impl Model {
                 if kind.is_some_and(|kind| LASTING.contains(&kind)) {
                     vec![C::PowerOff, C::Log, C::Shell]
                 } else {
-                    vec![C::Retry, C::Disk, C::Log, C::Shell, C::PowerOff]
+                    let mut list = vec![C::Retry, C::Disk];
+                    // What led to the refusal may be one of them.
+                    if self.names.is_some() {
+                        list.extend([C::Hostname, C::Username]);
+                    }
+                    list.extend([C::Log, C::Shell, C::PowerOff]);
+                    list
                 }
             }
             (None, State::AlreadyInstalled) => {
                 vec![C::Boot, C::Reinstall, C::Log, C::Shell, C::PowerOff]
             }
         };
+        if matches!(self.dialog, None | Some(Dialog::Choose(_)))
+            && self.status.state != State::Countdown
+        {
+            commands.push(C::Help);
+        }
         let target = self.status.plan.as_ref().map(|plan| &*plan.target.name);
         let others = self.candidates().iter().any(|disk| Some(&*disk.name) != target);
         commands.retain(|command| match command {
@@ -152,6 +167,7 @@ impl Model {
             return stay;
         }
         let lower = match key {
+            Key::Char('?') => Key::F1,
             Key::Char(c) => Key::Char(c.to_ascii_lowercase()),
             Key::Control('c') if self.status.state == State::Installing => Key::Char('c'),
             key => key,
@@ -179,7 +195,7 @@ impl Model {
             Command::Install => {
                 let plan = self.status.plan.as_ref()?;
                 let token = self.seen_token.clone();
-                if matches!(plan.target.condition, Condition::Blank | Condition::Unfinished) {
+                if !self.names_disk(plan) {
                     return Some(Action::Ask(Request::Confirm { token }));
                 }
                 self.dialog = Some(Dialog::Erase(Erase {
@@ -193,16 +209,17 @@ impl Model {
                 self.dialog = Some(Dialog::Choose(Choose::default()));
             }
             Command::Hostname => {
-                let present = self.status.plan.as_ref()?.configuration.hostname.clone();
+                let present = self.names.as_ref()?.hostname.clone();
                 self.dialog = Some(Dialog::Name(NameForm::new(Name::Host, &present)));
             }
             Command::Username => {
-                let present = self.status.plan.as_ref()?.configuration.username.clone();
+                let present = self.names.as_ref()?.username.clone();
                 self.dialog = Some(Dialog::Name(NameForm::new(Name::User, &present)));
             }
             Command::Password => self.dialog = Some(Dialog::Password(PasswordForm::default())),
             Command::Stop => self.dialog = Some(Dialog::Stop),
             Command::Log => self.dialog = Some(Dialog::Log(LogView::default())),
+            Command::Help => self.dialog = Some(Dialog::Help),
         }
         // The machine is not restarted while something is looked at.
         self.leaves_in().map(|_| Action::Ask(Request::Cancel))
@@ -231,6 +248,12 @@ impl Model {
             (Dialog::Name(form), Key::Enter) => match form.answers() {
                 Ok(toml) => {
                     form.busy = true;
+                    if let Some(names) = &mut self.names {
+                        match form.name {
+                            Name::Host => form.typed.text().clone_into(&mut names.hostname),
+                            Name::User => form.typed.text().clone_into(&mut names.username),
+                        }
+                    }
                     let toml = Secret::new(toml);
                     return Some(Action::Ask(Request::Answers { toml, merge: true }));
                 }
@@ -249,6 +272,7 @@ impl Model {
             | (Dialog::Stop, _) => {
                 self.close();
             }
+            (Dialog::Help, _) => self.close(),
             (Dialog::Log(view), key) => view.scroll(key, page),
             (Dialog::Shell, _) => {}
         }
@@ -261,6 +285,7 @@ impl Model {
         let Some(Dialog::Choose(choose)) = &mut self.dialog else { return None };
         choose.cursor = choose.cursor.min(last);
         match key {
+            Key::F1 | Key::Char('?') => return self.command(Command::Help),
             Key::Char(letter) if letter.is_ascii_alphabetic() => {
                 let command = self
                     .commands()

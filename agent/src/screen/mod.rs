@@ -5,16 +5,19 @@
 //! draws it, [`ui`] runs it on a [`terminal`], and [`start`] keeps that going.
 
 mod dialog;
+mod facts;
 mod flow;
 mod glyph;
 mod input;
 mod keys;
 mod model;
+mod overall;
 mod rate;
 mod shell;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod text;
 mod ui;
 mod view;
 mod wake;
@@ -27,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nixvm_manifest::Manifest;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -59,6 +63,8 @@ pub struct ScreenContext {
     pub account: watch::Sender<Account>,
     /// The log.
     pub log: Arc<Log>,
+    /// What the ISO carries.
+    pub manifest: Manifest,
     /// The terminal's device file.
     pub terminal: PathBuf,
     /// When the agent was started.

@@ -7,9 +7,13 @@ use std::time::{Duration, Instant};
 use nixvm_answers::password::Secret;
 
 use super::dialog::{Choose, Dialog, PasswordForm};
+use super::facts::Facts;
+use super::overall::reached;
 use super::rate::Rate;
+use crate::disk::Condition;
 use crate::event::Status;
 use crate::event::{DiskView, PasswordOrigin, State};
+use crate::plan::{Configuration, Plan};
 use crate::request::{Request, RequestError};
 
 /// Keys that follow another one within this time may be meant for what was on the screen before it
@@ -65,6 +69,14 @@ pub(super) struct Model {
     pub(super) has_shell: bool,
     /// The token of the plan that stands on the screen.
     pub(super) seen_token: String,
+    /// What is known of the system that is installed.
+    pub(super) facts: Facts,
+    /// The names of the last plan, and what was typed since: a refusal has no plan.
+    pub(super) names: Option<Configuration>,
+    /// How far the bar has come: it never goes back.
+    reached: f64,
+    /// Seconds that were left when a restart was scheduled.
+    leaves_from: u64,
     step_since: Instant,
     last_key: Option<Instant>,
     /// When a key was pressed that meant nothing then.
@@ -76,7 +88,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(clock: Clock, log_path: String, has_shell: bool) -> Self {
+    pub(super) fn new(clock: Clock, log_path: String, has_shell: bool, facts: Facts) -> Self {
         Self {
             status: Status::default(),
             generated: None,
@@ -89,6 +101,10 @@ impl Model {
             clock,
             has_shell,
             seen_token: String::new(),
+            facts,
+            names: None,
+            reached: 0.0,
+            leaves_from: 0,
             step_since: clock.now,
             last_key: None,
             idle_key: None,
@@ -112,9 +128,21 @@ impl Model {
                 self.rate.clear();
             }
         }
-        if entered || self.status.step != before.step {
+        // A check may follow another one.
+        let same_check =
+            self.status.state != State::Preflight || self.status.message == before.message;
+        if entered || self.status.step != before.step || !same_check {
             self.step_since = now;
         }
+        if let Some(plan) = &self.status.plan {
+            self.names = Some(plan.configuration.clone());
+        }
+        if self.status.finish != before.finish {
+            self.leaves_from = self.leaves_in().unwrap_or_default();
+        }
+        // Another attempt begins anew.
+        let least = if self.status.step.is_none() { 0.0 } else { self.reached };
+        self.reached = least.max(reached(&self.status));
         if self.status.bytes_total > 0 {
             self.rate.note(now, self.status.bytes_done);
         }
@@ -275,8 +303,31 @@ impl Model {
         Some(at.saturating_sub(self.clock.uptime_ms).div_ceil(1000))
     }
 
+    /// How much of the time until then is left, from 0 to 1.
+    pub(super) fn leaves_ratio(&self) -> f64 {
+        self.leaves_in().unwrap_or_default() as f64 / self.leaves_from.max(1) as f64
+    }
+
+    /// How much of the whole install is done, from 0 to 1.
+    pub(super) fn reached(&self) -> f64 {
+        self.reached
+    }
+
+    /// The same in percent, rounded down; 100 only when nothing is left to do.
+    pub(super) fn percent(&self) -> u64 {
+        // Sums of hundredths may be a hair less than they should be.
+        let percent = (self.reached * 100.0 + 1e-9) as u64;
+        if self.status.state == State::Installed { percent } else { percent.min(99) }
+    }
+
+    /// Whether the disk has to be named before the plan is carried out.
+    pub(super) fn names_disk(&self, plan: &Plan) -> bool {
+        !matches!(plan.target.condition, Condition::Blank | Condition::Unfinished)
+    }
+
     /// Whether what is shown changes by the passing of time.
     pub(super) fn is_ticking(&self) -> bool {
-        self.status.state == State::Installing || self.leaves_in().is_some()
+        matches!(self.status.state, State::Installing | State::Preflight)
+            || self.leaves_in().is_some()
     }
 }

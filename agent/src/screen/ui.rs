@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::dialog::Dialog;
+use super::facts::Facts;
 use super::input::{self, Decoder};
 use super::model::{Action, Clock, Model};
 use super::terminal::{self, Terminal};
@@ -54,6 +55,8 @@ pub(super) struct Ui {
     status: watch::Receiver<Status>,
     account: watch::Receiver<Account>,
     replies: (mpsc::Sender<Reply>, mpsc::Receiver<Reply>),
+    /// Read once, in the screen's own thread.
+    facts: Option<Facts>,
     /// It was drawn once.
     ready: bool,
 }
@@ -61,7 +64,16 @@ pub(super) struct Ui {
 impl Ui {
     pub(super) fn new(context: ScreenContext, wake: Wake, runtime: Handle) -> Self {
         let (status, account) = (context.publisher.status(), context.account.subscribe());
-        Self { context, wake, runtime, status, account, replies: mpsc::channel(), ready: false }
+        Self {
+            context,
+            wake,
+            runtime,
+            status,
+            account,
+            replies: mpsc::channel(),
+            facts: None,
+            ready: false,
+        }
     }
 
     /// Shows the screen until the terminal is lost; says how.
@@ -138,7 +150,8 @@ impl<'a> Run<'a> {
         let path = &ui.context.terminal;
         let terminal = Terminal::open(path)?;
         let log_path = ui.context.log.path().display().to_string();
-        let model = Model::new(clock(), log_path, terminal::is_console(path));
+        let facts = ui.facts.get_or_insert_with(|| Facts::of(&ui.context.manifest)).clone();
+        let model = Model::new(clock(), log_path, terminal::is_console(path), facts);
         let now = Instant::now();
         let mut run = Self {
             ui,

@@ -151,7 +151,7 @@ impl Session {
     }
 
     fn warn_of_missing_disks(&mut self, why: &str) {
-        let message = format!("Some disks may be missing: {why}.");
+        let message = format!("Some disks may be missing: {}.", why.trim_end_matches('.'));
         if self.inventory.warned.insert(message.clone()) {
             self.context.publisher.publish(Event::Warning { message });
         }

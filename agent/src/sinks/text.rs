@@ -188,17 +188,17 @@ mod tests {
     fn an_install_takes_a_line_for_each_step() {
         expect![[r#"
             NixOS installer test
-            QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
+            QEMU/KVM, UEFI, x86_64, 2 GiB of memory
             Disk /dev/vda, 21 GB (blank)
             why
-            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
+            Install NixOS, copied from this ISO, on /dev/vda, 64 GiB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
             Starting in 1 s.
             why
             [1/7] Partition and format the disk
             [2/7] Write the configuration
             [3/7] Copy the system
-            40 %, 400 B of 1.0 kB
-            100 %, 1.0 kB of 1.0 kB
+            40 %, 400 B of 1000 B
+            100 %, 1000 B of 1000 B
             Warning: something odd
             [4/7] Set up the account
             [5/7] Install the boot loader
@@ -219,12 +219,12 @@ mod tests {
         events[..=copying.unwrap()].iter().for_each(|event| status.apply(event));
         expect![[r#"
             NixOS installer test
-            QEMU/KVM, UEFI, x86_64, 2.1 GB of memory
+            QEMU/KVM, UEFI, x86_64, 2 GiB of memory
             Disk /dev/vda, 21 GB (blank)
             why
-            Install NixOS, copied from this ISO, on /dev/vda, 69 GB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
+            Install NixOS, copied from this ISO, on /dev/vda, 64 GiB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
             [3/7] Copy the system
-            40 %, 400 B of 1.0 kB
+            40 %, 400 B of 1000 B
         "#]].assert_eq(&all(&[Event::Snapshot(Box::new(status))]));
     }
 

@@ -262,7 +262,7 @@ fn a_receipt_counts_for_more_than_a_marker() {
 
 #[test]
 fn what_is_on_an_unfinished_disk_is_said() {
-    let expected = ["partition 1: vfat \"boot\", 1.1 GB", "partition 2: ext4 \"nixos\", 1.1 GB"];
+    let expected = ["partition 1: vfat \"boot\", 1 GiB", "partition 2: ext4 \"nixos\", 1 GiB"];
     assert_eq!(unfinished("vda").contents(), expected);
 }
 

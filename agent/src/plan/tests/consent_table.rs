@@ -105,7 +105,7 @@ fn several_without_a_rule_are_asked_for() {
 fn a_disk_with_data_is_asked_for_and_named_unless_a_rule_and_erase_any_select_it() {
     let decision = World::new([data("vda")]).decide();
     let plan = asks(&decision).unwrap();
-    assert_eq!(plan.target.erases, ["partition 1: ext4 \"photos\", 11 GB"]);
+    assert_eq!(plan.target.erases, ["partition 1: ext4 \"photos\", 10 GiB"]);
     assert!(asks(&World::new([data("vda")]).answering("erase = 'any'").decide()).is_some());
     assert!(asks(&World::new([data("vdb")]).answering(RULE).decide()).is_some());
     for hypervisor in [Hypervisor::Kvm, Hypervisor::None] {

@@ -85,7 +85,7 @@ fn a_build_is_refused_with_too_little_memory_and_a_copy_is_not() {
     assert!(goes(&world.decide()).is_some());
     let problem = refusal(&world.answering("hostname = 'web'")).problem();
     assert_eq!(problem.kind, "cannot-build");
-    assert!(problem.message.contains("2.0 GB of memory"), "{problem:?}");
+    assert!(problem.message.contains("1.9 GiB of memory"), "{problem:?}");
 }
 
 #[test]

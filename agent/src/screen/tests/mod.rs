@@ -1,5 +1,6 @@
 //! A machine in every state, for tests of what is seen and of what keys do.
 
+mod content;
 mod drawing;
 mod steering;
 mod tty;
@@ -11,6 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
+use super::facts::Facts;
 use super::input::Key;
 use super::model::{Action, Clock, Model};
 use super::{glyph, view};
@@ -18,7 +20,7 @@ use crate::disk::Condition;
 use crate::disk::eligibility::Ineligible;
 use crate::event::Status;
 use crate::event::Step;
-use crate::event::{DiskView, Event, IneligibleView, Outcome, State};
+use crate::event::{DiskView, Event, Outcome, State};
 use crate::plan::Problem;
 use crate::plan::{Answer, Plan};
 
@@ -35,7 +37,13 @@ impl Fixture {
     /// A machine that was just looked at.
     fn new() -> Self {
         let clock = Clock { now: Instant::now(), uptime_ms: 100_000 };
-        let model = Model::new(clock, "/run/nixvm/install.log".to_owned(), true);
+        let facts = Facts {
+            release: Some("26.05".to_owned()),
+            edition: Some("Plasma 6".to_owned()),
+            closure_bytes: Some(1_234_000_000),
+            graphical_login: true,
+        };
+        let model = Model::new(clock, "/run/nixvm/install.log".to_owned(), true, facts);
         let mut fixture = Self { model, status: Status::default() };
         fixture.event(Event::AgentStarted {
             agent_version: "0.1.0".to_owned(),
@@ -131,15 +139,24 @@ impl Fixture {
         let cursor = view::draw(&self.model, &mut buffer);
         let mut text = String::new();
         let mut loud = Vec::new();
+        let mut warns = false;
         for row in buffer.content.chunks(width.into()) {
             let line: String = row.iter().map(|cell| cell.symbol()).collect();
             assert!(line.chars().all(glyph::is_shown), "the font lacks a sign of {line:?}");
             text += line.trim_end();
             text.push('\n');
+            warns |= row.iter().any(|cell| cell.fg == Color::LightYellow);
             let erased = row.iter().filter(|cell| cell.bg == Color::Red);
             let erased: String = erased.map(|cell| cell.symbol()).collect();
             loud.extend((!erased.is_empty()).then(|| format!("loud: {}", erased.trim())));
         }
+        // Nothing is said by colour alone.
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        assert!(!warns || height < 10 || says(&["! ", "x ", "not usable"]), "{text}");
+        assert!(
+            loud.is_empty() || height < 10 || says(&["ERASE", "x Installation failed"]),
+            "{text}"
+        );
         text += &"-".repeat(width.into());
         text.push('\n');
         if let Some(position) = cursor {
@@ -153,16 +170,16 @@ impl Fixture {
     }
 }
 
-/// A blank disk of 21 GB.
+/// A blank disk of 20 GiB.
 fn disk(name: &str) -> DiskView {
     DiskView {
         name: name.to_owned(),
         device: format!("/dev/{name}"),
-        model: None,
-        serial: None,
+        model: Some("QEMU HARDDISK".to_owned()),
+        serial: Some(format!("{name}-1")),
         wwn: None,
         id: None,
-        summary: format!("/dev/{name}, 21 GB, QEMU HARDDISK, serial {name}-1"),
+        summary: format!("/dev/{name}, 20 GiB, QEMU HARDDISK, serial {name}-1"),
         size_bytes: 21_474_836_480,
         condition: Condition::Blank,
         contents: Vec::new(),
@@ -173,12 +190,15 @@ fn disk(name: &str) -> DiskView {
 /// A disk with Windows on it.
 fn windows(name: &str) -> DiskView {
     let contents = [
-        "partition 1: vfat \"SYSTEM\", 105 MB",
-        "partition 2: unknown contents \"Microsoft reserved partition\", 17 MB",
-        "partition 3: ntfs \"Windows\", 250 GB",
+        "partition 1: vfat \"SYSTEM\", 100 MiB",
+        "partition 2: unknown contents \"Microsoft reserved partition\", 16 MiB",
+        "partition 3: ntfs \"Windows\", 233 GiB",
     ];
     DiskView {
-        summary: format!("/dev/{name}, 256 GB, Samsung SSD 980 PRO, serial S5GXNX0T"),
+        summary: format!("/dev/{name}, 238 GiB, Samsung SSD 980 PRO, serial S5GXNX0T"),
+        size_bytes: 256_060_514_304,
+        model: Some("Samsung SSD 980 PRO".to_owned()),
+        serial: Some("S5GXNX0T".to_owned()),
         condition: Condition::Data,
         contents: contents.map(str::to_owned).to_vec(),
         ..disk(name)
@@ -188,11 +208,11 @@ fn windows(name: &str) -> DiskView {
 /// The medium that was booted.
 fn medium() -> DiskView {
     DiskView {
-        summary: "/dev/sr0, 1.2 GB, QEMU DVD-ROM".to_owned(),
-        ineligible: Some(IneligibleView {
-            reason: Ineligible::Optical,
-            message: "it is a CD or DVD drive".to_owned(),
-        }),
+        summary: "/dev/sr0, 1.1 GiB, QEMU DVD-ROM".to_owned(),
+        size_bytes: 1_200_000_000,
+        model: Some("QEMU DVD-ROM".to_owned()),
+        serial: None,
+        ineligible: Some(Ineligible::Optical.into()),
         ..disk("sr0")
     }
 }

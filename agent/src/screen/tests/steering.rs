@@ -112,7 +112,7 @@ fn a_question_about_another_plan_is_taken_back() {
     fixture.key(Key::Char('i'));
     fixture.type_text("vda");
     let mut other = plan_for_windows("vda");
-    other.target.erases.push("partition 4: ext4 \"photos\", 5.0 GB".to_owned());
+    other.target.erases.push("partition 4: ext4 \"photos\", 5 GiB".to_owned());
     fixture.plan(other);
     assert!(fixture.model.dialog.is_none());
     assert!(fixture.frame(80, 25).contains("Check again"));
@@ -353,6 +353,55 @@ fn an_installed_disk_is_booted_or_installed_anew_by_choice() {
 }
 
 #[test]
+fn what_led_to_a_refusal_can_still_be_changed() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    fixture.key(Key::Char('h'));
+    fixture.key(Key::Control('u'));
+    fixture.type_text("mail");
+    assert!(matches!(asked(fixture.key(Key::Enter)), Request::Answers { .. }));
+    fixture.enter(State::Preflight, "Checking that the system can be built.");
+    let problem = Problem {
+        kind: "cannot-build".to_owned(),
+        message: "m".to_owned(),
+        hint: "h".to_owned(),
+        step: None,
+    };
+    fixture.enter(State::Refused, &problem.message);
+    fixture.verdict(Outcome::Refused, Some(problem));
+    fixture.pass(PAUSE);
+    fixture.key(Key::Char('h'));
+    assert!(fixture.frame(80, 25).contains("Host name   mail "), "it begins with what was typed");
+    fixture.key(Key::Escape);
+    fixture.pass(PAUSE);
+    fixture.key(Key::Char('u'));
+    let request = asked(fixture.key(Key::Enter));
+    assert!(
+        matches!(request, Request::Answers { toml, .. } if toml.reveal() == "username = \"ht\"\n")
+    );
+}
+
+#[test]
+fn enter_destroys_nothing_wherever_it_is_pressed() {
+    let mut fixtures = vec![Fixture::counting_down(), Fixture::awaiting_confirmation(), data()];
+    let mut asks = data();
+    asks.key(Key::Char('i'));
+    let mut stops = Fixture::installing();
+    stops.key(Key::Escape);
+    stops.key(Key::Char('c'));
+    fixtures.extend([asks, stops]);
+    for mut fixture in fixtures {
+        fixture.pass(PAUSE);
+        let harmless = match fixture.key(Key::Enter) {
+            None => true,
+            // Of a countdown: it stops.
+            Some(Action::Ask(Request::Cancel)) => fixture.status.state == State::Countdown,
+            Some(_) => false,
+        };
+        assert!(harmless, "{:?}", fixture.status.state);
+    }
+}
+
+#[test]
 fn only_what_can_be_done_is_offered() {
     let labels = |fixture: &Fixture| -> Vec<_> {
         fixture.model.commands().iter().map(|command| command.label()).collect()
@@ -361,7 +410,7 @@ fn only_what_can_be_done_is_offered() {
     assert_eq!(labels(&fixture), [""; 0]);
     fixture.model.has_shell = false;
     fixture.enter(State::Failed, "m");
-    assert_eq!(labels(&fixture), ["Retry", "Log", "Power off"]);
+    assert_eq!(labels(&fixture), ["Retry", "Log", "Power off", "Help"]);
 }
 
 #[test]

@@ -23,6 +23,8 @@ use crate::log::Log;
 use crate::request::{InstallerHandle, Message, Request};
 use crate::screen::{Ended, ScreenContext, keep_up, plain_lines, start};
 
+const MANIFEST: &str = include_str!("../../../manifest/fixtures/manifest.json");
+
 /// How long anything may take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -131,6 +133,7 @@ impl Fixture {
             handle,
             account: account.clone(),
             log,
+            manifest: nixvm_manifest::parse(MANIFEST).unwrap(),
             terminal: tty.path.clone(),
             started: Instant::now(),
         };
@@ -168,7 +171,7 @@ async fn the_screen_appears_and_says_so_once() {
     let attributes = tcgetattr(fixture.tty.other.as_ref().unwrap()).unwrap();
     assert!(!attributes.local_modes.intersects(LocalModes::ECHO | LocalModes::ISIG));
     fixture.consent(plan("vda"));
-    fixture.tty.shows("which is blank");
+    fixture.tty.shows("vda-1, blank");
     assert_eq!(fixture.ready.try_iter().count(), 1);
 }
 
@@ -176,10 +179,10 @@ async fn the_screen_appears_and_says_so_once() {
 async fn another_size_is_noticed_and_damage_is_painted_over() {
     let mut fixture = Fixture::start(80, 25);
     fixture.consent(plan("vda"));
-    fixture.tty.shows("which is blank");
+    fixture.tty.shows("vda-1, blank");
     fixture.tty.resize(100, 30);
     let keys = |screen: &vt100::Screen| {
-        screen.cell(29, 99).is_some_and(|cell| cell.bgcolor() != vt100::Color::Default)
+        screen.cell(29, 1).is_some_and(|cell| cell.bgcolor() != vt100::Color::Default)
     };
     fixture.tty.until("keys at the bottom", keys);
     // What the kernel writes goes past the screen.
@@ -196,7 +199,7 @@ async fn keys_that_are_pressed_become_requests() {
     fixture.tty.shows("NixOS installer");
     let token = fixture.consent(plan_for_windows("vdb"));
     fixture.publisher.publish(Event::Countdown { seconds_left: 5 });
-    fixture.tty.shows("Starting in 5 s");
+    fixture.tty.shows("Starting in  5 s");
     fixture.tty.press("\r");
     assert!(matches!(fixture.request().await, Request::Cancel));
     fixture.enter(State::AwaitingConfirmation);

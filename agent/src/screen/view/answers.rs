@@ -1,66 +1,42 @@
-//! The plan: its sentence, with what is lost in the loud colour, and its answers with their sources.
+//! The plan: what will be done, with the answers and their sources.
 
+use nixvm_answers::answers::Finish;
 use nixvm_answers::{Source, keys};
-use ratatui::text::{Line, Span};
+use ratatui::style::Style;
+use ratatui::text::Span;
 
 use super::super::flow::{Flow, cut};
 use super::super::model::Model;
+use super::super::text;
 use super::style;
 use crate::event::PasswordOrigin;
 use crate::format;
-use crate::plan::Plan;
+use crate::plan::{Buildable, Plan, System};
 
 /// Columns that name a value.
 const NAMES: usize = 12;
 
-/// Characters of a sentence that may say what is lost; the list of disks has more.
+/// Characters of a row that may say what is lost; the list of disks has more.
 const LOSS: usize = 240;
 
-/// The plan in one sentence.
-pub(super) fn sentence(plan: &Plan, flow: &mut Flow) {
-    let [what, loss, rest] = plan.sentence_parts();
-    let loss_style = if plan.target.erases.is_empty() { style::GOOD } else { style::LOSS };
-    flow.spans(
-        0,
-        vec![
-            Span::styled(what, style::PLAIN),
-            Span::styled(cut(&loss, LOSS), loss_style),
-            Span::styled(rest, style::PLAIN),
-        ],
-    );
-}
-
-/// The words of every partitioning tool, with the disk that they are about.
+/// The disk's size and name in the words of every partitioning tool.
 pub(super) fn erase_warning(plan: &Plan) -> String {
     let identity = &plan.target.identity;
-    format!(
-        "THIS WILL ERASE ALL DATA on {} ({})",
-        identity.node.display(),
-        format::size(identity.size_bytes)
-    )
+    text::erases_all(&identity.node.display().to_string(), &format::size(identity.size_bytes))
 }
 
-/// What will be lost, a line for each of the first `most` things.
-pub(super) fn losses(plan: &Plan, flow: &mut Flow, most: usize) {
-    let losses = &plan.target.erases;
-    let width = flow.width().saturating_sub(4);
-    let shown = if losses.len() > most { most.saturating_sub(1) } else { most };
-    let mut line = |text: &str| {
-        let text = format!(" {} ", cut(text, width));
-        flow.line(Line::from(vec![Span::raw("  "), Span::styled(text, style::LOSS)]));
-    };
-    for loss in losses.iter().take(shown) {
-        line(loss);
+/// What will happen: disk, system, names, the password, and whatever is not a default.
+pub(super) fn list(model: &Model, plan: &Plan, flow: &mut Flow) {
+    let target = &plan.target;
+    if model.names_disk(plan) {
+        // The warning has said it.
+    } else if target.erases.is_empty() {
+        row(flow, "Disk", &format!("{}, {}", target.summary, target.condition.name()), "");
+    } else {
+        row(flow, "Disk", &target.summary, "");
+        styled_row(flow, "Erases", &cut(&target.erases.join("; "), LOSS), style::DANGER, "");
     }
-    if losses.len() > shown {
-        line(&format!("and {} more", losses.len() - shown));
-    }
-}
-
-/// Names, the password, and whatever is not a default, each with its source.
-pub(super) fn list(model: &Model, flow: &mut Flow) {
-    let Some(plan) = &model.status.plan else { return };
-    flow.gap();
+    row(flow, "System", &system(model, plan), "");
     for answer in &plan.answers {
         let always = matches!(&*answer.key, "hostname" | "username");
         let given = answer.source.kind != "default";
@@ -73,15 +49,39 @@ pub(super) fn list(model: &Model, flow: &mut Flow) {
     }
     let (password, source) = password(model);
     row(flow, "Password", password, &source);
+    let afterwards = match plan.finish {
+        Finish::Reboot => "restarts into the installed system",
+        Finish::Poweroff => "powers off",
+        Finish::Wait => "waits for a key",
+    };
+    row(flow, "Afterwards", afterwards, "");
+}
+
+fn system(model: &Model, plan: &Plan) -> String {
+    let name = model.facts.system();
+    match (&plan.system, model.facts.closure_bytes) {
+        (System::Copy { .. }, Some(bytes)) => {
+            format!("{name}; {}, copied from this ISO", format::size(bytes))
+        }
+        (System::Copy { .. }, None) => format!("{name}; copied from this ISO"),
+        (System::Build { because, buildable: Buildable { online, .. } }, _) => {
+            let how = if *online { "downloaded and built" } else { "built" };
+            format!("{name}; {how} from the flake because {because}")
+        }
+    }
 }
 
 /// One value.
 pub(super) fn row(flow: &mut Flow, name: &str, value: &str, source: &str) {
+    styled_row(flow, name, value, style::TITLE, source);
+}
+
+fn styled_row(flow: &mut Flow, name: &str, value: &str, style: Style, source: &str) {
     flow.spans(
         NAMES,
         vec![
             Span::styled(format!("{name:<NAMES$}"), style::NOTE),
-            Span::styled(value.to_owned(), style::TITLE),
+            Span::styled(value.to_owned(), style),
             Span::styled(source.to_owned(), style::PLAIN),
         ],
     );
@@ -92,7 +92,7 @@ fn password(model: &Model) -> (&'static str, String) {
     match (model.answer("password-hash"), model.status.password) {
         (Some((_, source)), _) => ("set", format!(" ({})", from(source))),
         (None, PasswordOrigin::Typed) => ("set", " (typed here)".to_owned()),
-        (None, _) => ("choose one during the copy, or one is generated", String::new()),
+        (None, _) => (text::PASSWORD_DURING_COPY, String::new()),
     }
 }
 

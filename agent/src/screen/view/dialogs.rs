@@ -1,107 +1,92 @@
 //! Questions as boxes under the page.
 
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::super::dialog::{Dialog, Erase, Field, Name, NameForm, PasswordForm};
+use super::super::dialog::{Dialog, Field, Name, NameForm, PasswordForm};
 use super::super::flow::Flow;
 use super::super::model::Model;
-use super::{Page, Panel, answers, style};
+use super::super::text;
+use super::section::Page;
+use super::style;
 
-/// Columns of a field for a name.
+/// Columns of a field.
 const FIELD: usize = 40;
 
+/// Columns of a field's label.
+const LABEL: usize = 12;
+
 /// The box for the dialog that is open, if it is one in a box.
-pub(super) fn add(model: &Model, page: &mut Page, height: usize) {
-    let width = page.top.width().saturating_sub(4);
+pub(super) fn add(model: &Model, page: &mut Page) {
     match &model.dialog {
-        Some(Dialog::Erase(prompt)) => erase(model, prompt, page, width, height),
-        Some(Dialog::Name(form)) => name(form, page, width),
-        Some(Dialog::Password(form)) => password(model, form, page, width),
-        Some(Dialog::Stop) => stop(page, width),
+        Some(Dialog::Name(form)) => name(form, page),
+        Some(Dialog::Password(form)) => password(model, form, page),
+        Some(Dialog::Stop) => stop(page),
         _ => {}
     }
 }
 
-fn erase(model: &Model, prompt: &Erase, page: &mut Page, width: usize, height: usize) {
-    let mut lines = Flow::new(width);
-    if let Some(plan) = &model.status.plan {
-        lines.text(&answers::erase_warning(plan), style::LOSS);
-        // The question itself must be seen, whatever there is to be lost.
-        answers::losses(plan, &mut lines, height.saturating_sub(13).max(1));
-        lines.gap();
-    }
-    let question =
-        format!("Continue? To erase it, type its name, {}, then press Enter: ", prompt.disk);
-    let column = question.chars().count() + prompt.typed.len();
+/// A label and the text that is typed.
+fn field(label: &str, field: &Field, plain: bool, active: bool, lines: &mut Flow) {
+    let style = if active { style::TITLE } else { style::PLAIN };
+    let width = FIELD.min(lines.width().saturating_sub(LABEL)).max(1);
     lines.line(Line::from(vec![
-        Span::styled(question, style::TITLE),
-        shown(&prompt.typed, 12, true),
+        Span::styled(format!("{label:<LABEL$}"), style),
+        shown(field, width, plain),
     ]));
-    let cursor = Some((column, lines.height() - 1));
-    problem(prompt.problem.as_ref(), &mut lines);
-    page.panel = Some(Panel { title: "Erase the disk?".to_owned(), lines, cursor });
-    page.keys = vec![("Enter", "Erase and install"), ("Esc", "Back, erase nothing")];
 }
 
-fn name(form: &NameForm, page: &mut Page, width: usize) {
-    let (title, question) = match form.name {
-        Name::Host => ("Host name", "The machine's name: "),
-        Name::User => ("User name", "The name to log in with: "),
+/// The column of the cursor in a field.
+fn cursor(field: &Field, lines: &Flow) -> usize {
+    let width = FIELD.min(lines.width().saturating_sub(LABEL)).max(1);
+    LABEL + field.len().min(width - 1)
+}
+
+fn name(form: &NameForm, page: &mut Page) {
+    let (title, about) = match form.name {
+        Name::Host => ("Host name", "The machine's name."),
+        Name::User => ("User name", "The name to log in with."),
     };
-    let mut lines = Flow::new(width);
-    lines.line(Line::from(vec![
-        Span::styled(question, style::PLAIN),
-        shown(&form.typed, FIELD, true),
-    ]));
-    if form.busy {
-        lines.text("One moment...", style::NOTE);
+    let mut lines = page.inner();
+    field(title, &form.typed, true, true, &mut lines);
+    match &form.problem {
+        _ if form.busy => lines.text(text::ONE_MOMENT, style::NOTE),
+        Some(problem) => self::problem(problem, &mut lines),
+        None => lines.text(about, style::PLAIN),
     }
-    problem(form.problem.as_ref(), &mut lines);
-    let cursor = Some((question.len() + form.typed.len().min(FIELD - 1), 0));
-    page.panel = Some(Panel { title: title.to_owned(), lines, cursor });
+    let cursor = Some((cursor(&form.typed, &lines), 0));
+    page.form(title, lines, cursor);
     page.keys = vec![("Enter", "Save"), ("Ctrl+U", "Clear"), ("Esc", "Cancel")];
 }
 
-fn password(model: &Model, form: &PasswordForm, page: &mut Page, width: usize) {
-    let mut lines = Flow::new(width);
-    for (label, field, active) in [
-        ("Password:       ", &form.first, !form.repeats),
-        ("Repeat:         ", &form.second, form.repeats),
-    ] {
-        let style = if active { style::TITLE } else { style::PLAIN };
-        lines.line(Line::from(vec![Span::styled(label, style), shown(field, FIELD, form.shown)]));
-    }
-    if form.busy {
-        lines.text("Hashing it...", style::NOTE);
-    } else if form.problem.is_some() {
-        problem(form.problem.as_ref(), &mut lines);
-    } else {
-        lines.text("Skip it, and one is generated and shown at the end.", style::PLAIN);
+fn password(model: &Model, form: &PasswordForm, page: &mut Page) {
+    let mut lines = page.inner();
+    field("Password", &form.first, form.shown, !form.repeats, &mut lines);
+    field("Repeat", &form.second, form.shown, form.repeats, &mut lines);
+    match &form.problem {
+        _ if form.busy => lines.text(text::HASHING, style::NOTE),
+        Some(problem) => self::problem(problem, &mut lines),
+        None => lines.text(text::PASSWORD_OR_GENERATED, style::PLAIN),
     }
     let typed = if form.repeats { &form.second } else { &form.first };
-    let cursor = Some((16 + typed.len().min(FIELD - 1), usize::from(form.repeats)));
+    let cursor = Some((cursor(typed, &lines), usize::from(form.repeats)));
     let title = match &model.status.plan {
         Some(plan) => format!("Choose a password for {}", plan.configuration.username),
         None => "Choose a password".to_owned(),
     };
-    page.panel = Some(Panel { title, lines, cursor });
+    page.form(&title, lines, cursor);
     let shown = if form.shown { "Hide" } else { "Show" };
     page.keys = vec![("Enter", "Next"), ("Ctrl+R", shown), ("Esc", "Skip")];
 }
 
-fn stop(page: &mut Page, width: usize) {
-    let mut lines = Flow::new(width);
-    lines.text(
-        "The disk may already be erased and will not boot. You can start again.",
-        style::PLAIN,
-    );
-    page.panel = Some(Panel { title: "Cancel the install?".to_owned(), lines, cursor: None });
+fn stop(page: &mut Page) {
+    let mut lines = page.inner();
+    lines.text(text::STOP_MEANS, style::TITLE);
+    page.form(text::STOP_QUESTION, lines, None);
     page.keys = vec![("Enter", "Keep installing"), ("Y", "Cancel the install")];
 }
 
 /// A field with its end in sight; as stars if it is secret.
-fn shown(field: &Field, width: usize, plain: bool) -> Span<'static> {
+pub(super) fn shown(field: &Field, width: usize, plain: bool) -> Span<'static> {
     let length = field.len();
     let skipped = (length + 1).saturating_sub(width);
     let text: String = if plain {
@@ -112,9 +97,6 @@ fn shown(field: &Field, width: usize, plain: bool) -> Span<'static> {
     Span::styled(format!("{text:<width$}"), style::FIELD)
 }
 
-fn problem(problem: Option<&String>, lines: &mut Flow) {
-    if let Some(problem) = problem {
-        let style: Style = style::WARNING;
-        lines.text(problem, style);
-    }
+fn problem(problem: &str, lines: &mut Flow) {
+    lines.spans(2, vec![Span::styled(format!("! {problem}"), style::WARNING)]);
 }

@@ -2,162 +2,195 @@
 
 use nixvm_answers::answers::Finish;
 use nixvm_answers::password::Secret;
-use ratatui::text::{Line, Span};
+use ratatui::text::Span;
 
-use super::super::flow::Flow;
 use super::super::model::Model;
-use super::{Page, answers, disks, progress, style};
-use crate::event::PasswordOrigin;
+use super::super::text;
+use super::section::Page;
+use super::{answers, disks, pages, progress, style};
+use crate::event::{PasswordOrigin, Step};
+use crate::plan::Problem;
+
+/// Lines of a page that has room for the steps of an install that succeeded.
+const ROOMY: usize = 36;
 
 /// The system is installed.
-pub(super) fn finished(model: &Model, page: &mut Page) {
-    page.top.text(&format!("√ {}", model.status.message), style::GOOD);
-    page.top.gap();
+pub(super) fn installed(model: &Model, page: &mut Page) {
+    let mut flow = page.flow();
+    let title = Span::styled(format!("√ {}", model.status.message), style::GOOD);
+    progress::took(model, &mut flow, title);
+    page.keep(flow);
+    let generated =
+        model.generated.as_ref().filter(|_| model.status.password == PasswordOrigin::Generated);
+    // It is on this screen and nowhere else: before everything that can be read later too.
+    if let Some(password) = generated {
+        show_password(password, model.expired, page);
+    }
+    leaving(model, page);
+    log_in(model, generated.is_some(), page);
+    pages::warnings(model, page);
+    after_restart(model, page);
+    // News no longer: only where there is room for everything.
+    if page.height() >= ROOMY {
+        progress::steps(model, page);
+    }
+}
+
+fn log_in(model: &Model, shown: bool, page: &mut Page) {
+    let mut flow = page.inner();
     if let Some(plan) = &model.status.plan {
-        answers::row(&mut page.top, "Disk", &plan.target.summary, "");
-        answers::row(&mut page.top, "Host name", &plan.configuration.hostname, "");
-        answers::row(&mut page.top, "Log in as", &plan.configuration.username, "");
+        answers::row(&mut flow, "User", &plan.configuration.username, "");
+    }
+    match model.status.password {
+        PasswordOrigin::Generated if shown => {}
+        PasswordOrigin::Generated => {
+            answers::row(&mut flow, "Password", "generated", " (shown when it was installed)");
+        }
+        PasswordOrigin::Typed => answers::row(&mut flow, "Password", "the one you typed", ""),
+        PasswordOrigin::Answers | PasswordOrigin::Missing => {
+            let source = model.answer("password-hash").map(|(_, source)| answers::from(source));
+            let source = source.map(|source| format!(" ({source})")).unwrap_or_default();
+            answers::row(&mut flow, "Password", "from your answers", &source);
+        }
+    }
+    if let Some(plan) = &model.status.plan {
+        answers::row(&mut flow, "Host name", &plan.configuration.hostname, "");
     }
     if let Some((keys, source)) = model.answer("ssh-authorized-keys") {
         let source = format!(" ({})", answers::from(source));
-        answers::row(&mut page.top, "SSH keys", keys, &source);
+        answers::row(&mut flow, "SSH keys", keys, &source);
     }
-    let generated =
-        model.generated.as_ref().filter(|_| model.status.password == PasswordOrigin::Generated);
-    match (generated, model.status.password) {
-        (Some(password), _) => {
-            show_password(password, model.expired, &mut page.top);
-            warnings(&model.status.warnings, &mut page.middle);
-            page.bottom.line("");
-            leaving(model, &mut page.bottom);
-            return;
-        }
-        (None, PasswordOrigin::Generated) => {
-            answers::row(&mut page.top, "Password", "generated", " (shown when it was installed)");
-        }
-        (None, PasswordOrigin::Typed) => {
-            answers::row(&mut page.top, "Password", "the one you typed", "");
-        }
-        (None, _) => {
-            let source = model.answer("password-hash").map(|(_, source)| answers::from(source));
-            let source = source.map(|source| format!(" ({source})")).unwrap_or_default();
-            answers::row(&mut page.top, "Password", "from your answers", &source);
-        }
-    }
-    warnings(&model.status.warnings, &mut page.middle);
-    page.bottom.line("");
-    leaving(model, &mut page.bottom);
-    page.middle.gap();
-    progress::steps(model, &mut page.middle);
+    let least = flow.height();
+    page.boxed(text::LOG_IN_AS, flow, least);
+}
+
+fn after_restart(model: &Model, page: &mut Page) {
+    let mut flow = page.inner();
+    let login = if model.facts.graphical_login { text::GRAPHICAL_LOGIN } else { text::TEXT_LOGIN };
+    flow.text(login, style::PLAIN);
+    flow.text(text::ISO_MAY_STAY, style::PLAIN);
+    page.boxed(text::AFTER_RESTART, flow, 0);
 }
 
 /// In large: a password that is on this screen and nowhere else.
-fn show_password(password: &Secret, expired: bool, flow: &mut Flow) {
-    let password = password.reveal();
-    let width = password.chars().count() + 8;
-    flow.gap();
-    flow.line(Span::styled("Generated password. Write it down now:", style::WARNING));
-    let edge =
-        |left, right| Line::styled(format!("  {left}{}{right}", "═".repeat(width)), style::PANEL);
-    let side = |text: String, style| {
-        Line::from(vec![
-            Span::styled("  ║", style::PANEL),
-            Span::styled(text, style),
-            Span::styled("║", style::PANEL),
-        ])
-    };
-    flow.line(edge("╔", "╗"));
-    flow.line(side(" ".repeat(width), style::TITLE));
-    flow.line(side(format!("    {password}    "), style::TITLE));
-    flow.line(side(" ".repeat(width), style::TITLE));
-    flow.line(edge("╚", "╝"));
+fn show_password(password: &Secret, expired: bool, page: &mut Page) {
+    let mut flow = page.inner();
+    let airy = page.is_framed();
+    if airy {
+        flow.line("");
+    }
+    flow.text(&format!("    {}", password.reveal()), style::TITLE);
+    if airy {
+        flow.line("");
+    }
     let then = match expired {
         true => ", and must be changed at first login",
         false => "; change it after you log in",
     };
     let text = format!("Type the hyphens too. It is not shown again{then}.");
     flow.text(&text, style::PLAIN);
+    page.form(text::GENERATED, flow, None);
 }
 
 /// What follows by itself.
-fn leaving(model: &Model, flow: &mut Flow) {
+fn leaving(model: &Model, page: &mut Page) {
     let Some(leaving) = &model.status.finish else { return };
-    let text = match (leaving.action, model.leaves_in()) {
-        (Finish::Reboot, Some(0)) => "Restarting...".to_owned(),
-        (Finish::Poweroff, Some(0)) => "Powering off...".to_owned(),
-        (Finish::Reboot, Some(left)) => {
-            format!("Restarting in {left} s. Press any key to stay here.")
+    let mut flow = page.flow();
+    let verb = if leaving.action == Finish::Poweroff { "Powering off" } else { "Restarting" };
+    match (leaving.action, model.leaves_in()) {
+        (Finish::Reboot, Some(0)) => flow.text(text::RESTARTING, style::TITLE),
+        (Finish::Poweroff, Some(0)) => flow.text(text::POWERING_OFF, style::TITLE),
+        (Finish::Reboot | Finish::Poweroff, Some(left)) => {
+            super::gauge(&format!("{verb} in {left:>2} s"), model.leaves_ratio(), &mut flow);
+            flow.text(text::ANY_KEY_STAYS, style::PLAIN);
         }
-        (Finish::Poweroff, Some(left)) => {
-            format!("Powering off in {left} s. Press any key to stay here.")
-        }
-        _ => "Press Enter to restart into the installed system.".to_owned(),
-    };
-    flow.text(&text, style::TITLE);
+        _ => flow.text(text::PRESS_ENTER_TO_RESTART, style::TITLE),
+    }
+    page.keep(flow);
 }
 
 /// A step failed.
 pub(super) fn failed(model: &Model, page: &mut Page) {
-    page.top.text("Installation failed", style::WARNING);
-    problem(model, page, true);
+    let error = model.status.error.as_ref();
+    let step = error.and_then(failed_step);
+    let title = match step {
+        Some(step) => format!("{}: {}", text::FAILED, progress::title(model, step)),
+        None => text::FAILED.to_owned(),
+    };
+    let mut flow = page.flow();
+    flow.line(Span::styled(format!(" x {title} "), style::DANGER));
+    page.keep(flow);
+    let Some(problem) = error else {
+        return say(&model.status.message, page);
+    };
+    what_to_do(problem, page);
+    // The step is in the title already.
+    let prefix = step.map_or_else(String::new, |step| format!("{} failed: ", step.title()));
+    let detail = problem.message.strip_prefix(&*prefix).unwrap_or(&problem.message);
+    let mut flow = page.inner();
+    flow.text(detail, style::PLAIN);
+    page.boxed(text::DETAILS, flow, 3);
+    progress::steps(model, page);
+}
+
+fn failed_step(problem: &Problem) -> Option<Step> {
+    let name = problem.step.as_deref()?;
+    Step::ALL.into_iter().find(|step| step.name() == name)
 }
 
 /// It was not begun.
 pub(super) fn refused(model: &Model, page: &mut Page) {
-    page.top.text("NixOS can't be installed yet", style::WARNING);
-    problem(model, page, false);
+    let mut flow = page.flow();
+    flow.text(&format!("! {}", text::REFUSED), style::WARNING);
+    page.keep(flow);
+    let Some(problem) = &model.status.error else {
+        return say(&model.status.message, page);
+    };
+    let mut flow = page.flow();
+    flow.text(&problem.message, style::TITLE);
+    page.keep(flow);
+    what_to_do(problem, page);
 }
 
-fn problem(model: &Model, page: &mut Page, has_steps: bool) {
-    let Some(problem) = &model.status.error else {
-        page.middle.text(&model.status.message, style::TITLE);
-        return;
-    };
-    page.middle.text(&problem.message, style::TITLE);
-    page.bottom.line("");
-    page.bottom.line(Span::styled("What to do", style::NOTE));
-    page.bottom.text(&problem.hint, style::TITLE);
-    if has_steps {
-        page.middle.gap();
-        progress::steps(model, &mut page.middle);
-        page.bottom.line("");
-        answers::row(&mut page.bottom, "Log file", &model.log_path, "");
-    }
+fn what_to_do(problem: &Problem, page: &mut Page) {
+    let mut flow = page.inner();
+    flow.text(&problem.hint, style::TITLE);
+    let least = flow.height();
+    page.boxed(text::WHAT_TO_DO, flow, least);
+}
+
+fn say(message: &str, page: &mut Page) {
+    let mut flow = page.flow();
+    flow.text(message, style::TITLE);
+    page.keep(flow);
 }
 
 /// The install was stopped by a request.
 pub(super) fn cancelled(model: &Model, page: &mut Page) {
-    page.top.text(&model.status.message, style::WARNING);
-    page.top.gap();
-    page.top.text("Retry starts over.", style::PLAIN);
-    page.top.gap();
-    progress::steps(model, &mut page.top);
-    disks::list(model, &mut page.middle);
+    let mut flow = page.flow();
+    flow.text(&format!("! {}", model.status.message), style::WARNING);
+    flow.text(text::RETRY_STARTS_OVER, style::PLAIN);
+    page.keep(flow);
+    progress::steps(model, page);
+    disks::list(model, page);
 }
 
 /// A disk carries a finished install.
 pub(super) fn installed_already(model: &Model, page: &mut Page) {
-    page.top.text("NixOS is already installed", style::GOOD);
-    page.top.gap();
-    page.top.text(&model.status.message, style::PLAIN);
-    page.top.gap();
-    let text = match model.leaves_in() {
-        Some(0) => "Restarting...".to_owned(),
-        Some(left) => format!("Starting it in {left} s. Press any key to stop."),
-        None => "Press Enter to start it.".to_owned(),
-    };
-    page.top.text(&text, style::TITLE);
-    page.top.gap();
-    page.top.text(
-        "To reinstall, press I. Nothing is erased until you type the disk's name.",
-        style::PLAIN,
-    );
-    disks::list(model, &mut page.middle);
-}
-
-/// Warnings: none of them stops the install.
-pub(super) fn warnings(warnings: &[String], flow: &mut Flow) {
-    for warning in warnings {
-        flow.spans(2, vec![Span::styled(format!("! {warning}"), style::WARNING)]);
+    let mut flow = page.flow();
+    flow.text(&format!("√ {}", model.status.message), style::GOOD);
+    page.keep(flow);
+    let mut flow = page.flow();
+    match model.leaves_in() {
+        Some(0) => flow.text(text::RESTARTING, style::TITLE),
+        Some(left) => {
+            let label = format!("Starting it in {left:>2} s");
+            super::gauge(&label, model.leaves_ratio(), &mut flow);
+            flow.text(text::ANY_KEY_STOPS, style::PLAIN);
+        }
+        None => flow.text(text::PRESS_ENTER_TO_START, style::TITLE),
     }
+    flow.text(text::TO_REINSTALL, style::PLAIN);
+    page.keep(flow);
+    disks::list(model, page);
 }

@@ -1,140 +1,143 @@
 //! The page for each state.
 
+use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::super::dialog::{Choose, Dialog};
 use super::super::model::Model;
-use super::{Hint, Page, answers, dialogs, disks, ended, progress, style};
+use super::super::text;
+use super::section::Page;
+use super::{Hint, consent, dialogs, disks, ended, log, progress, style};
 use crate::event::State;
+use crate::format;
+
+/// Something that takes less time than this, in seconds, needs no explanation.
+const SHORT: u64 = 1;
 
 /// The page for what is going on, and the keys for what can be done.
-pub(super) fn page(model: &Model, width: usize, height: usize) -> Page {
-    let mut page = Page::new(width);
-    if let Some(Dialog::Choose(choose)) = &model.dialog {
-        choosing(model, choose, &mut page, height);
-        return page;
+pub(super) fn page(model: &Model, area: Rect) -> Page {
+    let mut page = Page::new(area);
+    page.keys = keys(model, page.width());
+    match (&model.dialog, model.status.state) {
+        (Some(Dialog::Help), _) => help(&mut page),
+        (Some(Dialog::Choose(choose)), _) => choosing(model, choose, &mut page),
+        (_, State::Preflight) => preflight(model, &mut page),
+        (_, State::WaitingForDisk | State::ChoosingDisk) => waiting(model, &mut page),
+        (_, State::Countdown | State::AwaitingConfirmation) => consent::page(model, &mut page),
+        (_, State::Installing) => progress::page(model, &mut page),
+        (_, State::Installed) => ended::installed(model, &mut page),
+        (_, State::Failed) => ended::failed(model, &mut page),
+        (_, State::Refused) => ended::refused(model, &mut page),
+        (_, State::Cancelled) => ended::cancelled(model, &mut page),
+        (_, State::AlreadyInstalled) => ended::installed_already(model, &mut page),
     }
-    match model.status.state {
-        State::Preflight => {
-            page.top.text("Checking this machine", style::TITLE);
-            page.top.gap();
-            page.top.text("Nothing has been written yet.", style::PLAIN);
-        }
-        State::WaitingForDisk | State::ChoosingDisk => waiting(model, &mut page),
-        State::Countdown | State::AwaitingConfirmation => consent(model, &mut page),
-        State::Installing => installing(model, &mut page),
-        State::Installed => ended::finished(model, &mut page),
-        State::Failed => ended::failed(model, &mut page),
-        State::Refused => ended::refused(model, &mut page),
-        State::Cancelled => ended::cancelled(model, &mut page),
-        State::AlreadyInstalled => ended::installed_already(model, &mut page),
+    dialogs::add(model, &mut page);
+    if let Some(notice) = &model.notice {
+        let mut flow = page.flow();
+        flow.spans(2, vec![Span::styled(format!("! {notice}"), style::WARNING)]);
+        page.keep(flow);
     }
-    page.keys = keys(model, width);
-    dialogs::add(model, &mut page, height);
+    // While a decision is due, it would only distract.
+    if matches!(
+        model.status.state,
+        State::Preflight | State::Installing | State::Failed | State::Cancelled
+    ) && !matches!(model.dialog, Some(Dialog::Help | Dialog::Choose(_)))
+    {
+        log::last_line(model, &mut page);
+    }
     page
 }
 
 fn keys(model: &Model, width: usize) -> Vec<Hint> {
     if model.status.state == State::Countdown {
-        return vec![("any key", "Stop the countdown")];
+        return vec![("Any key", "Stop the countdown")];
     }
-    commands(model, width)
-}
-
-/// What can be done now, in as many words as there is room for.
-fn commands(model: &Model, width: usize) -> Vec<Hint> {
     let commands = model.commands();
+    let fits = |hints: &[Hint]| hints.iter().copied().map(super::key_width).sum::<usize>() <= width;
     let long: Vec<Hint> = commands.iter().map(|c| (c.key().1, c.label())).collect();
-    if long.iter().copied().map(super::key_width).sum::<usize>() <= width {
+    if fits(&long) {
         return long;
     }
     commands.iter().map(|c| (c.key().1, c.short())).collect()
 }
 
-fn choosing(model: &Model, choose: &Choose, page: &mut Page, height: usize) {
-    let title = if model.status.state == State::AlreadyInstalled {
-        "Reinstall on which disk?"
-    } else {
-        "Which disk should NixOS be installed on?"
-    };
-    page.top.text(title, style::TITLE);
-    page.top.gap();
-    if choose.busy {
-        page.top.text("One moment...", style::NOTE);
-    } else {
-        page.top.text(
-            "Choosing writes nothing. A disk with data is erased only after you confirm.",
-            style::PLAIN,
-        );
-    }
-    page.top.gap();
-    let room = height.saturating_sub(page.top.height() + 2);
-    disks::choose(model, choose.cursor, &mut page.top, &mut page.middle, room);
-    if !choose.busy {
-        page.keys = vec![("↑↓", "Move"), ("Enter", "Choose")];
-        if model.status.state != State::ChoosingDisk {
-            page.keys.push(("Esc", "Back"));
+/// The page's first words.
+pub(super) fn heading(words: &str, page: &mut Page) {
+    let mut flow = page.flow();
+    flow.text(words, style::HEADING);
+    page.keep(flow);
+}
+
+/// Warnings, each once: none of them stops the install.
+pub(super) fn warnings(model: &Model, page: &mut Page) {
+    let mut flow = page.flow();
+    let of_plan = model.status.plan.iter().flat_map(|plan| &plan.warnings);
+    let all: Vec<_> = of_plan.chain(&model.status.warnings).collect();
+    for (position, warning) in all.iter().enumerate() {
+        if !all[..position].contains(warning) {
+            flow.spans(2, vec![Span::styled(format!("! {warning}"), style::WARNING)]);
         }
     }
-    let used: usize = page.keys.iter().copied().map(super::key_width).sum();
-    page.keys.extend(commands(model, page.top.width().saturating_sub(used)));
+    page.keep(flow);
+}
+
+fn preflight(model: &Model, page: &mut Page) {
+    heading(text::CHECKING, page);
+    let mut flow = page.flow();
+    let seconds = model.step_seconds();
+    if !model.status.message.is_empty() {
+        flow.text(&model.status.message, style::TITLE);
+    }
+    let elapsed = match seconds {
+        0..=SHORT => String::new(),
+        _ => format!("{} so far. ", format::duration(seconds)),
+    };
+    flow.text(&format!("{elapsed}{}", text::NOTHING_WRITTEN), style::PLAIN);
+    page.keep(flow);
+}
+
+fn choosing(model: &Model, choose: &Choose, page: &mut Page) {
+    let title = if model.status.state == State::AlreadyInstalled {
+        text::CHOOSE_DISK_AGAIN
+    } else {
+        text::CHOOSE_DISK
+    };
+    heading(title, page);
+    let mut flow = page.flow();
+    if choose.busy {
+        flow.text(text::ONE_MOMENT, style::NOTE);
+    } else {
+        flow.text(text::CHOOSING_IS_SAFE, style::PLAIN);
+    }
+    page.keep(flow);
+    warnings(model, page);
+    // Less the heading, the text and the box around it.
+    disks::choose(model, choose.cursor, page, page.height().saturating_sub(9));
+    page.keys =
+        if choose.busy { Vec::new() } else { vec![("↑↓", "Move"), ("Enter", "Choose")] };
+    if !choose.busy && model.status.state != State::ChoosingDisk {
+        page.keys.push(("Esc", "Back"));
+    }
+    page.keys.extend(model.commands().iter().map(|c| (c.key().1, c.label())));
 }
 
 fn waiting(model: &Model, page: &mut Page) {
-    page.top.text("Waiting for a disk", style::TITLE);
-    page.top.gap();
-    page.top.text(&model.status.message, style::PLAIN);
-    disks::list(model, &mut page.middle);
+    heading(text::WAITING, page);
+    let mut flow = page.flow();
+    flow.text(&model.status.message, style::TITLE);
+    page.keep(flow);
+    warnings(model, page);
+    disks::list(model, page);
 }
 
-fn consent(model: &Model, page: &mut Page) {
-    let Some(plan) = &model.status.plan else {
-        page.top.text(&model.status.message, style::TITLE);
-        return;
-    };
-    let erases = !plan.target.erases.is_empty();
-    let (title, title_style) = match model.status.countdown {
-        Some(left) => (format!("Starting in {left} s. Press any key to stop."), style::TITLE),
-        None if matches!(model.dialog, Some(Dialog::Erase(_))) => {
-            (format!("Confirm: erase /dev/{}", plan.target.name), style::TITLE)
+fn help(page: &mut Page) {
+    for (title, paragraphs) in text::HELP {
+        let mut flow = page.inner();
+        for paragraph in paragraphs {
+            let indent = if paragraph.starts_with("- ") { 2 } else { 0 };
+            flow.spans(indent, vec![Span::styled(*paragraph, style::PLAIN)]);
         }
-        None if erases => (answers::erase_warning(plan), style::LOSS),
-        None => ("Ready. Nothing has been written yet.".to_owned(), style::TITLE),
-    };
-    page.top.text(&title, title_style);
-    page.top.gap();
-    answers::sentence(plan, &mut page.top);
-    ended::warnings(&plan.warnings, &mut page.top);
-    answers::list(model, &mut page.middle);
-    // While it is asked, nothing but what is asked.
-    if model.dialog.is_some() {
-        return;
+        page.boxed(title, flow, 0);
     }
-    disks::list(model, &mut page.middle);
-    if model.status.countdown.is_none() {
-        page.bottom.line("");
-        let text = if erases {
-            "Press I to continue; you confirm by typing the disk's name."
-        } else {
-            "Press I to install."
-        };
-        page.bottom.line(Span::styled(text, style::TITLE));
-    }
-}
-
-fn installing(model: &Model, page: &mut Page) {
-    page.top.text("Installing", style::TITLE);
-    if let Some(plan) = &model.status.plan {
-        page.top.text(
-            &format!(
-                "{}; host name {}, user {}",
-                plan.target.summary, plan.configuration.hostname, plan.configuration.username
-            ),
-            style::PLAIN,
-        );
-    }
-    page.top.gap();
-    progress::steps(model, &mut page.top);
-    progress::bar(model, &mut page.top);
-    ended::warnings(&model.status.warnings, &mut page.middle);
+    page.keys = vec![("Esc", "Back")];
 }

@@ -1,56 +1,81 @@
-//! The steps with their times, and the one progress bar: bytes of a total that was known before.
+//! An install that runs: one bar over all of its steps, the steps with their times, and the copy's
+//! bytes of a total that was known before.
 
 use ratatui::text::{Line, Span};
 
 use super::super::flow::Flow;
 use super::super::model::Model;
-use super::style;
-use crate::event::Step;
-use crate::event::{Outcome, State};
+use super::super::text;
+use super::section::Page;
+use super::{pages, style};
+use crate::event::{Outcome, State, Step};
 use crate::format;
+use crate::plan::System;
 
 /// Columns of a step's title.
 const TITLES: usize = 36;
 
-/// The widest bar.
-const BAR: usize = 70;
+/// The page while an install runs.
+pub(super) fn page(model: &Model, page: &mut Page) {
+    let status = &model.status;
+    let mut flow = page.flow();
+    let disk = status.plan.as_ref().map(|plan| format!(" on /dev/{}", plan.target.name));
+    let title = format!("Installing {}{}", model.facts.nixos(), disk.unwrap_or_default());
+    let step = status.step.map_or(1, Step::index);
+    let step = format!("Step {step} of {}", Step::ALL.len());
+    flow.ends(Span::styled(title, style::HEADING), Span::styled(step, style::PLAIN));
+    page.keep(flow);
+    let mut flow = page.flow();
+    super::gauge(&format!("{:>2} %", model.percent()), model.reached(), &mut flow);
+    flow.text(&amount(model), style::PLAIN);
+    page.keep(flow);
+    steps(model, page);
+    pages::warnings(model, page);
+}
 
 /// A line for each step.
-pub(super) fn steps(model: &Model, flow: &mut Flow) {
+pub(super) fn steps(model: &Model, page: &mut Page) {
     let status = &model.status;
+    let mut flow = page.inner();
     for step in Step::ALL {
-        let title = format!("{:<TITLES$}", step.title());
+        let title = format!("{:<TITLES$}", title(model, step));
         let done = status.steps_done.iter().find(|(one, _)| *one == step);
         let runs = status.step == Some(step) && status.state == State::Installing;
         flow.line(if let Some((_, seconds)) = done {
             Line::from(vec![
-                Span::styled(" √ ", style::GOOD),
+                Span::styled("√ ", style::GOOD),
                 Span::styled(title, style::PLAIN),
-                Span::styled(step_time(*seconds), style::PLAIN),
+                Span::styled(format!("{:>12}", step_time(*seconds)), style::PLAIN),
             ])
         } else if runs {
+            let time = format::duration(model.step_seconds());
             Line::from(vec![
-                Span::styled(" ► ", style::TITLE),
+                Span::styled("► ", style::TITLE),
                 Span::styled(title, style::TITLE),
-                Span::styled(format::duration(model.step_seconds()), style::TITLE),
+                Span::styled(format!("{time:>12}"), style::TITLE),
             ])
         } else if status.step == Some(step) {
+            let how = match status.outcome {
+                Some(Outcome::Cancelled) => "cancelled",
+                _ => "failed",
+            };
             Line::from(vec![
-                Span::styled(" x ", style::WARNING),
+                Span::styled("x ", style::WARNING),
                 Span::styled(title, style::WARNING),
-                Span::styled(stopped(status.outcome), style::WARNING),
+                Span::styled(format!("{how:>12}"), style::WARNING),
             ])
         } else {
-            Line::styled(format!(" · {title}"), style::PLAIN)
+            Line::styled(format!("· {title}"), style::PLAIN)
         });
     }
+    page.boxed(text::STEPS, flow, 0);
 }
 
-fn stopped(outcome: Option<Outcome>) -> &'static str {
-    match outcome {
-        Some(Outcome::Cancelled) => "cancelled",
-        _ => "failed",
-    }
+/// What the step does; a system that the ISO does not carry is not copied.
+pub(super) fn title(model: &Model, step: Step) -> &'static str {
+    let plan = model.status.plan.as_ref();
+    let builds = plan.is_some_and(|plan| matches!(plan.system, System::Build { .. }));
+    if builds && step == Step::System { "Build the system" } else { step.title() }
 }
 
 /// A finished step's time: tenths of a second while they can be told apart.
@@ -62,40 +87,27 @@ fn step_time(seconds: f64) -> String {
     }
 }
 
-/// The bar, with what it stands for; nothing as long as the total is not known.
-pub(super) fn bar(model: &Model, flow: &mut Flow) {
-    let status = &model.status;
-    if status.bytes_total == 0 {
-        return;
-    }
-    let done = status.bytes_done.min(status.bytes_total);
-    // Rounded down: 100 % is said when nothing is left to do.
-    let percent = u128::from(done) * 100 / u128::from(status.bytes_total);
-    let width = BAR.min(flow.width().saturating_sub(8));
-    let filled = (u128::from(done) * width as u128 / u128::from(status.bytes_total)) as usize;
-    flow.gap();
-    flow.line(Line::from(vec![
-        Span::styled(format!(" {}", "█".repeat(filled)), style::GOOD),
-        Span::styled("░".repeat(width - filled), style::PLAIN),
-        Span::styled(format!(" {percent:>3} %"), style::TITLE),
-    ]));
-    let amount = format!(" {} of {}", format::size(done), format::size(status.bytes_total));
-    flow.line(Span::styled(amount + &speed(model), style::PLAIN));
-}
-
-fn speed(model: &Model) -> String {
+/// What is copied, of how much, and how fast; what is done instead as long as the total is not known.
+fn amount(model: &Model) -> String {
     let (status, now) = (&model.status, model.clock.now);
-    if status.bytes_done >= status.bytes_total {
-        return " copied".to_owned();
+    let (done, total) = (status.bytes_done.min(status.bytes_total), status.bytes_total);
+    let copies = status.step == Some(Step::System);
+    if total == 0 || !copies {
+        let step = status.step.map_or("", |step| title(model, step));
+        return if step.is_empty() { text::ONE_MOMENT.to_owned() } else { format!("{step}...") };
     }
-    let Some(rate) = model.rate.per_second(now) else { return " copied".to_owned() };
-    match model.rate.seconds_left(now, status.bytes_total) {
+    let copied = format!("{} of {} copied", format::size(done), format::size(total));
+    if done >= total {
+        return copied;
+    }
+    let Some(rate) = model.rate.per_second(now) else { return copied };
+    match model.rate.seconds_left(now, total) {
         Some(left) => format!(
-            " copied, {}/s, about {} left",
+            "{copied}, {}/s, about {} left to copy",
             format::size(rate as u64),
             format::duration(rounded(left))
         ),
-        None => " copied; no progress for a while".to_owned(),
+        None => format!("{copied}; no progress for a while"),
     }
 }
 
@@ -106,6 +118,14 @@ fn rounded(seconds: u64) -> u64 {
         20..120 => seconds.div_ceil(5) * 5,
         _ => seconds.div_ceil(60) * 60,
     }
+}
+
+/// The install's last words of a step's seconds, for a page that has ended.
+pub(super) fn took(model: &Model, flow: &mut Flow, title: Span<'static>) {
+    let took = model.status.duration_seconds.map_or_else(String::new, |seconds| {
+        format!("took {}", format::duration(seconds.round() as u64))
+    });
+    flow.ends(title, Span::styled(took, style::PLAIN));
 }
 
 #[cfg(test)]

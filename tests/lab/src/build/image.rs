@@ -163,6 +163,9 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         minimum_build_memory_bytes: 0,
         graphical_login: false,
         volume_label: Some(label(arch)),
+        // The stand-in has no release of NixOS.
+        nixos_release: None,
+        edition: None,
     }
 }
 

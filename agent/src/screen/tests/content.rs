@@ -1,0 +1,116 @@
+//! What has to be on a page whatever it looks like, and at sizes that no picture is kept of.
+
+use std::time::Duration;
+
+use nixvm_answers::password::Secret;
+
+use super::drawing::{asked_for_data, check, copying, finished};
+use super::*;
+use crate::event::PasswordOrigin;
+
+#[test]
+fn a_warning_that_disks_may_be_missing_is_there_where_one_is_chosen_and_confirmed() {
+    let missing = Event::Warning { message: "Some disks may be missing: udev.".to_owned() };
+    let mut fixture = Fixture::with_disks(vec![disk("vda"), windows("vdb")]);
+    fixture.event(missing);
+    fixture.enter(State::ChoosingDisk, "Several disks can be used: vda, vdb.");
+    assert!(fixture.frame(80, 25).contains("! Some disks may be missing: udev."));
+    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
+    fixture.plan(plan_for_windows("vdb"));
+    assert!(fixture.frame(80, 25).contains("! Some disks may be missing: udev."));
+    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
+    fixture.event(Event::Countdown { seconds_left: 9 });
+    assert!(fixture.frame(80, 25).contains("! Some disks may be missing: udev."));
+}
+
+#[test]
+fn a_check_that_takes_long_says_for_how_long_it_has_run() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    let build = "Checking that the system can be built before anything is erased.";
+    fixture.enter(State::Preflight, build);
+    assert!(fixture.frame(80, 25).contains(build) && !fixture.frame(80, 25).contains("so far"));
+    fixture.pass(Duration::from_secs(75));
+    assert!(fixture.model.is_ticking());
+    check("preflight-build", &fixture);
+    fixture.enter(State::Preflight, "Checking the network.");
+    assert!(!fixture.frame(80, 25).contains("so far"), "another check begins anew");
+}
+
+#[test]
+fn the_bar_never_goes_back_and_is_full_only_at_the_end() {
+    let mut fixture = Fixture::new();
+    let mut last = 0;
+    for event in crate::event::examples::install() {
+        fixture.event(event);
+        let percent = fixture.model.percent();
+        let installed = fixture.status.state == State::Installed;
+        assert!(percent >= last && (percent == 100) == installed, "{last} % to {percent} %");
+        last = percent;
+    }
+    assert_eq!(last, 100);
+    let mut fixture = Fixture::installing();
+    fixture.steps(&[(Step::Partition, 1.0), (Step::Configure, 1.0)], Step::System);
+    fixture.event(Event::Progress { bytes_done: 500, bytes_total: 1000 });
+    assert_eq!(fixture.model.percent(), 45);
+    // More is found out to be needed.
+    fixture.event(Event::Progress { bytes_done: 500, bytes_total: 2000 });
+    assert_eq!(fixture.model.percent(), 45);
+    fixture.enter(State::Cancelled, "Installation cancelled. The disk will not boot.");
+    fixture.enter(State::Installing, "Install NixOS.");
+    fixture.event(Event::AttemptStarted { attempt: "b".to_owned() });
+    assert_eq!(fixture.model.percent(), 0, "another attempt begins anew");
+}
+
+#[test]
+fn help_says_what_happens() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    fixture.key(Key::F1);
+    check("help", &fixture);
+    fixture.key(Key::Escape);
+    assert!(fixture.frame(80, 25).contains("Press I to install."));
+    fixture.key(Key::Char('?'));
+    assert!(fixture.frame(80, 25).contains("nixvm.toml"));
+}
+
+#[test]
+fn a_small_screen_shows_first_what_can_not_be_read_later() {
+    let mut fixture = finished(PasswordOrigin::Generated);
+    fixture.model.generated = Some(Secret::new("bcde-fghi-jkno-prst".to_owned()));
+    fixture.verdict(Outcome::Installed, None);
+    for (width, height) in [(40, 12), (40, 8), (80, 10), (25, 25)] {
+        assert!(fixture.frame(width, height).contains("bcde-fghi-jkno-prst"), "{width}x{height}");
+    }
+    let mut fixture = asked_for_data();
+    fixture.key(Key::Char('i'));
+    let frame = fixture.frame(40, 12);
+    assert!(
+        frame.contains("THIS WILL ERASE") && frame.contains("name, vda, then press Enter:"),
+        "{frame}"
+    );
+}
+
+#[test]
+fn no_size_is_too_small_to_draw() {
+    let mut fixtures = vec![Fixture::new(), asked_for_data(), copying(Fixture::installing())];
+    fixtures.push(finished(PasswordOrigin::Generated));
+    fixtures[1].key(Key::Char('i'));
+    for fixture in &fixtures {
+        for (width, height) in [(1, 1), (1, 60), (200, 1), (10, 5), (40, 10), (79, 24), (132, 43)] {
+            fixture.frame(width, height);
+        }
+    }
+}
+
+#[test]
+fn what_comes_from_outside_does_no_harm() {
+    let strange = DiskView {
+        summary: "/dev/vda, 21 GB, \x1b[2J\u{202e}Данные 漢字".to_owned(),
+        model: Some("\x1b[2J\u{202e}Данные 漢字".to_owned()),
+        ..disk("vda")
+    };
+    let mut fixture = Fixture::with_disks(vec![strange]);
+    fixture.enter(State::ChoosingDisk, "m");
+    let frame = fixture.frame(80, 25);
+    assert!(frame.contains("??????"), "{frame}");
+    assert!(frame.lines().skip(5).any(|line| line.contains("[2J")), "{frame}");
+}

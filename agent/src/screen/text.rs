@@ -1,0 +1,114 @@
+//! The screen's fixed words, in one place.
+//!
+//! Labels and sentences without a value in them. A sentence with values is a function here; labels of
+//! answers, titles of steps and everything that other interfaces say too stand beside their data.
+
+pub(super) const CHECKING: &str = "Checking this machine";
+pub(super) const NOTHING_WRITTEN: &str = "Nothing has been written yet.";
+pub(super) const ANY_KEY_STOPS: &str = "Press any key to stop.";
+pub(super) const ONE_MOMENT: &str = "One moment...";
+
+pub(super) const WHAT_WILL_HAPPEN: &str = "What will happen";
+pub(super) const DISKS: &str = "Disks";
+pub(super) const NOT_USABLE: &str = "Not usable";
+pub(super) const STEPS: &str = "Steps";
+pub(super) const DANGER: &str = "! DANGER";
+pub(super) const DETAILS: &str = "Details";
+pub(super) const WHAT_TO_DO: &str = "What to do";
+pub(super) const LOG: &str = "Log";
+pub(super) const MORE: &str = "... (more than fits here)";
+
+pub(super) const CHOOSE_DISK: &str = "Which disk should NixOS be installed on?";
+pub(super) const CHOOSE_DISK_AGAIN: &str = "Reinstall on which disk?";
+pub(super) const CHOOSING_IS_SAFE: &str =
+    "Choosing writes nothing. You confirm before anything is erased.";
+pub(super) const WAITING: &str = "Waiting for a disk";
+
+pub(super) const PRESS_I: &str = "Press I to install.";
+pub(super) const PRESS_I_AND_TYPE: &str =
+    "Press I to continue; you confirm by typing the disk's name.";
+pub(super) const NO_UNDO: &str = "This cannot be undone.";
+
+pub(super) const PASSWORD_DURING_COPY: &str = "you choose it while the system is copied";
+pub(super) const PASSWORD_OR_GENERATED: &str =
+    "Skip it, and one is generated and shown at the end.";
+pub(super) const HASHING: &str = "Hashing it...";
+pub(super) const GENERATED: &str = "Generated password: write it down";
+pub(super) const STOP_QUESTION: &str = "Cancel the install?";
+pub(super) const STOP_MEANS: &str =
+    "The disk may already be erased and will not boot. You can start again.";
+
+pub(super) const LOG_IN_AS: &str = "Log in as";
+pub(super) const AFTER_RESTART: &str = "After the restart";
+pub(super) const GRAPHICAL_LOGIN: &str = "A graphical login screen appears.";
+pub(super) const TEXT_LOGIN: &str = "The console asks for user name and password.";
+pub(super) const ISO_MAY_STAY: &str = "The ISO may stay attached.";
+pub(super) const PRESS_ENTER_TO_RESTART: &str = "Press Enter to restart into the installed system.";
+pub(super) const ANY_KEY_STAYS: &str = "Press any key to stay here.";
+pub(super) const RESTARTING: &str = "Restarting...";
+pub(super) const POWERING_OFF: &str = "Powering off...";
+
+pub(super) const FAILED: &str = "Installation failed";
+pub(super) const REFUSED: &str = "NixOS can't be installed yet";
+pub(super) const RETRY_STARTS_OVER: &str = "Retry starts over.";
+pub(super) const PRESS_ENTER_TO_START: &str = "Press Enter to start it.";
+pub(super) const TO_REINSTALL: &str =
+    "To reinstall, press I. Nothing is erased until you type the disk's name.";
+
+/// The help page: a title, and paragraphs.
+pub(super) const HELP: [(&str, &[&str]); 3] = [
+    (
+        "What happens",
+        &[
+            "The installer looks for a disk. On a virtual machine with one blank disk it starts by \
+             itself after a countdown, which any key stops. Otherwise it asks.",
+            "A disk with data on it is erased only after you have typed its name.",
+            "It partitions and formats the disk, copies the system, sets up the account, and \
+             restarts into it. A disk whose install is not complete does not boot.",
+        ],
+    ),
+    (
+        "Unattended",
+        &[
+            "Answers set host name, user, password, SSH keys and disk beforehand:",
+            "- nixvm-iso customize nixvm.iso --hostname web --ssh-key id.pub",
+            "- a file nixvm.toml on a volume labelled NIXVM",
+            "- nixvm.hostname=web and the like on the kernel command line",
+            "A disk with data takes erase = \"any\" and a disk rule that selects exactly one.",
+        ],
+    ),
+    (
+        "Beside this screen",
+        &["Alt+F2 is another console; nixvm-agent --help there. Ctrl+L redraws this screen."],
+    ),
+];
+
+/// What is announced before anything is written.
+pub(super) fn will_be_installed(system: &str, disk: &str) -> String {
+    format!("{system} will be installed on {disk}.")
+}
+
+/// The same, where it does not begin by itself.
+pub(super) fn ready(system: &str, disk: &str) -> String {
+    format!("Ready to install {system} on {disk}.")
+}
+
+/// The words of every partitioning tool.
+pub(super) fn erases_all(disk: &str, size: &str) -> String {
+    format!("THIS WILL ERASE ALL DATA on {disk} ({size})")
+}
+
+/// What is confirmed.
+pub(super) fn confirm(disk: &str) -> String {
+    format!("Confirm: erase {disk}")
+}
+
+/// What is to be typed; the field follows.
+pub(super) fn type_name(name: &str) -> String {
+    format!("Continue? To erase it, type its name, {name}, then press Enter:")
+}
+
+/// What follows the erasure.
+pub(super) fn then_installed(system: &str, hostname: &str, username: &str) -> String {
+    format!("Then {system} is installed: host name {hostname}, user {username}.")
+}
