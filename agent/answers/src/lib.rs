@@ -16,6 +16,9 @@
 //!     hostname: "nixvm".parse()?,
 //!     username: "ht".parse()?,
 //!     full_name: None,
+//!     keymap: None,
+//!     locale: None,
+//!     timezone: None,
 //!     countdown: "10".parse()?,
 //! };
 //! let answers = resolve([baked, typed], defaults)?;
@@ -45,7 +48,10 @@ mod form;
 pub mod hashing;
 pub mod hostname;
 pub mod identity;
+pub mod keymap;
 pub mod keys;
+mod listed;
+pub mod locale;
 pub mod network;
 pub mod password;
 pub mod problem;
@@ -55,6 +61,7 @@ pub mod selection;
 pub mod size;
 pub mod source;
 pub mod ssh;
+pub mod timezone;
 mod value;
 
 pub use form::Written;
