@@ -7,6 +7,7 @@
 mod attempt;
 mod checkpoint;
 mod countdown;
+mod keyboard;
 mod requests;
 mod scan;
 mod shutdown;
@@ -99,6 +100,8 @@ pub struct Session {
     checks: Checks,
     pending_replies: Vec<PendingReply>,
     checkpoint: Checkpoint,
+    /// The keymap that was loaded for the screen, or that could not be.
+    keymap: Option<String>,
 }
 
 /// What requests have said so far.
@@ -131,6 +134,7 @@ impl Session {
             checks: Checks::default(),
             pending_replies: Vec::new(),
             checkpoint: Checkpoint::open(context.checkpoint_path.clone()),
+            keymap: None,
             context,
         }
     }
@@ -167,6 +171,7 @@ impl Session {
             _ => {}
         }
         let answers = self.answers();
+        self.load_keymap(&answers).await;
         match plan::decide(&self.facts(&answers)) {
             Decision::Refuse(refusal) => {
                 self.transition_to(Phase::Refused { problem: refusal.problem() });
