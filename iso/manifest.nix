@@ -16,6 +16,8 @@ builtins.toJSON {
     hostname = installer.defaults.hostName;
     inherit (installer.defaults) username countdown;
     full-name = installer.defaults.fullName;
+    inherit (installer.defaults) keymap locale;
+    timezone = installer.defaults.timeZone;
   };
   inherit (installer) toplevel;
   registration = lib.mapNullable (

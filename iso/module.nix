@@ -42,6 +42,21 @@ in
         default = "";
         description = "Full name of that account's owner.";
       };
+      keymap = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        description = "Keymap of the carried system, by kbd's names; null if the flake does not take one from host.nix.";
+      };
+      locale = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        description = "Locale of the carried system, by glibc's names; null if the flake does not take one from host.nix.";
+      };
+      timeZone = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        description = "Time zone that is part of the carried system; null leaves /etc/localtime to the machine.";
+      };
       countdown = mkOption {
         type = types.ints.between 0 3600;
         default = 10;

@@ -17,6 +17,8 @@
   gnused
   gptfdisk
   jq
+  # loadkeys, with the keymaps.
+  kbd
   kmod
   lvm2.bin
   mdadm

@@ -14,8 +14,6 @@ in
     networkmanager.enable = true;
   };
 
-  i18n.defaultLocale = lib.mkDefault "en_US.UTF-8";
-
   # No password here: the installer sets it on the machine, where it stays. Root has none and is locked.
   users.users.${host.username} = {
     isNormalUser = true;

@@ -21,6 +21,8 @@ let
       ./home.nix
       ./host-options.nix
       ./host.nix
+      ./keyboard-layouts.txt
+      ./localization.nix
       ./mk-host.nix
       ./profile.nix
       ./target-module.nix

@@ -21,6 +21,24 @@ in
       example = "Ada Lovelace";
       description = "Full name of that account's owner.";
     };
+    keymap = mkOption {
+      type = types.str;
+      default = "us";
+      example = "de-latin1";
+      description = "The keyboard's keymap, by kbd's names; the graphical session gets the layout that belongs to it.";
+    };
+    locale = mkOption {
+      type = types.str;
+      default = "en_US.UTF-8";
+      example = "de_DE.UTF-8";
+      description = "Language and formats, by glibc's names.";
+    };
+    timeZone = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "Europe/Berlin";
+      description = "The time zone. null: that of /etc/localtime, which the installer and timedatectl set on the machine.";
+    };
     diskDevice = mkOption {
       type = types.str;
       default = "/dev/vda";

@@ -4,4 +4,8 @@
   hostname = "nixvm";
   username = "ht";
   fullName = "";
+  keymap = "us";
+  locale = "en_US.UTF-8";
+  # null: /etc/localtime, on the machine, says it.
+  timeZone = null;
 }

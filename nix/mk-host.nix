@@ -14,6 +14,9 @@
   hostname ? null,
   username ? null,
   fullName ? null,
+  keymap ? null,
+  locale ? null,
+  timeZone ? null,
   # Plasma and what belongs to it; false: a small server.
   desktop ? true,
   modules ? [ ],
@@ -30,6 +33,9 @@ let
     hostname = "nixvm";
     username = "ht";
     fullName = "";
+    keymap = "us";
+    locale = "en_US.UTF-8";
+    timeZone = null;
   }
   // written "host.nix" { };
   given = value: default: if value == null then default else value;
@@ -54,6 +60,9 @@ lib.nixosSystem {
           host = {
             hostName = arguments.hostname;
             inherit (arguments) username fullName diskDevice;
+            keymap = given keymap host.keymap;
+            locale = given locale host.locale;
+            timeZone = given timeZone host.timeZone;
           };
           desktop.enable = desktop;
         };

@@ -94,6 +94,10 @@ let
           defaults = {
             inherit (config.networking) hostName;
             inherit (account) username fullName;
+            # Another host's answers about these can't be compared with what it has.
+            keymap = config.nixvm.host.keymap or null;
+            locale = config.nixvm.host.locale or null;
+            inherit (config.time) timeZone;
           };
           inherit (config.system.build) toplevel;
           rebuildKit = lib.optionals rebuildable (

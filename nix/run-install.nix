@@ -26,7 +26,13 @@ let
       hostDirectory = "nix";
       defaults = {
         hostName = target.config.networking.hostName;
-        inherit (import ./host.nix) username fullName;
+        inherit (import ./host.nix)
+          username
+          fullName
+          keymap
+          locale
+          timeZone
+          ;
         countdown = 30;
       };
       graphicalLogin = target.config.services.displayManager.enable;

@@ -13,6 +13,7 @@
     ./disko-config.nix
     ./guest-tools.nix
     ./host-options.nix
+    ./localization.nix
     ./vm.nix
   ];
 

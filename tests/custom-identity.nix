@@ -1,4 +1,5 @@
-# Another host name and user name: the flake is built on the ISO, offline, and the system has them.
+# Other names, keymap and locale: the flake is built on the ISO, offline, and the system has them. The
+# time zone is a link beside it.
 #
 # Evaluates; not run where it was written, which has no binary cache.
 lab:
@@ -11,6 +12,9 @@ let
   renamed = lab.answersVolume {
     hostname = "web1";
     username = "ada";
+    keymap = "de-latin1";
+    locale = "de_DE.UTF-8";
+    timezone = "Europe/Berlin";
     finish = "poweroff";
   };
 in
@@ -36,6 +40,14 @@ in
   assert reader.succeed(inside + "cat /etc/hostname").strip() == "web1"
   reader.succeed(inside + "id ada")
   reader.fail(inside + "id ht")
+  assert "KEYMAP=de-latin1\n" in reader.succeed(inside + "cat /etc/vconsole.conf")
+  assert "LANG=de_DE.UTF-8\n" in reader.succeed(inside + "cat /etc/locale.conf")
+  system = "/nix/var/nix/profiles/system/sw"
+  german = f"env LANG=de_DE.UTF-8 LOCALE_ARCHIVE={system}/lib/locale/locale-archive "
+  month = reader.succeed(inside + german + f"{system}/bin/date --date=2026-03-01 +%B")
+  assert month.strip() == "März", month
+  zone = reader.succeed(inside + f"env TZDIR=/etc/zoneinfo {system}/bin/date --date=2026-07-01 +%Z")
+  assert zone.strip() == "CEST", zone
   reader.succeed("grep '^root:!' /mnt/etc/shadow")
   reader.shutdown()
 ''

@@ -228,28 +228,45 @@ rec {
       name: machine: drvPath "etcNixos.${name}" machine.config.system.build.toplevel
     ) (flakeIn folder inputs).nixosConfigurations;
 
-  # The carried system, the same under other names, and what the image carries for building that.
-  renamed =
-    system: desktop:
+  # The carried system, the same with other arguments of mkHost, and what the image carries for
+  # building that.
+  rebuilt =
+    system: desktop: arguments:
     let
       machine = flake.lib.mkHost { inherit system desktop; };
     in
     {
       carried = drvPath "carried" machine.config.system.build.toplevel;
-      renamed =
-        drvPath "renamed"
-          (flake.lib.mkHost {
-            inherit system desktop;
-            hostname = "web1";
-            username = "ada";
-            fullName = "Ada Lovelace";
-          }).config.system.build.toplevel;
+      rebuilt =
+        drvPath "rebuilt"
+          (flake.lib.mkHost ({ inherit system desktop; } // arguments)).config.system.build.toplevel;
       kit = map (input: input.drvPath) (
         import (project + "/nix/rebuild-kit.nix") {
           inherit lib;
           nixosConfiguration = machine;
         }
       );
+    };
+
+  # Where a desktop with these arguments of mkHost has its keyboard, language and time zone.
+  place =
+    arguments:
+    let
+      inherit
+        (flake.lib.mkHost ({ system = "x86_64-linux"; } // arguments))
+        config
+        ;
+      keymapIn = file: lib.removePrefix "KEYMAP=" (lib.head (lib.splitString "\n" file.text));
+    in
+    {
+      console = keymapIn config.environment.etc."vconsole.conf".source;
+      initrd = keymapIn config.boot.initrd.systemd.contents."/etc/vconsole.conf".source;
+      inherit (config.services.xserver.xkb) layout variant options;
+      x11 = config.environment.etc."X11/xorg.conf.d/00-keyboard.conf".text;
+      greeter = config.services.displayManager.sddm.wayland.compositorCommand or null;
+      locale = config.i18n.defaultLocale;
+      inherit (config.time) timeZone;
+      localtime = config.environment.etc.localtime.source or null;
     };
 
   # mkInstaller for a host with one more module → the image, its derivation, and its manifest.

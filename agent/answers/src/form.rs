@@ -13,9 +13,12 @@ use crate::account::{FullName, Username};
 use crate::answers::{Countdown, Erase, Finish};
 use crate::disk::DiskRule;
 use crate::hostname::Hostname;
+use crate::keymap::Keymap;
+use crate::locale::Locale;
 use crate::network::NetworkSettings;
 use crate::password::PasswordHash;
 use crate::ssh::AuthorizedKey;
+use crate::timezone::Timezone;
 use crate::value::{Invalid, quote};
 
 /// A value of a document, with its position.
@@ -100,7 +103,7 @@ macro_rules! text_form {
         })+
     };
 }
-text_form!(Hostname, Username, FullName);
+text_form!(Hostname, Username, FullName, Keymap, Locale, Timezone);
 
 /// A type that `choices!` has defined.
 macro_rules! choice_form {

@@ -13,11 +13,14 @@ use crate::answers::{Countdown, Erase, Finish, Network};
 use crate::disk::{DiskForms, DiskRule};
 use crate::form::{Form, Misplaced, Parameter, Toml, Written, unknown};
 use crate::hostname::Hostname;
+use crate::keymap::Keymap;
+use crate::locale::Locale;
 use crate::network::{NetworkForms, NetworkSettings};
 use crate::password::PasswordHash;
 use crate::resolve::{Baseline, Defaults, Ignored, SourceAnswers};
 use crate::source::{Source, Sourced};
 use crate::ssh::AuthorizedKey;
+use crate::timezone::Timezone;
 use crate::value::Invalid;
 
 /// What the table says of a key.
@@ -280,6 +283,30 @@ keys! {
         secret: false,
         // `--ssh-key` reads them from files.
         option: None,
+    }
+    /// The keyboard's keymap, by kbd's names, as `localectl list-keymaps` shows them.
+    keymap: Keymap {
+        name: "keymap",
+        label: "Keyboard",
+        optional: |iso| iso.keymap.clone(),
+        secret: false,
+        option: Some("NAME"),
+    }
+    /// Language and formats, by glibc's names, such as `de_DE.UTF-8`.
+    locale: Locale {
+        name: "locale",
+        label: "Language",
+        optional: |iso| iso.locale.clone(),
+        secret: false,
+        option: Some("NAME"),
+    }
+    /// The time zone, by tzdata's names, such as `Europe/Berlin`.
+    timezone: Timezone {
+        name: "timezone",
+        label: "Time zone",
+        optional: |iso| iso.timezone.clone(),
+        secret: false,
+        option: Some("ZONE"),
     }
     /// Which disk to install on; needed if there are several.
     #[schemars(with = "Option<DiskForms>")]

@@ -17,6 +17,9 @@
 //!     hostname: "nixvm".parse()?,
 //!     username: "ht".parse()?,
 //!     full_name: None,
+//!     keymap: None,
+//!     locale: None,
+//!     timezone: None,
 //!     countdown: "10".parse()?,
 //! };
 //! let answers = resolve([baked, typed], defaults)?;
@@ -47,7 +50,10 @@ mod form;
 pub mod hashing;
 pub mod hostname;
 pub mod identity;
+pub mod keymap;
 pub mod keys;
+mod listed;
+pub mod locale;
 pub mod network;
 pub mod nocloud;
 pub mod password;
@@ -58,6 +64,7 @@ pub mod selection;
 pub mod size;
 pub mod source;
 pub mod ssh;
+pub mod timezone;
 mod value;
 
 pub use form::Written;

@@ -9,9 +9,12 @@ use crate::answers::{Countdown, Erase};
 use crate::credential;
 use crate::disk::DiskRule;
 use crate::hostname::Hostname;
+use crate::keymap::Keymap;
 use crate::keys::Answers;
+use crate::locale::Locale;
 use crate::problem::{Problem, Problems};
 use crate::source::{Source, Strength};
+use crate::timezone::Timezone;
 
 pub use crate::keys::{Resolved, Row};
 
@@ -58,6 +61,12 @@ pub struct Defaults {
     pub username: Username,
     /// Full name of that account's owner, if the system has one.
     pub full_name: Option<FullName>,
+    /// Keymap of the system that the ISO carries, if its flake can be told another one.
+    pub keymap: Option<Keymap>,
+    /// Locale of the system that the ISO carries, likewise.
+    pub locale: Option<Locale>,
+    /// Time zone that is part of the system which the ISO carries; without one, it is the machine's.
+    pub timezone: Option<Timezone>,
     /// Time before the first write.
     pub countdown: Countdown,
 }
@@ -153,6 +162,9 @@ mod tests {
             hostname: "nixvm".parse().unwrap(),
             username: "nixos".parse().unwrap(),
             full_name: None,
+            keymap: None,
+            locale: None,
+            timezone: None,
             countdown: Countdown::from_seconds(10).unwrap(),
         }
     }

@@ -29,6 +29,9 @@ fn every_key_is_read() {
     assert_eq!(answers.full_name.unwrap().as_str(), "Ada Lovelace");
     assert!(answers.password_hash.unwrap().reveal().starts_with("$6$rounds=200000$"));
     assert_eq!(answers.ssh_authorized_keys.unwrap()[0].summary(), "ssh-ed25519 ada@mac");
+    assert_eq!(answers.keymap.unwrap().as_str(), "de-latin1");
+    assert_eq!(answers.locale.unwrap().as_str(), "de_DE.UTF-8");
+    assert_eq!(answers.timezone.unwrap().as_str(), "Europe/Berlin");
     assert_eq!(answers.erase, Some(Erase::Any));
     assert_eq!(answers.countdown.unwrap().seconds(), 3);
     assert_eq!(answers.finish, Some(Finish::Poweroff));

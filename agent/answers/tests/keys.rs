@@ -23,6 +23,9 @@ fn resolved(answers: Answers) -> Resolved {
         hostname: "nixvm".parse().expect("the example is right"),
         username: "ht".parse().expect("the example is right"),
         full_name: None,
+        keymap: None,
+        locale: None,
+        timezone: None,
         countdown: "10".parse().expect("the example is right"),
     };
     let source = Source::Iso;

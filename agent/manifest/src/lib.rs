@@ -79,6 +79,15 @@ pub struct Defaults {
     /// Full name of that account's owner; empty if it has none.
     #[serde(default)]
     pub full_name: String,
+    /// Keymap of the baked system; none if the flake takes none from `host.nix`.
+    #[serde(default)]
+    pub keymap: Option<String>,
+    /// Locale of the baked system; none if the flake takes none from `host.nix`.
+    #[serde(default)]
+    pub locale: Option<String>,
+    /// Time zone that is part of the baked system; none if `/etc/localtime` is the machine's own.
+    #[serde(default)]
+    pub timezone: Option<String>,
     /// Seconds between showing the plan and the first write.
     pub countdown: u32,
 }
@@ -105,9 +114,17 @@ impl Manifest {
                 "" => None,
                 name => Some(name.parse()?),
             },
+            // A system may have one of its own, which no list knows and no answer repeats.
+            keymap: known(&self.defaults.keymap),
+            locale: known(&self.defaults.locale),
+            timezone: known(&self.defaults.timezone),
             countdown: Countdown::from_seconds(i64::from(self.defaults.countdown))?,
         })
     }
+}
+
+fn known<T: std::str::FromStr>(name: &Option<String>) -> Option<T> {
+    name.as_deref().and_then(|name| name.parse().ok())
 }
 
 /// Reads the manifest at `path`.

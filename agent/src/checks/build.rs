@@ -8,12 +8,12 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use nixvm_answers::answers::Network;
 use nixvm_manifest::Manifest;
-use serde::Deserialize;
 
+use super::follows::{Evaluated, Ignored, question};
 use super::{configuration, derivation, network};
 use crate::command::Runner;
-use crate::nix::{nix, string_literal};
-use crate::plan::{Buildable, Checked, Configuration, Wanted};
+use crate::nix::nix;
+use crate::plan::{Buildable, Checked, Wanted};
 
 /// Where the configuration is tried.
 const FOLDER: &str = "/run/nixvm/configuration";
@@ -60,45 +60,6 @@ enum Missing {
     Everywhere(String),
 }
 
-/// The flake makes another machine than was asked for.
-#[derive(Debug)]
-struct Ignored {
-    file: String,
-    hostname: String,
-    username: String,
-}
-
-impl std::fmt::Display for Ignored {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { file, hostname, username } = self;
-        write!(
-            f,
-            "the ISO's flake makes no machine {hostname} with an account {username}: it does not read \
-             {file}"
-        )
-    }
-}
-
-impl std::error::Error for Ignored {}
-
-/// What the flake makes of the answers, as Nix says it.
-#[derive(Deserialize)]
-struct Evaluated {
-    derivation: String,
-    hostname: String,
-    account: bool,
-}
-
-/// A function from the machine's configuration to [`Evaluated`].
-fn question(configuration: &Configuration) -> String {
-    let account = string_literal(&configuration.username);
-    format!(
-        "config: {{ derivation = builtins.unsafeDiscardStringContext \
-         config.system.build.toplevel.drvPath; hostname = config.networking.hostName; \
-         account = config.users.users ? {account}; }}"
-    )
-}
-
 /// What it takes, and what of that has to be downloaded.
 async fn attempt(
     runner: &Runner,
@@ -120,17 +81,11 @@ async fn attempt(
         .run()
         .await
         .context("the flake can't be evaluated")?;
-    let Evaluated { derivation, hostname, account } = serde_json::from_str(&evaluated.stdout)
+    let evaluated: Evaluated = serde_json::from_str(&evaluated.stdout)
         .context("cannot read what Nix says of the flake")?;
-    let Configuration { hostname: wanted_hostname, username, .. } = &wanted.configuration;
-    if hostname != *wanted_hostname || !account {
-        return Err(Ignored {
-            file: manifest.host_directory.join("host.nix").display().to_string(),
-            hostname: wanted_hostname.clone(),
-            username: username.clone(),
-        }
-        .into());
-    }
+    let file = manifest.host_directory.join("host.nix").display().to_string();
+    evaluated.follows(&wanted.configuration, &manifest.defaults, file)?;
+    let derivation = evaluated.derivation;
     let outputs = read_outputs(&derivation)?;
     let toplevel = outputs
         .into_iter()
@@ -250,19 +205,6 @@ mod tests {
         assert!(needs(&said).is_err());
         assert!(needs(&lines("  /nix/store/a-one.drv")).is_err());
         assert!(needs(&lines("this derivation will be built:\n  /nix/store/a-one")).is_err());
-    }
-
-    #[test]
-    fn a_flake_that_ignores_the_answers_is_named_with_the_file_that_it_should_read() {
-        let ignored = Ignored {
-            file: "nix/host.nix".to_owned(),
-            hostname: "web1".to_owned(),
-            username: "ada".to_owned(),
-        };
-        assert_eq!(
-            ignored.to_string(),
-            "the ISO's flake makes no machine web1 with an account ada: it does not read nix/host.nix"
-        );
     }
 
     #[test]

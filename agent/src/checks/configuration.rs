@@ -39,7 +39,8 @@ pub(crate) async fn write(
 
     let host = folder.join(&manifest.host_directory);
     fs::create_dir_all(&host).with_context(|| format!("cannot make {}", host.display()))?;
-    write_file(&host.join("host.nix"), &host_text(configuration))?;
+    let has_timezone = manifest.defaults.timezone.is_some();
+    write_file(&host.join("host.nix"), &host_text(configuration, has_timezone))?;
     write_file(&host.join("disk-device.nix"), &disk_device_text(configuration))?;
     let mut warning = None;
     match hardware(runner).await {
@@ -55,14 +56,26 @@ pub(crate) async fn write(
     Ok(warning)
 }
 
-fn host_text(configuration: &Configuration) -> String {
-    format!(
-        "# Who this machine is; written by the installer.\n{{\n  hostname = {};\n  username = {};\n  \
-         fullName = {};\n}}\n",
-        string_literal(&configuration.hostname),
-        string_literal(&configuration.username),
-        string_literal(&configuration.full_name),
-    )
+/// The text of `host.nix`. The time zone is in it only if the carried system has one built in: else
+/// `/etc/localtime` says it, and the system stays the carried one.
+fn host_text(configuration: &Configuration, has_timezone: bool) -> String {
+    let Configuration { hostname, username, full_name, keymap, locale, timezone, .. } =
+        configuration;
+    let timezone = timezone.as_ref().filter(|_| has_timezone);
+    let lines = [
+        ("hostname", Some(hostname)),
+        ("username", Some(username)),
+        ("fullName", Some(full_name)),
+        ("keymap", keymap.as_ref()),
+        ("locale", locale.as_ref()),
+        ("timeZone", timezone),
+    ];
+    let mut text = "# Who this machine is; written by the installer.\n{\n".to_owned();
+    for (name, value) in lines {
+        let Some(value) = value else { continue };
+        text.push_str(&format!("  {name} = {};\n", string_literal(value)));
+    }
+    text + "}\n"
 }
 
 fn disk_device_text(configuration: &Configuration) -> String {
@@ -103,11 +116,19 @@ mod tests {
             hostname: "nixvm".into(),
             username: "ht".into(),
             full_name: "A \"B\" ${C}".into(),
+            keymap: Some("de-latin1".into()),
+            locale: None,
+            timezone: Some("Europe/Berlin".into()),
             disk_device: "/dev/disk/by-id/x".into(),
         };
-        let text = host_text(&configuration);
+        let text = host_text(&configuration, false);
         assert!(text.contains("hostname = \"nixvm\";"), "{text}");
         assert!(text.contains(r#"fullName = "A \"B\" \${C}";"#), "{text}");
+        assert!(text.contains("  keymap = \"de-latin1\";\n"), "{text}");
+        // A flake whose hosts take no locale would refuse one.
+        assert!(!text.contains("locale") && !text.contains("timeZone"), "{text}");
+        let text = host_text(&configuration, true);
+        assert!(text.ends_with("  timeZone = \"Europe/Berlin\";\n}\n"), "{text}");
         assert!(disk_device_text(&configuration).ends_with("\n\"/dev/disk/by-id/x\"\n"));
     }
 }

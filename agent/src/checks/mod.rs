@@ -6,6 +6,7 @@
 mod build;
 pub(crate) mod configuration;
 mod derivation;
+mod follows;
 mod network;
 
 use nixvm_manifest::Manifest;

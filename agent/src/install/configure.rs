@@ -1,9 +1,11 @@
 //! The flake that the ISO carries, and what this machine and these answers add →
-//! `/etc/nixos` on the target.
+//! `/etc/nixos` and `/etc/localtime` on the target.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Attempt;
 use crate::checks::configuration;
@@ -13,17 +15,48 @@ use crate::event::Event;
 /// The configuration's folder on the target.
 const FOLDER: &str = "etc/nixos";
 
+/// Where NixOS has its time zones, on every machine; its systemd knows a zone by a link to here
+/// (nixpkgs, `Change-usr-share-zoneinfo-to-etc-zoneinfo.patch`).
+const ZONES: &str = "/etc/zoneinfo";
+
 /// Runs the step.
 ///
 /// # Errors
 /// Something can't be read from the ISO or written to the target.
 pub(super) async fn run(attempt: &Attempt) -> Result<()> {
-    let folder = Path::new(layout::MOUNT_POINT).join(FOLDER);
+    let root = Path::new(layout::MOUNT_POINT);
     let machine = &attempt.plan.configuration;
     let warning =
-        configuration::write(machine, &attempt.runner, &attempt.manifest, &folder).await?;
+        configuration::write(machine, &attempt.runner, &attempt.manifest, &root.join(FOLDER))
+            .await?;
     if let Some(message) = warning {
         attempt.publisher.publish(Event::Warning { message });
     }
-    Ok(())
+    // One that the system has built in would replace the link.
+    let is_built_in = attempt.manifest.defaults.timezone.is_some();
+    match &machine.timezone {
+        Some(zone) if !is_built_in => set_timezone(root, zone),
+        _ => Ok(()),
+    }
+}
+
+/// Links the target's `/etc/localtime` to a zone, as `timedatectl set-timezone` does.
+fn set_timezone(root: &Path, zone: &str) -> Result<()> {
+    let link = root.join("etc/localtime");
+    let about = || format!("cannot link {} to {ZONES}/{zone}", link.display());
+    fs::create_dir_all(root.join("etc")).with_context(about)?;
+    symlink(Path::new(ZONES).join(zone), &link).with_context(about)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_zone_is_a_link_on_the_machine() {
+        let root = tempfile::tempdir().unwrap();
+        set_timezone(root.path(), "Europe/Berlin").unwrap();
+        let link = fs::read_link(root.path().join("etc/localtime")).unwrap();
+        assert_eq!(link, Path::new("/etc/zoneinfo/Europe/Berlin"));
+    }
 }

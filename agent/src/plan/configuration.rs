@@ -14,6 +14,15 @@ pub struct Configuration {
     pub username: String,
     /// The account's full name; empty if there is none.
     pub full_name: String,
+    /// The console's keymap; none if neither the answers nor the ISO name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keymap: Option<String>,
+    /// The locale; none if neither the answers nor the ISO name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// The time zone; none leaves the system's, which is UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// The disk's name that is most likely to mean the same disk later.
     pub disk_device: PathBuf,
 }

@@ -234,10 +234,14 @@ fn plan(
 
 fn configuration(answers: &Resolved, disk: &Disk, disks: &[Disk]) -> Configuration {
     let full_name = answers.full_name.as_ref().map(|name| name.value.to_string());
+    let text = |name: &str| name.to_owned();
     Configuration {
         hostname: answers.hostname.value.to_string(),
         username: answers.username.value.to_string(),
         full_name: full_name.unwrap_or_default(),
+        keymap: answers.keymap.as_ref().map(|keymap| text(keymap.value.as_str())),
+        locale: answers.locale.as_ref().map(|locale| text(locale.value.as_str())),
+        timezone: answers.timezone.as_ref().map(|timezone| text(timezone.value.as_str())),
         disk_device: stable_name(&disk.device, disks),
     }
 }

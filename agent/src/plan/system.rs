@@ -50,8 +50,10 @@ pub(super) fn choose(
 /// In what the machine differs from the one that the ISO carries.
 ///
 /// In the flake, no other answer is part of the system: what it reads of the answers is `host.nix`.
+/// The time zone is not in there either, unless the carried system has one built in.
 fn difference(manifest: &Manifest, configuration: &Configuration) -> Option<String> {
-    let Configuration { hostname, username, full_name, .. } = configuration;
+    let Configuration { hostname, username, full_name, keymap, locale, timezone, .. } =
+        configuration;
     let defaults = &manifest.defaults;
     if *hostname != defaults.hostname {
         return Some(format!("the host name {hostname} is not the ISO's"));
@@ -59,8 +61,18 @@ fn difference(manifest: &Manifest, configuration: &Configuration) -> Option<Stri
     if *username != defaults.username {
         return Some(format!("the account {username} is not the ISO's"));
     }
-    (*full_name != defaults.full_name)
-        .then(|| "the account's full name is not the ISO's".to_owned())
+    if *full_name != defaults.full_name {
+        return Some("the account's full name is not the ISO's".to_owned());
+    }
+    let built_in = [
+        ("keymap", keymap, &defaults.keymap, true),
+        ("locale", locale, &defaults.locale, true),
+        ("time zone", timezone, &defaults.timezone, defaults.timezone.is_some()),
+    ];
+    built_in.into_iter().find_map(|(what, wanted, carried, is_part)| {
+        let wanted = wanted.as_ref().filter(|wanted| is_part && Some(*wanted) != carried.as_ref());
+        wanted.map(|wanted| format!("the {what} {wanted} is not the ISO's"))
+    })
 }
 
 #[cfg(test)]
@@ -75,9 +87,42 @@ mod tests {
             hostname: hostname.to_owned(),
             username: username.to_owned(),
             full_name: full_name.to_owned(),
+            keymap: None,
+            locale: None,
+            timezone: None,
             disk_device: "/dev/vda".into(),
         };
         difference(&manifest, &configuration).is_some()
+    }
+
+    #[test]
+    fn another_keymap_or_locale_is_built_and_a_time_zone_only_if_the_system_has_one() {
+        let manifest = include_str!("../../manifest/fixtures/manifest.json");
+        let mut manifest = nixvm_manifest::parse(manifest).unwrap();
+        manifest.defaults.keymap = Some("us".to_owned());
+        manifest.defaults.locale = Some("en_US.UTF-8".to_owned());
+        let mut configuration = crate::plan::examples::plan("vda").configuration;
+        let text = |text: &str| Some(text.to_owned());
+
+        configuration.keymap = text("us");
+        configuration.locale = text("en_US.UTF-8");
+        configuration.timezone = text("Europe/Berlin");
+        assert_eq!(difference(&manifest, &configuration), None);
+        manifest.defaults.timezone = text("Europe/Berlin");
+        assert_eq!(difference(&manifest, &configuration), None);
+        manifest.defaults.timezone = text("UTC");
+        let because = difference(&manifest, &configuration);
+        assert_eq!(because.unwrap(), "the time zone Europe/Berlin is not the ISO's");
+
+        configuration.timezone = None;
+        configuration.keymap = text("de");
+        let because = difference(&manifest, &configuration);
+        assert_eq!(because.unwrap(), "the keymap de is not the ISO's");
+        configuration.keymap = None;
+        configuration.locale = text("de_DE.UTF-8");
+        assert!(difference(&manifest, &configuration).is_some());
+        configuration.locale = None;
+        assert_eq!(difference(&manifest, &configuration), None);
     }
 
     #[test]

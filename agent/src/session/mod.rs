@@ -8,6 +8,7 @@ mod arrivals;
 mod attempt;
 mod checkpoint;
 mod countdown;
+mod keyboard;
 mod readings;
 mod requests;
 mod scan;
@@ -103,6 +104,8 @@ pub struct Session {
     checks: Checks,
     pending_replies: Vec<PendingReply>,
     checkpoint: Checkpoint,
+    /// The keymap that was loaded for the screen, or that could not be.
+    keymap: Option<String>,
 }
 
 /// What requests have said so far.
@@ -136,6 +139,7 @@ impl Session {
             checks: Checks::default(),
             pending_replies: Vec::new(),
             checkpoint: Checkpoint::open(context.checkpoint_path.clone()),
+            keymap: None,
             context,
         }
     }
@@ -173,6 +177,7 @@ impl Session {
             _ => {}
         }
         let answers = self.answers();
+        self.load_keymap(&answers).await;
         match plan::decide(&self.facts(&answers)) {
             Decision::Refuse(refusal) => {
                 self.transition_to(Phase::Refused { problem: refusal.problem() });

@@ -223,6 +223,9 @@ fn another_flakes_host_is_installed_as_it_is() -> Result<()> {
     let manifest = manifest::parse(text.as_str().context("no text")?)?;
     ensure!(manifest.defaults.hostname == "web1", "{manifest:?}");
     ensure!(manifest.defaults.full_name == "Ada Lovelace", "{manifest:?}");
+    ensure!(manifest.defaults.keymap.as_deref() == Some("us"), "{manifest:?}");
+    ensure!(manifest.defaults.locale.as_deref() == Some("en_US.UTF-8"), "{manifest:?}");
+    ensure!(manifest.defaults.timezone.is_none(), "{manifest:?}");
     ensure!(manifest.flake_attribute == "web1", "{manifest:?}");
     Ok(())
 }

@@ -40,6 +40,9 @@ fn host_has_its_identity_as_options_and_as_arguments() -> Result<()> {
             "hostName": host_name,
             "username": username,
             "fullName": "",
+            "keymap": "us",
+            "locale": "en_US.UTF-8",
+            "timeZone": null,
             "diskDevice": "/dev/vda",
         })
     };
@@ -103,7 +106,10 @@ fn installed_sources_build_the_carried_system() -> Result<()> {
     ensure!(machines["nixvm-minimal-x86_64"] != facts["carried"], "minimal is the desktop");
 
     // Under another name the same attribute is what the agent builds.
-    let identity = r#"{ hostname = "web1"; username = "ada"; fullName = "Ada \"A\" Lovelace"; }"#;
+    let identity = r#"{
+        hostname = "web1"; username = "ada"; fullName = "Ada \"A\" Lovelace";
+        keymap = "de-latin1"; locale = "de_DE.UTF-8";
+    }"#;
     fs::write(host.join("host.nix"), identity)?;
     let machines =
         tree.json(&format!("let renamed = etcNixos {}; in renamed", inside.display()))?;
@@ -113,25 +119,39 @@ fn installed_sources_build_the_carried_system() -> Result<()> {
     Ok(())
 }
 
+const NAMES: &str = r#"hostname = "web1"; username = "ada"; fullName = "Ada Lovelace";"#;
+const PLACE: &str = r#"keymap = "de-latin1"; locale = "de_DE.UTF-8"; timeZone = "Europe/Berlin";"#;
+
 #[test]
-fn renamed_machine_builds_from_what_the_image_carries() -> Result<()> {
-    let Some(tree) = Tree::find("a renamed machine builds from what the image carries")? else {
+fn machine_of_other_answers_builds_from_what_the_image_carries() -> Result<()> {
+    let Some(tree) = Tree::find("a machine of other answers builds from what the image carries")?
+    else {
         return Ok(());
     };
-    for desktop in [true, false] {
-        let facts = tree.json(&format!("renamed \"x86_64-linux\" {desktop}"))?;
+    for (desktop, arguments, most) in [
+        // Text, links and lists. Were it more, it would be a package that takes its time.
+        (true, NAMES.to_owned(), 40),
+        (true, format!("{NAMES} {PLACE}"), 40),
+        (false, NAMES.to_owned(), 40),
+        // Each unit names the locales, of which the carried server has few.
+        (false, PLACE.to_owned(), 120),
+    ] {
+        let facts = tree.json(&format!("rebuilt \"x86_64-linux\" {desktop} {{ {arguments} }}"))?;
         let path = |name: &str| facts[name].as_str().context("no path");
         let (before, after) =
-            (requisites(&tree, path("carried")?)?, requisites(&tree, path("renamed")?)?);
+            (requisites(&tree, path("carried")?)?, requisites(&tree, path("rebuilt")?)?);
         let to_build = derivations(&tree, after.difference(&before))?;
         let counterparts = derivations(&tree, before.difference(&after))?;
-        // Text, links and lists. Were it more, it would be a package that takes its time.
-        ensure!(to_build.len() < 40, "{} derivations change with the names", to_build.len());
+        let count = to_build.len();
+        ensure!(count < most, "{count} derivations change with {arguments}");
 
         let kit: BTreeSet<String> =
             serde_json::from_value(facts["kit"].clone()).context("no kit")?;
-        let carried: BTreeSet<Input> =
-            derivations(&tree, kit.iter())?.values().flat_map(inputs).collect();
+        let carried: BTreeSet<Input> = derivations(&tree, kit.iter())?
+            .values()
+            .flat_map(inputs)
+            .chain(kit.iter().map(|path| (path.clone(), "out".to_owned())))
+            .collect();
         let needed: BTreeSet<Input> = to_build
             .values()
             .flat_map(inputs)
@@ -151,10 +171,63 @@ fn renamed_machine_builds_from_what_the_image_carries() -> Result<()> {
             };
             ensure!(
                 place.is_some_and(|place| texts.contains(place)),
-                "a build of the renamed machine needs {path}, which the image does not carry"
+                "a build with {arguments} needs {path}, which the image does not carry"
             );
         }
     }
+    Ok(())
+}
+
+/// The console, the initrd, SDDM and Plasma have the keyboard, and the time zone is the machine's own.
+#[test]
+fn keymap_locale_and_time_zone_reach_what_asks_for_them() -> Result<()> {
+    let Some(tree) = Tree::find("keymap, locale and time zone reach what asks for them")? else {
+        return Ok(());
+    };
+    let plain = tree.json("place { }")?;
+    ensure!(plain["console"] == "us" && plain["initrd"] == "us", "{plain}");
+    ensure!(plain["layout"] == "us" && plain["variant"] == "", "{plain}");
+    ensure!(plain["locale"] == "en_US.UTF-8", "{plain}");
+    // Were it a part of the system, the answer would take a build.
+    ensure!(plain["timeZone"].is_null() && plain["localtime"].is_null(), "{plain}");
+
+    let german = tree.json(
+        r#"place { keymap = "de-latin1-nodeadkeys"; locale = "de_DE.UTF-8"; timeZone = "Europe/Berlin"; }"#,
+    )?;
+    for part in ["console", "initrd"] {
+        ensure!(german[part] == "de-latin1-nodeadkeys", "{part}: {german}");
+    }
+    ensure!(german["layout"] == "de" && german["variant"] == "nodeadkeys", "{german}");
+    let x11 = german["x11"].as_str().context("no file of systemd-localed")?;
+    for option in [r#"Option "XkbLayout" "de""#, r#"Option "XkbVariant" "nodeadkeys""#] {
+        ensure!(x11.contains(option), "{x11}");
+    }
+    ensure!(german["greeter"].as_str().is_some_and(|c| c.contains("--locale1")), "{german}");
+    ensure!(german["locale"] == "de_DE.UTF-8", "{german}");
+    ensure!(german["localtime"] == "/etc/zoneinfo/Europe/Berlin", "{german}");
+
+    let russian = tree.json(r#"place { keymap = "ru"; }"#)?;
+    ensure!(russian["layout"] == "ru,us", "{russian}");
+    let options = russian["options"].as_str().unwrap_or_default();
+    ensure!(options.contains("grp:shifts_toggle"), "nothing leads to Latin letters: {russian}");
+    Ok(())
+}
+
+/// Each keymap in the table is one that answers may name, and each name has a known layout's form.
+#[test]
+fn table_of_layouts_has_keymaps_only() -> Result<()> {
+    let path = project().join("nix/keyboard-layouts.txt");
+    let text = fs::read_to_string(&path)?;
+    let mut seen = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        ensure!(words.len() == 4, "{line}");
+        ensure!(nixvm_answers::keymap::names().any(|name| name == words[0]), "{line}");
+        ensure!(seen.insert(words[0].to_owned()), "twice: {line}");
+        let layouts = words[1].split(',').count();
+        ensure!(words[2] == "-" || words[2].split(',').count() <= layouts, "{line}");
+    }
+    ensure!(seen.len() > 100, "{} rows", seen.len());
     Ok(())
 }
 

@@ -17,6 +17,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("git", &["git"]),
     ("gptfdisk", &["sgdisk"]),
     ("jq", &["jq"]),
+    ("kbd", &["loadkeys"]),
     ("kmod", &["modprobe"]),
     ("lvm2", &["dmsetup"]),
     ("mdadm", &["mdadm"]),

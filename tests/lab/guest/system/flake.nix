@@ -18,10 +18,14 @@
           hostname,
           username,
           fullName ? "",
+          keymap ? "us",
+          locale ? "en_US.UTF-8",
         }:
         {
           config.networking.hostName = hostname;
           config.users.users.${username} = { };
+          config.console.keyMap = keymap;
+          config.i18n.defaultLocale = locale;
           config.system.build.toplevel = derivation {
             name = "nixos-system-${hostname}-lab";
             inherit
@@ -30,6 +34,8 @@
               hostname
               username
               fullName
+              keymap
+              locale
               ;
             builder = "${base}/busybox";
             args = [

@@ -46,6 +46,7 @@ const ESSENTIAL: &[&str] = &[
 const GUEST: &[&str] = &[
     "busybox-static",
     "ca-certificates",
+    "console-data",
     "cryptsetup-bin",
     "dbus",
     "dbus-daemon",
@@ -58,6 +59,7 @@ const GUEST: &[&str] = &[
     "git",
     "iproute2",
     "jq",
+    "kbd",
     "kmod",
     "libpam-systemd",
     "libudev1",
@@ -71,6 +73,7 @@ const GUEST: &[&str] = &[
     "systemd-boot-efi",
     "systemd-boot-tools",
     "systemd-sysv",
+    "tzdata",
     "udev",
 ];
 
