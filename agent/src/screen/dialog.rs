@@ -5,6 +5,7 @@ use nixvm_answers::hostname::Hostname;
 use zeroize::Zeroizing;
 
 use super::input::Key;
+use super::keyboard::KeymapList;
 
 /// Bytes in a field: as many as the longest password has.
 const LONGEST: usize = 512;
@@ -17,6 +18,8 @@ pub(super) enum Dialog {
     Erase(Erase),
     /// The host name or the account's name.
     Name(NameForm),
+    /// The keymap.
+    Keymap(KeymapList),
     /// The account's password.
     Password(PasswordForm),
     /// Whether the install is to be stopped.
@@ -35,6 +38,7 @@ impl Dialog {
         match self {
             Self::Choose(choose) => choose.busy,
             Self::Name(form) => form.busy,
+            Self::Keymap(list) => list.busy,
             _ => false,
         }
     }

@@ -5,6 +5,7 @@ use nixvm_answers::password::Secret;
 
 use super::dialog::{Choose, Dialog, Erase, LogView, Name, NameForm, PasswordForm};
 use super::input::Key;
+use super::keyboard::KeymapList;
 use super::model::{Action, Model};
 use crate::event::State;
 use crate::request::Request;
@@ -16,6 +17,7 @@ pub(super) enum Command {
     Disk,
     Hostname,
     Username,
+    Keyboard,
     Password,
     Stop,
     Retry,
@@ -36,6 +38,7 @@ impl Command {
             Self::Disk => (Key::Char('d'), "D"),
             Self::Hostname => (Key::Char('h'), "H"),
             Self::Username => (Key::Char('u'), "U"),
+            Self::Keyboard => (Key::Char('k'), "K"),
             Self::Password => (Key::Char('p'), "P"),
             Self::Stop => (Key::Char('c'), "C"),
             Self::Retry => (Key::Char('r'), "R"),
@@ -53,6 +56,7 @@ impl Command {
             Self::Disk => "Disk",
             Self::Username => "User",
             Self::Hostname => "Host",
+            Self::Keyboard => "Keys",
             Self::PowerOff => "Off",
             Self::Password => "Pass",
             Self::Stop => "Cancel",
@@ -67,6 +71,7 @@ impl Command {
             Self::Disk => "Other disk",
             Self::Hostname => "Host name",
             Self::Username => "User name",
+            Self::Keyboard => "Keyboard",
             Self::Password => "Password",
             Self::Stop => "Cancel the install",
             Self::Retry => "Retry",
@@ -97,7 +102,7 @@ impl Model {
             (None, State::Preflight) => vec![C::Log],
             (None, State::Countdown) => vec![],
             (None, State::AwaitingConfirmation) => {
-                let mut list = vec![C::Install, C::Disk, C::Hostname, C::Username];
+                let mut list = vec![C::Install, C::Disk, C::Hostname, C::Username, C::Keyboard];
                 if self.answer("password-hash").is_none() {
                     list.push(C::Password);
                 }
@@ -123,7 +128,7 @@ impl Model {
                     let mut list = vec![C::Retry, C::Disk];
                     // What led to the refusal may be one of them.
                     if self.names.is_some() {
-                        list.extend([C::Hostname, C::Username]);
+                        list.extend([C::Hostname, C::Username, C::Keyboard]);
                     }
                     list.extend([C::Log, C::Shell, C::PowerOff]);
                     list
@@ -216,6 +221,9 @@ impl Model {
                 let present = self.names.as_ref()?.username.clone();
                 self.dialog = Some(Dialog::Name(NameForm::new(Name::User, &present)));
             }
+            Command::Keyboard => {
+                self.dialog = Some(Dialog::Keymap(KeymapList::new(self.keymap())));
+            }
             Command::Password => self.dialog = Some(Dialog::Password(PasswordForm::default())),
             Command::Stop => self.dialog = Some(Dialog::Stop),
             Command::Log => self.dialog = Some(Dialog::Log(LogView::default())),
@@ -229,6 +237,7 @@ impl Model {
         match (self.dialog.as_mut()?, key) {
             (Dialog::Choose(_), key) => return self.choose_key(key),
             (Dialog::Password(_), key) => return self.password_key(key),
+            (Dialog::Keymap(_), key) => return self.keymap_key(key),
             (Dialog::Erase(_), Key::Escape | Key::Control('c')) => self.close(),
             (Dialog::Erase(prompt), Key::Enter) => {
                 if prompt.typed.text().trim() == prompt.disk {

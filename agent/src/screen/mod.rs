@@ -9,6 +9,7 @@ mod facts;
 mod flow;
 mod glyph;
 mod input;
+mod keyboard;
 mod keys;
 mod model;
 mod overall;

@@ -175,6 +175,9 @@ impl Model {
             Dialog::Name(form) if entered => {
                 (!form.busy).then_some("It is too late to change the name.")
             }
+            Dialog::Keymap(list) if entered => {
+                (!list.busy).then_some("It is too late to change the keyboard.")
+            }
             Dialog::Password(_) if !(status.state.can_confirm() || installing) => None,
             Dialog::Password(_) if status.password == PasswordOrigin::Generated => {
                 Some("A password was generated. It is shown at the end.")
@@ -218,6 +221,13 @@ impl Model {
             Some(Dialog::Name(form)) if form.busy => match answer {
                 Ok(()) => self.close(),
                 Err(error) => form.refuse(error.to_string()),
+            },
+            Some(Dialog::Keymap(list)) if list.busy => match answer {
+                Ok(()) => self.close(),
+                Err(error) => {
+                    list.busy = false;
+                    list.problem = Some(error.to_string());
+                }
             },
             Some(Dialog::Choose(choose)) if choose.busy => {
                 choose.busy = false;

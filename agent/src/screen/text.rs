@@ -22,6 +22,10 @@ pub(super) const CHOOSE_DISK: &str = "Which disk should NixOS be installed on?";
 pub(super) const CHOOSE_DISK_AGAIN: &str = "Reinstall on which disk?";
 pub(super) const CHOOSING_IS_SAFE: &str =
     "Choosing writes nothing. You confirm before anything is erased.";
+pub(super) const CHOOSE_KEYMAP: &str = "Which keyboard is this?";
+pub(super) const KEYMAP_AT_ONCE: &str =
+    "Type a part of the keymap's name. It is used at once, and by the installed system.";
+pub(super) const KEYBOARD: &str = "Keymap";
 pub(super) const WAITING: &str = "Waiting for a disk";
 
 pub(super) const PRESS_I: &str = "Press I to install.";
@@ -111,4 +115,9 @@ pub(super) fn type_name(name: &str) -> String {
 /// What follows the erasure.
 pub(super) fn then_installed(system: &str, hostname: &str, username: &str) -> String {
     format!("Then {system} is installed: host name {hostname}, user {username}.")
+}
+
+/// Which keys type what.
+pub(super) fn typed_with(keymap: &str) -> String {
+    format!("Keymap: {keymap}")
 }

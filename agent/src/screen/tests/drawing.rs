@@ -170,6 +170,15 @@ fn a_name_is_changed() {
 }
 
 #[test]
+fn the_keymap_is_searched() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    fixture.key(Key::Char('k'));
+    fixture.type_text("de");
+    fixture.key(Key::Down);
+    check("keymap", &fixture);
+}
+
+#[test]
 fn copying_and_asking_for_a_password() {
     let mut fixture = copying(Fixture::installing());
     fixture.type_text("correct horse");

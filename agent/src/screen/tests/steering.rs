@@ -69,6 +69,31 @@ fn what_is_confirmed_is_the_plan_that_was_seen() {
 }
 
 #[test]
+fn a_keymap_is_chosen_by_a_part_of_its_name_and_asked_for_once() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    assert!(fixture.key(Key::Char('K')).is_none());
+    fixture.type_text("latin1-nodead");
+    let request = asked(fixture.key(Key::Enter));
+    let Request::Answers { toml, merge: true } = request else { panic!("{request:?}") };
+    assert_eq!(toml.reveal(), "keymap = \"de-latin1-nodeadkeys\"\n");
+    assert!(fixture.key(Key::Enter).is_none(), "it is on its way");
+    fixture.model.answered(Ok(()));
+    assert!(fixture.model.dialog.is_none());
+}
+
+#[test]
+fn letters_that_no_keymap_has_choose_none() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    fixture.key(Key::Char('k'));
+    // Neither is a command while a name is typed.
+    fixture.type_text("oil");
+    assert!(fixture.key(Key::Enter).is_none());
+    assert!(fixture.frame(80, 25).contains("! No keymap has that in its name."));
+    fixture.key(Key::Escape);
+    assert!(fixture.model.dialog.is_none());
+}
+
+#[test]
 fn enter_pressed_again_and_again_installs_nothing() {
     let mut fixture = Fixture::counting_down();
     fixture.key(Key::Enter);

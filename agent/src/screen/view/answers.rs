@@ -9,7 +9,7 @@ use super::super::flow::{Flow, cut};
 use super::super::model::Model;
 use super::super::text;
 use super::style;
-use crate::event::PasswordOrigin;
+use crate::event::{PasswordOrigin, State};
 use crate::format;
 use crate::plan::{Buildable, Plan, System};
 
@@ -38,13 +38,16 @@ pub(super) fn list(model: &Model, plan: &Plan, flow: &mut Flow) {
     }
     row(flow, "System", &system(model, plan), "");
     for answer in &plan.answers {
-        let always = matches!(&*answer.key, "hostname" | "username");
+        let always = matches!(&*answer.key, "hostname" | "username" | "keymap");
         let given = answer.source.kind != "default";
         if !(always || given) || answer.key == "password-hash" {
             continue;
         }
         let source =
             if given { format!(" ({})", from(&answer.source.text)) } else { String::new() };
+        let asks = model.status.state == State::AwaitingConfirmation;
+        let source =
+            if asks && answer.key == "keymap" { source + "; K changes it" } else { source };
         row(flow, name(&answer.key), &answer.text, &source);
     }
     let (password, source) = password(model);

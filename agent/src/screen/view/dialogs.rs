@@ -65,7 +65,10 @@ fn password(model: &Model, form: &PasswordForm, page: &mut Page) {
     match &form.problem {
         _ if form.busy => lines.text(text::HASHING, style::NOTE),
         Some(problem) => self::problem(problem, &mut lines),
-        None => lines.text(text::PASSWORD_OR_GENERATED, style::PLAIN),
+        None => {
+            lines.text(text::PASSWORD_OR_GENERATED, style::PLAIN);
+            lines.text(&text::typed_with(model.keymap()), style::NOTE);
+        }
     }
     let typed = if form.repeats { &form.second } else { &form.first };
     let cursor = Some((cursor(typed, &lines), usize::from(form.repeats)));

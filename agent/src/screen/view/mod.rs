@@ -5,6 +5,7 @@ mod consent;
 mod dialogs;
 mod disks;
 mod ended;
+mod keyboard;
 mod log;
 mod pages;
 mod progress;

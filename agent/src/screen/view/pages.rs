@@ -4,10 +4,11 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::super::dialog::{Choose, Dialog};
+use super::super::keys::Command;
 use super::super::model::Model;
 use super::super::text;
 use super::section::Page;
-use super::{Hint, consent, dialogs, disks, ended, log, progress, style};
+use super::{Hint, consent, dialogs, disks, ended, keyboard, log, progress, style};
 use crate::event::State;
 use crate::format;
 
@@ -20,6 +21,7 @@ pub(super) fn page(model: &Model, area: Rect) -> Page {
     page.keys = keys(model, page.width());
     match (&model.dialog, model.status.state) {
         (Some(Dialog::Help), _) => help(&mut page),
+        (Some(Dialog::Keymap(list)), _) => keyboard::page(list, &mut page),
         (Some(Dialog::Choose(choose)), _) => choosing(model, choose, &mut page),
         (_, State::Preflight) => preflight(model, &mut page),
         (_, State::WaitingForDisk | State::ChoosingDisk) => waiting(model, &mut page),
@@ -58,7 +60,12 @@ fn keys(model: &Model, width: usize) -> Vec<Hint> {
     if fits(&long) {
         return long;
     }
-    commands.iter().map(|c| (c.key().1, c.short())).collect()
+    let mut short: Vec<Hint> = commands.iter().map(|c| (c.key().1, c.short())).collect();
+    // The plan names it as well.
+    if !fits(&short) {
+        short.retain(|(key, _)| *key != Command::Keyboard.key().1);
+    }
+    short
 }
 
 /// The page's first words.
