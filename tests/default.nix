@@ -20,6 +20,9 @@ let
     iso-left-attached = {
       minutes = 30;
     };
+    usb-stick = {
+      minutes = 30;
+    };
     custom-identity = {
       minutes = 60;
     };

@@ -95,6 +95,15 @@ rec {
         )
 
 
+    def usb_stick(image):
+        return (
+            f"-drive if=none,id=stick,format=raw,readonly=on,file=$(echo {image}/iso/*.iso)"
+            " -device qemu-xhci -device usb-storage,drive=stick,removable=on,bootindex=0"
+            # For the volume with the answers.
+            " -device virtio-scsi-pci,id=scsi"
+        )
+
+
     def answers(volume):
         return (
             f"-drive if=none,id=answers,media=cdrom,readonly=on,file={volume}"

@@ -192,9 +192,25 @@ rec {
         desktop = false;
       });
     };
-  kernelParams = lib.mapAttrs (_: machine: machine.config.boot.kernelParams) (
-    lib.filterAttrs (name: _: lib.hasPrefix "nixvm-" name) flake.nixosConfigurations
-  );
+  # The machines that are installed, not the live ones.
+  targets = lib.filterAttrs (name: _: lib.hasPrefix "nixvm-" name) flake.nixosConfigurations;
+  kernelParams = lib.mapAttrs (_: machine: machine.config.boot.kernelParams) targets;
+
+  # What each gives its account: packages of the system by name, units, and the account itself.
+  offers = lib.mapAttrs (
+    _:
+    { config, ... }:
+    let
+      account = config.users.users.${config.nixvm.host.username};
+    in
+    {
+      packages = map lib.getName config.environment.systemPackages;
+      units = lib.attrNames (lib.filterAttrs (_: unit: unit.enable) config.systemd.units);
+      sessions = map lib.getName config.services.displayManager.sessionPackages;
+      inherit (account) extraGroups;
+      shell = toString account.shell;
+    }
+  ) targets;
 
   # The carried desktop, and what it is once installed on each kind of virtual machine → toplevels.
   installed = lib.genAttrs systems (

@@ -34,8 +34,14 @@ const PROMISED: &[&str] = &[
 ];
 
 /// Scenarios of `tests/*.nix`, which all systems have but for the one on BIOS.
-const SCENARIOS: &[&str] =
-    &["bios-refused", "custom-identity", "hot-plugged-disk", "install", "iso-left-attached"];
+const SCENARIOS: &[&str] = &[
+    "bios-refused",
+    "custom-identity",
+    "hot-plugged-disk",
+    "install",
+    "iso-left-attached",
+    "usb-stick",
+];
 
 fn machines_evaluate(architecture: &str) -> Result<()> {
     let Some(tree) = Tree::find("machines evaluate")? else { return Ok(()) };
