@@ -13,7 +13,12 @@ pub(crate) fn nix(runner: &Runner, online: bool) -> Tool<'_> {
 pub const FEATURES: &[&str] = &["--extra-experimental-features", "nix-command flakes"];
 
 /// Options of `nix` to leave the network alone.
-pub const OFFLINE: &[&str] = &["--offline", "--option", "substituters", ""];
+///
+/// Then all comes from the live store. Sources in it have no signature, and its registration, which
+/// comes with the image, does not say that their names are made of their content: without the last
+/// option none of them could be copied to the target.
+pub const OFFLINE: &[&str] =
+    &["--offline", "--option", "substituters", "", "--option", "require-sigs", "false"];
 
 /// A string literal of the Nix language (Nix manual, "String literal").
 pub(crate) fn string_literal(text: &str) -> String {

@@ -23,7 +23,11 @@ fn expression(folder: &str) -> String {
                folder = "{folder}";
              }} // more);
              tool = of "nixvm-test-tool" "test -e $folder/allowed && echo tool > $out" {{ }};
-           in {{ inherit tool; system = of "nixvm-test-system" "echo $tool > $out" {{ inherit tool; }}; }}"#
+             script = builtins.path {{ name = "nixvm-test-script"; path = "{folder}/script"; }};
+           in {{
+             inherit tool;
+             system = of "nixvm-test-system" "echo $tool $script > $out" {{ inherit script tool; }};
+           }}"#
     )
 }
 
@@ -43,6 +47,7 @@ fn what_the_live_store_has_is_not_built_again() -> Result<()> {
     };
 
     fs::write(folder.path().join("allowed"), "")?;
+    fs::write(folder.path().join("script"), inside)?;
     let expression = expression(inside);
     let (built, _, said) =
         nix(&["build", "--no-link", "--impure"], &["--expr", &expression, "tool"])?;
@@ -52,6 +57,13 @@ fn what_the_live_store_has_is_not_built_again() -> Result<()> {
     let show = ["path-info", "--derivation", "--impure"];
     let (found, derivation, said) = nix(&show, &["--expr", &expression, "system"])?;
     ensure!(found, "{said}");
+    // The live store's registration comes with the image: it says of no path that its name is made of
+    // its content, which would do in place of a signature.
+    let register = "nix-store --dump-db $(nix-store --query --references $0 | grep script$) \
+                    | nix-store --load-db";
+    let output = tree.run(["env", ENVIRONMENT, "sh", "-c", register, derivation.trim()])?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
     let store = format!("local?root={inside}/target");
     let arguments = build_arguments(&store, derivation.trim());
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -62,7 +74,9 @@ fn what_the_live_store_has_is_not_built_again() -> Result<()> {
         .with_context(|| format!("nothing was taken from the live store:\n{said}"))?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
-    ensure!(names.iter().any(|name| name.ends_with("-nixvm-test-tool")), "{names:?}\n{said}");
+    for taken in ["-nixvm-test-tool", "-nixvm-test-script"] {
+        ensure!(names.iter().any(|name| name.ends_with(taken)), "{names:?}\n{said}");
+    }
     ensure!(said.contains("nixvm-test-system.drv"), "{said}");
     Ok(())
 }
