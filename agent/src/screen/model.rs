@@ -20,6 +20,10 @@ use crate::request::{Request, RequestError};
 /// changed.
 const TYPING: Duration = Duration::from_secs(1);
 
+/// The same where a half-typed password went with what was on the screen: its owner looks at the keys,
+/// and one of the rest could open a shell that is shown the others.
+const TYPING_PASSWORD: Duration = Duration::from_secs(3);
+
 /// A half-typed password is not waited for any longer than this after its last key.
 const GONE: Duration = Duration::from_secs(60);
 
@@ -81,8 +85,8 @@ pub(super) struct Model {
     last_key: Option<Instant>,
     /// When a key was pressed that meant nothing then.
     idle_key: Option<Instant>,
-    /// Keys are not commands until there was a pause.
-    settling: bool,
+    /// Keys are not commands until there was such a pause.
+    settling: Option<Duration>,
     /// The password is still to be asked for in this attempt.
     offer_password: bool,
 }
@@ -108,7 +112,7 @@ impl Model {
             step_since: clock.now,
             last_key: None,
             idle_key: None,
-            settling: false,
+            settling: None,
             offer_password: false,
         }
     }
@@ -121,7 +125,8 @@ impl Model {
         let same_plan = self.status.state.can_confirm() && before.state.can_confirm();
         let entered = self.status.state != before.state && !same_plan;
         if entered {
-            self.settling = self.is_typing();
+            let pause = if self.is_typing_password() { TYPING_PASSWORD } else { TYPING };
+            self.settling = self.is_recent(self.last_key, pause).then_some(pause);
             self.notice = None;
             if self.status.state == State::Installing {
                 self.offer_password = true;
@@ -154,7 +159,7 @@ impl Model {
         // Nothing may begin or end by itself while the keyboard is in use. A request that is on its
         // way is no reason: this may be its result.
         let asks = self.dialog.as_ref().is_some_and(|dialog| !dialog.is_on_its_way());
-        let busy = asks || self.is_recent(self.idle_key);
+        let busy = asks || self.is_recent(self.idle_key, TYPING);
         (busy && runs(&self.status) && !runs(&before)).then_some(Action::Ask(Request::Cancel))
     }
 
@@ -269,12 +274,12 @@ impl Model {
 
     /// Takes note of a key; says whether it may be a command.
     pub(super) fn note_key(&mut self) -> bool {
-        if self.settling && !self.is_typing() {
-            self.settling = false;
+        if self.settling.is_some_and(|pause| !self.is_recent(self.last_key, pause)) {
+            self.settling = None;
         }
         self.last_key = Some(self.clock.now);
         self.notice = None;
-        !self.settling
+        self.settling.is_none()
     }
 
     /// Takes note of a key that meant nothing: it may have been meant to stop what begins now.
@@ -282,12 +287,8 @@ impl Model {
         self.idle_key = self.last_key;
     }
 
-    fn is_typing(&self) -> bool {
-        self.is_recent(self.last_key)
-    }
-
-    fn is_recent(&self, key: Option<Instant>) -> bool {
-        key.is_some_and(|at| self.clock.now.duration_since(at) < TYPING)
+    fn is_recent(&self, key: Option<Instant>, pause: Duration) -> bool {
+        key.is_some_and(|at| self.clock.now.duration_since(at) < pause)
     }
 
     /// Whether a password is half typed, and the last key was not long ago.

@@ -321,10 +321,10 @@ fn what_was_typed_for_a_password_is_no_command() {
     fixture.enter(State::Failed, "A step failed.");
     // The user types on: power off, retry, and so on.
     for sign in ['o', 'r', 's', 'e'] {
-        fixture.pass(Duration::from_millis(200));
+        fixture.pass(Duration::from_secs(2));
         assert!(fixture.key(Key::Char(sign)).is_none());
     }
-    fixture.pass(PAUSE);
+    fixture.pass(Duration::from_secs(3));
     assert!(matches!(asked(fixture.key(Key::Char('r'))), Request::Retry));
 }
 

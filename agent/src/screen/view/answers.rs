@@ -32,6 +32,9 @@ pub(super) fn list(model: &Model, plan: &Plan, flow: &mut Flow) {
         // The warning has said it.
     } else if target.erases.is_empty() {
         row(flow, "Disk", &format!("{}, {}", target.summary, target.condition.name()), "");
+        if !target.evidence.is_empty() {
+            row(flow, "Checked", &target.evidence.join("; "), "");
+        }
     } else {
         row(flow, "Disk", &target.summary, "");
         styled_row(flow, "Erases", &cut(&target.erases.join("; "), LOSS), style::DANGER, "");
