@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use nixvm_agent::command::Runner;
 use nixvm_agent::disk::describe::{self, Raw};
@@ -196,8 +196,15 @@ pub(crate) fn is_on_path(tool: &str) -> bool {
     folders.into_iter().any(|folder| folder.join(tool).is_file())
 }
 
+/// Programs that look for a free loop device and then take it: two at a time may find the same one.
+const TAKE_LOOP_DEVICES: [&str; 3] = ["losetup", "mount", "unshare"];
+
 /// The output of a program that has to succeed.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
+    static TAKING: Mutex<()> = Mutex::new(());
+    let _until_taken = TAKE_LOOP_DEVICES
+        .contains(&program)
+        .then(|| TAKING.lock().unwrap_or_else(PoisonError::into_inner));
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let output = Command::new(program).args(arguments).env("PATH", path).output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));

@@ -1,5 +1,6 @@
 //! A fresh Debian machine with cargo → one on which the lab runs.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -29,6 +30,9 @@ const AARCH64_PACKAGES: &[(&str, &str)] = &[
     ("qemu-system-arm", "/usr/bin/qemu-system-aarch64"),
 ];
 
+/// Whether openssh-server is installed.
+const SSHD: &str = "/usr/sbin/sshd";
+
 /// Packages that only the tests need.
 const TEST_PACKAGES: &[(&str, &str)] = &[
     ("bcache-tools", "/sbin/make-bcache"),
@@ -47,7 +51,7 @@ const TEST_PACKAGES: &[(&str, &str)] = &[
     ("mtools", "/usr/bin/mcopy"),
     ("ntfs-3g", "/sbin/mkntfs"),
     ("openssh-client", "/usr/bin/ssh"),
-    ("openssh-server", "/usr/sbin/sshd"),
+    ("openssh-server", SSHD),
     ("squashfs-tools", "/usr/bin/mksquashfs"),
     ("udftools", "/sbin/mkudffs"),
     ("xfsprogs", "/sbin/mkfs.xfs"),
@@ -71,7 +75,19 @@ pub fn install_packages(arch: Arch) -> Result<()> {
 /// # Errors
 /// As [`install_packages`], or cargo has neither rustfmt nor clippy and can't get them.
 pub fn install_test_tools() -> Result<()> {
-    install(TEST_PACKAGES)?;
+    let had_sshd = Path::new(SSHD).exists();
+    let policy = (!had_sshd).then(|| ServicePolicy::refuse(Path::new(POLICY))).transpose()?;
+    let installed = install(TEST_PACKAGES);
+    drop(policy);
+    installed?;
+    if !had_sshd {
+        say!("openssh-server is here for a test: its service was not started, and is turned off");
+        // Without systemd there is nothing to turn off.
+        let _nothing_to_turn_off = Command::new("systemctl")
+            .args(["disable", "--quiet", "ssh.service"])
+            .stdin(Stdio::null())
+            .output();
+    }
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         let has = |mut cargo: Command| {
             let output = cargo.args([command, "--version"]).stdin(Stdio::null()).output();
@@ -88,6 +104,37 @@ pub fn install_test_tools() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether services may be started: Debian Policy, `invoke-rc.d`'s policy layer.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Keeps packages from starting their services, until it is dropped.
+struct ServicePolicy<'a>(Option<&'a Path>);
+
+impl<'a> ServicePolicy<'a> {
+    fn refuse(file: &'a Path) -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        // The host's own policy stays what it is.
+        if file.exists() {
+            return Ok(Self(None));
+        }
+        let about = || format!("cannot write {}", file.display());
+        // 101: the action is not allowed.
+        fs::write(file, "#!/bin/sh\nexit 101\n").with_context(about)?;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).with_context(about)?;
+        Ok(Self(Some(file)))
+    }
+}
+
+impl Drop for ServicePolicy<'_> {
+    fn drop(&mut self) {
+        if let Some(file) = self.0
+            && let Err(error) = fs::remove_file(file)
+        {
+            say!("cannot remove {}: {error}", file.display());
+        }
+    }
 }
 
 fn install(packages: &[(&str, &str)]) -> Result<()> {
