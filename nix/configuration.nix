@@ -1,10 +1,5 @@
 # What every installed machine has, desktop or not.
-{
-  config,
-  lib,
-  pkgs,
-  ...
-}:
+{ config, pkgs, ... }:
 let
   inherit (config.nixvm) host;
 in

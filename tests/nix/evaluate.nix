@@ -268,8 +268,7 @@ rec {
   place =
     arguments:
     let
-      inherit
-        (flake.lib.mkHost ({ system = "x86_64-linux"; } // arguments))
+      inherit (flake.lib.mkHost ({ system = "x86_64-linux"; } // arguments))
         config
         ;
       keymapIn = file: lib.removePrefix "KEYMAP=" (lib.head (lib.splitString "\n" file.text));

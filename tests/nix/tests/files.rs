@@ -71,10 +71,16 @@ fn nix_files_are_formatted() -> Result<()> {
         let formatted = nixfmt_rs::format(&text)
             .map_err(|error| anyhow::anyhow!("{error:?}"))
             .with_context(|| format!("cannot format {}", file.display()))?;
-        if formatted != text {
+        if formatted != text && std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&file, &formatted)?;
+        } else if formatted != text {
             found.push(file.display().to_string());
         }
     }
-    ensure!(found.is_empty(), "`nix fmt` changes {}", found.join(", "));
+    ensure!(
+        found.is_empty(),
+        "`nix fmt`, or this test with UPDATE_EXPECT=1, changes {}",
+        found.join(", ")
+    );
     Ok(())
 }
