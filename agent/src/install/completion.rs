@@ -79,7 +79,7 @@ fn check(receipt: &Receipt, table_id: &str) -> Result<()> {
 }
 
 /// Takes the marker of an unfinished install away, if there is one: other bytes in its place are
-/// somebody's data.
+/// a user's data.
 ///
 /// # Errors
 /// The disk can't be read or written.
@@ -118,11 +118,11 @@ mod tests {
         let mut disk = tempfile::NamedTempFile::new().unwrap();
         disk.as_file().set_len(2 << 20).unwrap();
         disk.seek(SeekFrom::Start(marker::OFFSET)).unwrap();
-        disk.write_all(b"somebody's data").unwrap();
+        disk.write_all(b"a user's data").unwrap();
         erase_marker(disk.path()).unwrap();
-        let mut found = [0; 15];
+        let mut found = [0; 13];
         disk.seek(SeekFrom::Start(marker::OFFSET)).unwrap();
         disk.read_exact(&mut found).unwrap();
-        assert_eq!(&found, b"somebody's data");
+        assert_eq!(&found, b"a user's data");
     }
 }

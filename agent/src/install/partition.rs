@@ -81,7 +81,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     empty(&mut disk, &target, &marker)?;
     drop(disk);
     reread(runner, &target).await?;
-    // From here on the marker says what was left, so that what somebody writes later is noticed.
+    // From here on the marker says what was left, so that what a user writes later is noticed.
     let surface = surface::surface_digest(&target.node, target.size_bytes)?;
     let marker = Marker { surface: Some(surface), ..marker };
     marker.write(&mut open_for_writing(&target.node, 0)?)?;
@@ -137,7 +137,7 @@ fn empty(disk: &mut File, target: &Target, marker: &Marker) -> Result<()> {
 /// What is emptied, in bytes from and to: each list when the one before is on the disk.
 ///
 /// The partition table comes last. If the power is cut before, it is still there and says that the
-/// disk is somebody's; without it, contents that are left between the edges would go unseen.
+/// disk is a user's; without it, contents that are left between the edges would go unseen.
 fn areas(partitions: &[(u64, u64)], size: u64) -> [Vec<(u64, u64)>; 2] {
     let after_marker = marker::OFFSET + marker::SIZE as u64;
     let mut first = vec![(after_marker, probe::EDGE)];

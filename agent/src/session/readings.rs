@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(collect(&mut readings).await, ["fast", "quick"]);
         assert_eq!(started.elapsed(), SHORT);
         assert_eq!(readings.progress("slow"), Some(Progress::Running));
-        // Asked for again and again: nobody waits for it, and it is not read twice.
+        // Asked for again and again: it is not waited for, and it is not read twice.
         for _ in 0..10 {
             readings.start(stamp("slow", 1));
             readings.start(stamp("dead", 1));

@@ -65,12 +65,12 @@ fn mount_root(image: &Image, at: &Path) {
         at = text(at),
         file = text(&image.file),
     );
-    // In a namespace of its own: another mount at the same place is in nobody's way.
+    // In a namespace of its own: another mount at the same place is in no other's way.
     run("unshare", &["--mount", "sh", "-c", &script]);
 }
 
 #[test]
-fn an_install_that_was_cut_off_is_unfinished_until_somebody_uses_the_disk() {
+fn an_install_that_was_cut_off_is_unfinished_until_the_disk_is_used() {
     if !can_run() {
         return;
     }

@@ -181,7 +181,7 @@ fn a_hash_is_taken_exactly_if_libxcrypt_can_verify_it() {
             wrong
                 .push(format!("libxcrypt {libxcrypt}, nixvm {ours}, schema {by_schema}: {hash:?}"));
         }
-        // What crypt(3) makes is what somebody will give.
+        // What crypt(3) makes is what a user will give.
         if libxcrypt && !on_purpose(hash) && made.parse::<PasswordHash>().is_err() {
             wrong.push(format!("made by libxcrypt and refused: {made:?}"));
         }

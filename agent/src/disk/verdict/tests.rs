@@ -115,7 +115,7 @@ fn an_install_that_was_cut_off_is_known_at_every_stage() {
     }
 }
 
-/// Each is as an install leaves it for a moment, and as somebody may leave it for good.
+/// Each is as an install leaves it for a moment, and as a user may leave it for good.
 #[test]
 fn between_two_stages_there_is_no_evidence() {
     let cases: [(&str, Change); 5] = [

@@ -120,7 +120,7 @@ fn rounded(seconds: u64) -> u64 {
     }
 }
 
-/// The install's last words of a step's seconds, for a page that has ended.
+/// The seconds of a step as the install reported them, for a page that has ended.
 pub(super) fn took(model: &Model, flow: &mut Flow, title: Span<'static>) {
     let took = model.status.duration_seconds.map_or_else(String::new, |seconds| {
         format!("took {}", format::duration(seconds.round() as u64))

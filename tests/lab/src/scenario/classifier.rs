@@ -91,7 +91,7 @@ fn old_marker_under_another_table(fixture: &Fixture<'_>) -> Result<()> {
          sync",
     )?;
     is_asked_for(&mut vm, "vda")?;
-    // What is left of the primary GPT goes; the kernel is told, as a restart would.
+    // What is left of the primary GPT goes; the kernel reads the table again, as after a restart.
     vm.shell.run(
         "dd if=/dev/zero of=/dev/vda bs=1k count=960 conv=notrunc,fsync status=none && \
          blockdev --rereadpt /dev/vda; udevadm trigger --settle /dev/vda; sync",

@@ -6,10 +6,14 @@
 //! that its prober would gather ([`facts`]). `NIXVM_CASES=1000000` makes as many histories;
 //! `NIXVM_SEED=N` runs the Nth alone.
 //!
-//! Two histories are left out, which no fact tells from an unfinished install: somebody formats the whole
+//! Two histories are left out, which no fact tells from an unfinished install: a user formats the whole
 //! disk and then writes our partition table over that from its backup, where our file systems' beginnings
-//! were left in place; somebody makes our root file system anew, with our label, and mounts it once at
+//! were left in place; a user makes our root file system anew, with our label, and mounts it once at
 //! our mount point.
+//!
+//! One kind is not answered yet, and found six times in 1,000,000 histories: an install is cut off, a
+//! user makes partitions in an MBR and formats one, and then writes our table back from its backup. The
+//! middle of a disk that has our table is not searched for other file systems.
 
 mod facts;
 mod model;
@@ -74,7 +78,7 @@ fn lost(model: &Model, condition: &Condition) -> Option<Extent> {
             };
         let is_table = matches!(extent.what, What::Pmbr | What::Primary(_) | What::Backup(_));
         let boundary = (extent.from.saturating_sub(4095)).next_multiple_of(MIB);
-        extent.owner == Owner::Somebody
+        extent.owner == Owner::User
             && (is_found
                 || !is_table
                     && (extent.from < edge
@@ -112,8 +116,8 @@ impl Judges {
     /// What is wrong with a decision about the disk as it is.
     fn fault(&mut self, model: &Model) -> Option<String> {
         let boots = boots(model);
-        let somebodys = model.held || model.extents.iter().any(|e| e.owner == Owner::Somebody);
-        if !boots && !somebodys {
+        let users = model.held || model.extents.iter().any(|e| e.owner == Owner::User);
+        if !boots && !users {
             return None;
         }
         let disk = facts::disk(model);

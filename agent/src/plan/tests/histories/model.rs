@@ -20,7 +20,7 @@ pub(super) enum Owner {
     /// It was there when such an install began with consent.
     Consented,
     /// It may be of value.
-    Somebody,
+    User,
 }
 
 /// What an extent holds.
@@ -78,7 +78,7 @@ pub(super) struct Extent {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) extents: Vec<Extent>,
-    /// Somebody made a file system, or the like, of the whole disk since our last install.
+    /// A user made a file system, or the like, of the whole disk since our last install.
     pub(super) formatted_whole: bool,
     /// Something is built on the disk.
     pub(super) held: bool,

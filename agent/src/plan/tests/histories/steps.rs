@@ -10,19 +10,19 @@ use crate::disk::{layout, probe};
 pub(super) enum Step {
     /// An install of ours that is cut off after so many of its writes; the last one may be torn.
     Install { writes: usize, torn: bool },
-    /// Somebody's partitioning tool.
+    /// A user's partitioning tool.
     Partition { gpt: bool, count: u64, keeps_old: bool },
     /// mkfs and the like, on the whole disk or on a partition, with data of so many bytes after it.
     Format { kind: &'static str, partition: Option<usize>, data: u64 },
-    /// Data of so many bytes at an offset within a file system that somebody made.
+    /// Data of so many bytes at an offset within a file system that a user made.
     Fill { at: u64, bytes: u64 },
     /// Zeros over a range: dd, or a wipe.
     Zero { from: u64, bytes: u64 },
     /// The primary GPT is written again as the backup has it.
     RestoreTable,
-    /// Our root file system is mounted and used by somebody.
+    /// Our root file system is mounted and used by a user.
     UseRoot { at: &'static str },
-    /// A boot loader is put on the ESP by somebody.
+    /// A boot loader is put on the ESP by a user.
     AddLoader,
     /// Device mapper or md takes the disk, or lets it go.
     Hold,
@@ -81,12 +81,12 @@ impl Step {
             Self::Partition { gpt, count, keeps_old } => partition(model, *gpt, *count, *keeps_old),
             Self::Format { kind, partition, data } => format(model, kind, *partition, *data),
             Self::Fill { at, bytes } => {
-                // Somebody writes where somebody has a file system.
+                // A user writes where a user has a file system.
                 let owned = model.extents.iter().any(|extent| {
-                    extent.owner == Owner::Somebody && matches!(extent.what, What::FileSystem(_))
+                    extent.owner == Owner::User && matches!(extent.what, What::FileSystem(_))
                 });
                 if owned && *at > 64 * MIB {
-                    model.write(*at, at + bytes, Owner::Somebody, What::Data);
+                    model.write(*at, at + bytes, Owner::User, What::Data);
                 }
             }
             Self::Zero { from, bytes } => model.zero(*from, from + bytes),
@@ -95,7 +95,7 @@ impl Step {
             Self::AddLoader => {
                 if let Some(esp) = own_partitions(model).into_iter().find(|part| part.is_esp) {
                     let mark = |found: &mut FileSystem| found.loader = true;
-                    model.change(esp.from, esp.to, Owner::Somebody, mark);
+                    model.change(esp.from, esp.to, Owner::User, mark);
                 }
             }
             Self::Hold => model.held = !model.held,
@@ -248,18 +248,18 @@ fn install_writes(
             model.write(place, place + (1 << 30), Owner::Ours, What::Data);
         })?;
     }
-    // From the receipt on, it is somebody's system.
+    // From the receipt on, it is a user's system.
     cut.step(model, |model, half| {
         if !half {
             model.change(esp.from, esp.to, Owner::Ours, |found| found.receipt = true);
             for extent in &mut model.extents {
-                extent.owner = Owner::Somebody;
+                extent.owner = Owner::User;
             }
         }
     })?;
     cut.step(model, |model, half| {
         if !half {
-            model.change(esp.from, esp.to, Owner::Somebody, |found| found.loader = true);
+            model.change(esp.from, esp.to, Owner::User, |found| found.loader = true);
         }
     })?;
     cut.zero(model, marker::OFFSET, after_marker)
@@ -294,11 +294,11 @@ fn partition(model: &mut Model, gpt: bool, count: u64, keeps_old: bool) {
         model.zero(SIZE - MIB, SIZE);
     }
     if gpt {
-        let gpt = Gpt { id: format!("somebody's-{}", model.new_id()), parts };
-        model.write_primary(Owner::Somebody, gpt.clone());
-        model.write_backup(Owner::Somebody, gpt);
+        let gpt = Gpt { id: format!("a user's-{}", model.new_id()), parts };
+        model.write_primary(Owner::User, gpt.clone());
+        model.write_backup(Owner::User, gpt);
     } else {
-        model.write(0, 512, Owner::Somebody, What::Mbr(parts));
+        model.write(0, 512, Owner::User, What::Mbr(parts));
     }
 }
 
@@ -313,14 +313,14 @@ fn format(model: &mut Model, kind: &'static str, partition: Option<usize>, data:
     model.formatted_whole |= partition.is_none();
     // What another format left is wiped, as mkfs does.
     model.zero(from, from + (128 << 10));
-    write_file_system(model, kind, from, to, Some("photos"), Owner::Somebody);
-    model.write(from + 8 * MIB, from + 10 * MIB, Owner::Somebody, What::Data);
+    write_file_system(model, kind, from, to, Some("photos"), Owner::User);
+    model.write(from + 8 * MIB, from + 10 * MIB, Owner::User, What::Data);
     let place = (from + 100 * MIB).min(to - MIB);
-    model.write(place, (place + data).min(to), Owner::Somebody, What::Data);
+    model.write(place, (place + data).min(to), Owner::User, What::Data);
 }
 
 fn restore_table(model: &mut Model) {
-    // Not over what somebody made of the whole disk: that would be the end of it.
+    // Not over what a user made of the whole disk: that would be the end of it.
     if model.formatted_whole {
         return;
     }
@@ -331,7 +331,7 @@ fn restore_table(model: &mut Model) {
         .extents
         .iter()
         .find(|extent| matches!(extent.what, What::Backup(_)) && extent.to == SIZE)
-        .map_or(Owner::Somebody, |extent| extent.owner);
+        .map_or(Owner::User, |extent| extent.owner);
     model.write_primary(owner, gpt);
 }
 
@@ -340,9 +340,9 @@ fn use_root(model: &mut Model, at: &'static str) {
     if model.file_system(root.from, root.to).is_none_or(|found| found.kind != "ext4") {
         return;
     }
-    model.change(root.from, root.to, Owner::Somebody, |found| {
+    model.change(root.from, root.to, Owner::User, |found| {
         (found.mounts, found.last_mounted) = (found.mounts + 1, at);
     });
     let place = root.from + (5 << 30);
-    model.write(place, place + 256 * MIB, Owner::Somebody, What::Data);
+    model.write(place, place + 256 * MIB, Owner::User, What::Data);
 }
