@@ -1,5 +1,6 @@
 //! Images by Debian's own tools, mounted through loop devices, and what is read of them.
 
+use std::io::Write as _;
 use std::process::Command;
 
 use super::*;
@@ -19,14 +20,19 @@ impl Drop for Loop {
     }
 }
 
+/// Says so past the test's captured output, in the form that is counted.
+fn skipped(why: &str) {
+    let why = why.trim().replace('\n', " ");
+    writeln!(std::io::stderr(), "SKIPPED {why}").unwrap();
+}
+
 /// Runs a script in a new folder with these files, which leaves `image` there → a loop device of
 /// it, or nothing where root, loop devices, the tools or the kernel's driver are missing.
-#[expect(clippy::print_stderr, reason = "a skipped test has to say so")]
 fn volume(file_system: &str, script: &str, files: &[(&str, &[u8])]) -> Option<Loop> {
     let _built_in_or_missing = Command::new("modprobe").args(["-q", file_system]).status();
     let known = fs::read_to_string("/proc/filesystems").unwrap();
     if !known.lines().any(|line| line.ends_with(&format!("\t{file_system}"))) {
-        eprintln!("SKIPPED: this kernel has no driver for {file_system}");
+        skipped(&format!("a NoCloud volume: this kernel has no driver for {file_system}"));
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -38,7 +44,7 @@ fn volume(file_system: &str, script: &str, files: &[(&str, &[u8])]) -> Option<Lo
     let output = shell.unwrap();
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        eprintln!("SKIPPED: no volume can be made by `{script}`: {said}");
+        skipped(&format!("a NoCloud volume, which can't be made by `{script}`: {said}"));
         return None;
     }
     let node = String::from_utf8_lossy(&output.stdout).trim().to_owned();
