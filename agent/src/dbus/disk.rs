@@ -61,8 +61,8 @@ impl Disk {
         self.view.size_bytes
     }
 
-    /// What its content means: blank, unfinished, installed, data or unreadable. Treat any other value
-    /// as data.
+    /// What its content means: blank, unfinished, installed, possibly-installed, data or unreadable. Treat
+    /// any other value as data.
     #[zbus(property)]
     fn condition(&self) -> String {
         self.view.condition.name().to_owned()
@@ -74,8 +74,8 @@ impl Disk {
         self.view.contents.iter().map(|phrase| text(phrase)).collect()
     }
 
-    /// Why it can't be installed to: not-a-disk, optical, floppy, boot-medium, answers-volume, empty,
-    /// read-only, removable, multipath-member, in-use, too-small, unsettled or unreadable; empty if it
+    /// Why it can't be installed to: not-a-disk, optical, floppy, boot-medium, installer-iso,
+    /// answers-volume, empty, read-only, removable, multipath-member, in-use, too-small, unsettled or unreadable; empty if it
     /// can. Treat any other value as a reason why it can't.
     #[zbus(property)]
     fn ineligible_reason(&self) -> String {
@@ -111,6 +111,18 @@ pub fn path_of(name: &str) -> ObjectPath<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Condition;
+    use crate::disk::eligibility::Ineligible;
+
+    #[test]
+    fn the_documentation_has_every_value() {
+        use strum::VariantNames;
+        let xml = include_str!("../../../iso/org.nixvm.Installer1.xml");
+        let words: Vec<_> = xml.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).collect();
+        for name in [Condition::VARIANTS, Ineligible::VARIANTS].concat() {
+            assert!(words.contains(&name), "{name} is not in the interface's documentation");
+        }
+    }
 
     #[test]
     fn every_name_has_a_valid_path_of_its_own() {

@@ -75,8 +75,8 @@ impl Installer {
 #[interface(name = "org.nixvm.Installer1")]
 impl Installer {
     /// Install to this disk. What is on it has to be confirmed separately. The plan is there when this
-    /// returns, unless something has to be found out first: State is preflight then. A disk that does
-    /// not answer delays it by a minute: use a timeout of at least 90 seconds. No options are known.
+    /// returns, unless something has to be found out first: State is preflight then. Where udev
+    /// does not answer that takes up to a minute: use a timeout of at least 90 seconds. No options are known.
     /// Errors: NoSuchDisk, IneligibleDisk, WrongState.
     async fn select_disk(
         &self,

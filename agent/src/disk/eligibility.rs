@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::{Device, Disk, Kind};
 use crate::format;
@@ -19,7 +19,9 @@ pub const ANSWERS_LABEL: &str = "NIXVM";
 pub const NO_CLOUD_LABEL: &str = "cidata";
 
 /// Why a disk can't be used, whatever was confirmed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Ineligible {

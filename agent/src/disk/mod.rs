@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 use ext4::Ext4Use;
 use marker::Marker;
@@ -220,7 +220,9 @@ pub struct Signature {
 }
 
 /// What a disk's content means for who wants to install on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "kebab-case", tag = "condition")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Condition {
