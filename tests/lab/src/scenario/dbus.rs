@@ -134,10 +134,13 @@ fn others_only_read(vm: &mut Vm) -> Result<()> {
     )
 }
 
-/// Every value of the state, as seen by a client that watches the property.
+/// Every value of the state, as seen by a client that watches the property. On a busy machine, a
+/// disk that is read for longer than a decision waits makes the installer wait for it in between.
 fn states_in_order(vm: &mut Vm) -> Result<()> {
-    let seen =
-        vm.shell.run("jq -r '.payload.data[1].State.data // empty' /root/changes | xargs")?;
+    let seen = vm.shell.run(&format!(
+        "jq -r '.payload.data[1].State.data // empty' /root/changes | grep -vx {} | xargs",
+        state::WAITING_FOR_DISK
+    ))?;
     let expected = "choosing-disk countdown awaiting-confirmation installing cancelled countdown \
                     installing installed";
     ensure!(seen == expected, "the states were: {seen}");
