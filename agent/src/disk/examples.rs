@@ -3,7 +3,7 @@
 use super::ext4::Ext4Use;
 use super::surface::{Surface, WHOLE_ENDS};
 use super::table::Table;
-use super::{Content, Device, Disk, Ends, Esp, Kind, Partition, Signature, layout, marker};
+use super::{Content, Device, Disk, Ends, Esp, Kind, Partition, Signature, layout, marker, seal};
 
 /// A blank disk of 64 GiB, eligible in every way.
 pub(crate) fn disk(name: &str) -> Disk {
@@ -53,7 +53,12 @@ pub(crate) fn with_layout(name: &str) -> Disk {
         backup: Some(table),
         ends: Ends { bytes: super::probe::EDGE, first_nonzero: Some(450) },
         esp: Esp::Empty,
-        root: Some(Ext4Use { mounts: 1, last_mounted: layout::MOUNT_POINT.into(), checked: false }),
+        root: Some(Ext4Use {
+            uuid: "root".into(),
+            mounts: 1,
+            last_mounted: layout::MOUNT_POINT.into(),
+            checked: false,
+        }),
         digest: disk.content.digest,
         ..Content::default()
     };
@@ -74,12 +79,14 @@ pub(crate) fn with_layout(name: &str) -> Disk {
 /// A disk with an install that was cut off.
 pub(crate) fn unfinished(name: &str) -> Disk {
     let mut disk = with_layout(name);
+    disk.content.seal = Some(seal::of("ours"));
     disk.content.marker = Some(marker::Marker {
         version: marker::VERSION,
         attempt: "1".into(),
         build_id: "b".into(),
         table_id: Some("ours".into()),
         surface: Some("wiped".into()),
+        root_uuid: Some("root".into()),
     });
     disk
 }

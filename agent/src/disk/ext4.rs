@@ -16,6 +16,8 @@ use crate::format::printable;
 /// What an ext4 superblock says of the file system's use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ext4Use {
+    /// `s_uuid`.
+    pub uuid: String,
     /// How often it was mounted since it was made or checked: `s_mnt_count`.
     pub mounts: u16,
     /// Where it was mounted last, empty if never: `s_last_mounted`.
@@ -54,7 +56,9 @@ pub fn parse(superblock: &[u8; 1024]) -> Option<Ext4Use> {
         return None;
     }
     let last_mounted = superblock[0x88..0xc8].split(|byte| *byte == 0).next()?;
+    let uuid = superblock[0x68..0x78].try_into().ok()?;
     Some(Ext4Use {
+        uuid: uuid::Uuid::from_bytes(uuid).to_string(),
         mounts: short(0x34),
         last_mounted: printable(&String::from_utf8_lossy(last_mounted)),
         checked: long(0x40) != long(0x108),

@@ -39,6 +39,9 @@ pub struct Marker {
     /// [`super::surface::surface_digest`] of the wiped disk, once it is wiped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surface: Option<String>,
+    /// The root file system's UUID, noted together with the table's identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_uuid: Option<String>,
 }
 
 impl Marker {
@@ -118,6 +121,7 @@ mod tests {
             build_id: "x".into(),
             table_id: Some("ABC".into()),
             surface: Some("0".repeat(64)),
+            root_uuid: Some("0".repeat(36)),
         }
     }
 

@@ -18,6 +18,7 @@ pub mod marker;
 pub mod mounts;
 pub mod probe;
 pub mod receipt;
+pub mod seal;
 pub mod signature;
 pub mod surface;
 pub mod table;
@@ -149,6 +150,9 @@ pub struct Content {
     /// The GPT at the end.
     #[serde(default)]
     pub backup: Option<Table>,
+    /// The MBR's disk signature, where nothing is beside it; see [`seal`].
+    #[serde(default)]
+    pub seal: Option<u32>,
     /// Partitions in the MBR, but for those that protect a GPT.
     #[serde(default)]
     pub mbr_partitions: usize,

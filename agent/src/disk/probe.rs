@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::marker::{self, Marker};
 use super::surface::{self, is_zero};
 use super::{
-    Content, Device, Kind, Partition, Signature, ends, esp, ext4, layout, signature, table,
+    Content, Device, Kind, Partition, Signature, ends, esp, ext4, layout, seal, signature, table,
 };
 use crate::command::Runner;
 use crate::format::printable;
@@ -114,6 +114,7 @@ fn read(device: &Device) -> Result<Content> {
         table_id: gpt_identifier(&head, device.sector_bytes),
         primary: table::primary(&head),
         backup: table::backup(&tail, size),
+        seal: seal::read(&head),
         mbr_partitions: table::mbr_partitions(&head),
         edges_zero: is_zero(&head) && is_zero(&tail),
         head_zero: is_zero(head.get(..marker_place).unwrap_or(&head)),
@@ -252,7 +253,14 @@ mod tests {
     }
 
     fn example(version: u32) -> Marker {
-        Marker { version, attempt: "a".into(), build_id: "b".into(), table_id: None, surface: None }
+        Marker {
+            version,
+            attempt: "a".into(),
+            build_id: "b".into(),
+            table_id: None,
+            surface: None,
+            root_uuid: None,
+        }
     }
 
     fn device_of(file: &Path, size_bytes: u64) -> Device {

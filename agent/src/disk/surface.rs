@@ -14,6 +14,8 @@ use rustix::fs::Advice;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::probe::EDGE;
+
 /// Bytes at each end of a disk that are read whole before it counts as blank.
 pub const WHOLE_ENDS: u64 = 64 << 20;
 
@@ -146,8 +148,8 @@ pub fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
-/// SHA-256, in hexadecimal, of a disk's size and of fixed places on it: 4 KiB at each MiB of the first
-/// 64 MiB and at 1024 places in the rest.
+/// SHA-256, in hexadecimal, of a disk's size, of [`EDGE`] bytes at either end, and of fixed places
+/// between: 4 KiB at each MiB of the first 64 MiB and at 1024 places in the rest.
 ///
 /// The first and the last MiB are not part of it: marker and partition tables lie there.
 ///
@@ -171,6 +173,11 @@ pub(super) fn digest(file: &File, size: u64) -> std::io::Result<String> {
     for offset in places {
         file.read_exact_at(&mut block, offset)?;
         hash.update(block);
+    }
+    for (from, to) in [(STEP, EDGE), (size.saturating_sub(EDGE).max(STEP), end)] {
+        let mut edge = vec![0; usize::try_from(to.min(size).saturating_sub(from)).unwrap_or(0)];
+        file.read_exact_at(&mut edge, from)?;
+        hash.update(&edge);
     }
     Ok(crate::format::hex(&hash.finalize()))
 }
@@ -224,7 +231,9 @@ mod tests {
             assert_eq!(write(offset), before, "{offset}");
         }
         let mut seen = before;
-        for offset in [STEP, 63 << 20, 100 << 20, size - 2 * STEP] {
+        for offset in
+            [STEP, EDGE - 1, size - EDGE, size - STEP - 1, 63 << 20, 100 << 20, size - 2 * STEP]
+        {
             let now = write(offset);
             assert_ne!(now, seen, "{offset}");
             seen = now;

@@ -8,7 +8,7 @@ use std::fmt;
 use super::ext4::Ext4Use;
 use super::marker::Marker;
 use super::surface::{Surface, WHOLE_ENDS};
-use super::{Condition, Content, Disk, Esp, Partition, layout, probe};
+use super::{Condition, Content, Disk, Esp, Partition, layout, probe, seal};
 
 /// What a disk's content means, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,8 +204,8 @@ fn zeros(disk: &Disk) -> Result<Evidence, Evidence> {
 /// Whether nothing else is there than what an install of ours leaves that was cut off.
 ///
 /// It writes, in this order: the marker; zeros over the ends of the disk and of its partitions; the
-/// marker with the fingerprint of the wiped surface; partition table and file systems; the marker
-/// with the table's identifier.
+/// marker with the fingerprint of the wiped surface; partition table and file systems; the table's
+/// seal; the marker with the identifiers of table and root file system.
 fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
     let (device, content) = (&disk.device, &disk.content);
     if !device.holders.is_empty() {
@@ -238,7 +238,7 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
         };
     };
     let is_marked = match &marker.table_id {
-        Some(id) => primary.id.eq_ignore_ascii_case(id),
+        Some(id) => primary.id.eq_ignore_ascii_case(id) && content.seal == Some(seal::of(id)),
         // Only once the wiping has ended can there be a table that the install made.
         None => marker.surface.is_some(),
     };
@@ -262,14 +262,12 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
             return Ok(Evidence::OnlyWiped);
         }
         (Esp::Unformatted, ..) => return Err(Evidence::WrittenSince),
-        (Esp::Empty, Some("ext4"), Some(found)) => {
-            // The install mounts it before it notes the table, and does nothing else between.
-            let mounts = u16::from(marker.table_id.is_some());
-            if !found.is_only_installed_to() || found.mounts > mounts {
+        (Esp::Empty, Some("ext4"), Some(found)) if marker.root_uuid.is_some() => {
+            if !found.is_only_installed_to() || Some(&found.uuid) != marker.root_uuid.as_ref() {
                 return Err(Evidence::RootUsed(found.clone()));
             }
         }
-        // Another file system than ext4 has nothing that tells, nor has one that is being made.
+        // Another file system than ext4 has nothing that tells, nor has one that is not noted yet.
         (Esp::Empty, ..) => return Err(Evidence::RootUnknown),
     }
     Ok(Evidence::OnlyInstalledTo)
@@ -301,7 +299,8 @@ fn partitions_are_ours(
             name == ours.name && partition.name.as_deref() == Some(ours.name) && is_formatted_so
         });
     let is_all = partitions.len() == ours.len();
-    let is_some = marker.table_id.is_none() && partitions.len() == 1;
+    // Nothing is formatted before all of them are made.
+    let is_some = marker.table_id.is_none() && partitions.len() == 1 && only_wiped;
     let is_none = marker.table_id.is_none() && partitions.is_empty() && only_wiped;
     if is_made_so && (is_all || is_some || is_none) {
         Ok(())

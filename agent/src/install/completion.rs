@@ -20,6 +20,7 @@ use crate::disk::marker::{self, Marker};
 use crate::disk::mounts;
 use crate::disk::probe;
 use crate::disk::receipt::{self, FILE, Receipt};
+use crate::disk::seal;
 use crate::disk::{Disk, Partition};
 
 /// Puts the boot loader in place and takes the marker away.
@@ -78,8 +79,8 @@ fn check(receipt: &Receipt, table_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes the marker of an unfinished install away, if there is one: other bytes in its place are
-/// a user's data.
+/// Takes the marker of an unfinished install away, and the seal of its table, if there is one: other
+/// bytes in its place are a user's data.
 ///
 /// # Errors
 /// The disk can't be read or written.
@@ -89,7 +90,13 @@ pub(super) fn erase_marker(node: &Path) -> Result<()> {
         OpenOptions::new().read(true).write(true).open(node).with_context(about)?;
     let found = Marker::read(&mut disk)
         .with_context(|| format!("cannot read the marker on {}", node.display()))?;
-    if found.is_some() { marker::erase(&mut disk) } else { Ok(()) }
+    let Some(marker) = found else { return Ok(()) };
+    // The marker last: without the seal it is not believed.
+    if let Some(table_id) = &marker.table_id {
+        seal::erase(&disk, table_id)
+            .with_context(|| format!("cannot write to {}", node.display()))?;
+    }
+    marker::erase(&mut disk)
 }
 
 #[cfg(test)]

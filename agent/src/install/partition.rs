@@ -14,10 +14,12 @@ use anyhow::{Context, Result, bail, ensure};
 use super::target::{Target, settle};
 use super::{Attempt, TargetState, holders};
 use crate::command::Runner;
+use crate::disk::ext4;
 use crate::disk::layout;
 use crate::disk::marker::{self, Marker};
 use crate::disk::mounts::{self, Mount};
 use crate::disk::probe;
+use crate::disk::seal;
 use crate::disk::surface;
 
 /// Tools that disko's script needs; with one missing it can end well and have formatted nothing.
@@ -73,6 +75,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
         build_id: attempt.manifest.build_id.clone(),
         table_id: None,
         surface: None,
+        root_uuid: None,
     };
     // Taking down and triggering took time: look once more, and write at once.
     let target = Target::open(&identity)?;
@@ -94,7 +97,10 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     let mut disk = open_for_writing(&target.node, 0)?;
     let table_id =
         probe::table_id(&target.node).context("the new partition table has no identifier")?;
-    Marker { table_id: Some(table_id), ..marker }.write(&mut disk)?;
+    let root_uuid = root_uuid(&mounts::table()?)?;
+    seal::write(&disk, &table_id)
+        .with_context(|| format!("cannot write to {}", target.node.display()))?;
+    Marker { table_id: Some(table_id), root_uuid, ..marker }.write(&mut disk)?;
     Ok(target)
 }
 
@@ -240,6 +246,15 @@ fn verify_mounts(target: &Target, mounts: &[Mount]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The UUID of the file system at the mount point; None if that is not ext4.
+fn root_uuid(mounts: &[Mount]) -> Result<Option<String>> {
+    let root = mounts.iter().rfind(|mount| mount.path == Path::new(layout::MOUNT_POINT));
+    let (major, minor) = root.context("the new root file system is not mounted any more")?.number;
+    let node = PathBuf::from(format!("/dev/block/{major}:{minor}"));
+    let found = ext4::read(&node).with_context(|| format!("cannot read {}", node.display()))?;
+    Ok(found.map(|root| root.uuid))
 }
 
 #[cfg(test)]

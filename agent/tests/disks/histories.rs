@@ -3,15 +3,16 @@
 //! As root, with the tools of the layout's file systems; else skipped.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use nixvm_agent::disk::marker::{self, Marker};
-use nixvm_agent::disk::{Condition, layout, probe, receipt, surface};
+use nixvm_agent::disk::{Condition, ext4, layout, probe, receipt, seal, surface};
 
 use super::families;
 use super::image::{self, Image, SIZE, run, text};
 
-const TOOLS: &[&str] = &["mcopy", "mkfs.ext4", "mkfs.vfat", "mmd", "sfdisk", "sgdisk"];
+const TOOLS: &[&str] = &["gdisk", "mcopy", "mkfs.ext4", "mkfs.vfat", "mmd", "sfdisk", "sgdisk"];
 
 /// Whether the tests here can run, which they say if they can't.
 fn can_run() -> bool {
@@ -31,9 +32,22 @@ fn open(image: &Image) -> File {
 /// Writes the marker as an install does that has come so far.
 fn mark(image: &Image, wiped: Option<String>, table: bool) {
     let table_id = table.then(|| probe::table_id(&image.file).unwrap());
-    let (attempt, build_id) = ("1".to_owned(), "test".to_owned());
-    let marker = Marker { version: marker::VERSION, attempt, build_id, table_id, surface: wiped };
-    marker.write(&mut open(image)).unwrap();
+    let mut disk = open(image);
+    let root_uuid = table_id.as_ref().map(|id| {
+        seal::write(&disk, id).unwrap();
+        let mut superblock = [0; 1024];
+        disk.read_exact_at(&mut superblock, image.partitions[1].0 + 1024).unwrap();
+        ext4::parse(&superblock).unwrap().uuid
+    });
+    let marker = Marker {
+        version: marker::VERSION,
+        attempt: "1".to_owned(),
+        build_id: "test".to_owned(),
+        table_id,
+        surface: wiped,
+        root_uuid,
+    };
+    marker.write(&mut disk).unwrap();
 }
 
 /// A disk that was full of data and has been wiped, with the fingerprint of its surface.
@@ -105,6 +119,31 @@ fn a_disk_that_was_partitioned_since_is_data_even_if_its_table_is_lost_again() {
     // The copy as well.
     image.zero(SIZE - (1 << 20), 1 << 20);
     assert_eq!(image.look().condition(), Condition::Data, "{:?}", image.look());
+}
+
+/// Other partitions were made and used, and then our table was written again from its backup: nothing
+/// that a partition table leads to tells of them.
+#[test]
+fn a_table_that_came_back_after_another_is_not_the_one_that_was_left() {
+    if !can_run() {
+        return;
+    }
+    let image = installing();
+    assert_eq!(image.look().condition(), Condition::Unfinished, "{:?}", image.look());
+    let partitions = "printf 'start=2048,size=2048\nstart=400000\n' \
+        | sfdisk -q --label dos --wipe never --no-reread {}";
+    image.tool("sh", &["-c", partitions]);
+    assert_ne!(image.look().condition(), Condition::Unfinished, "{:?}", image.look());
+    image.write(300 << 20, b"a user's data");
+    // The GPT, recovery, from the backup, write, yes.
+    image.tool("sh", &["-c", "printf '2\nr\nb\nw\ny\n' | gdisk {}"]);
+    let disk = image.look();
+    let restored = disk.content.primary.as_ref().is_some_and(|table| table.valid);
+    assert!(restored && disk.content.primary == disk.content.backup, "{disk:?}");
+    assert_eq!(disk.condition(), Condition::PossiblyInstalled, "{disk:?}");
+    // Nothing else tells: sealed again, it would be erased without a question.
+    seal::write(&open(&image), &disk.content.primary.unwrap().id).unwrap();
+    assert_eq!(image.look().condition(), Condition::Unfinished, "{:?}", image.look());
 }
 
 #[test]

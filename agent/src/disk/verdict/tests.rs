@@ -21,7 +21,8 @@ fn signature(kind: &str) -> Signature {
 /// A disk that was wiped for an install which was cut off before there was a table.
 fn wiped() -> Disk {
     let mut wiped = disk("vda");
-    let marker = Marker { table_id: None, ..unfinished("vda").content.marker.unwrap() };
+    let marker = unfinished("vda").content.marker.unwrap();
+    let marker = Marker { table_id: None, root_uuid: None, ..marker };
     wiped.content.surface_digest.clone_from(&marker.surface);
     wiped.content.marker = Some(marker);
     wiped.content.edges_zero = false;
@@ -33,7 +34,9 @@ fn wiped() -> Disk {
 /// The same, while the table is there and its identifier is not noted yet.
 fn formatting() -> Disk {
     let mut formatting = unfinished("vda");
-    formatting.content.marker.as_mut().unwrap().table_id = None;
+    let marker = formatting.content.marker.as_mut().unwrap();
+    (marker.table_id, marker.root_uuid) = (None, None);
+    formatting.content.seal = Some(0);
     // It is mounted at the very end of the step.
     formatting.content.root.as_mut().unwrap().mounts = 0;
     formatting
@@ -108,8 +111,7 @@ fn an_install_that_was_cut_off_is_known_at_every_stage() {
         ("wiped", wiped()),
         ("first partition", one_partition_yet),
         ("both partitions", no_file_system_yet),
-        ("both formatted", formatting()),
-        ("table noted", unfinished("vda")),
+        ("table and root noted", unfinished("vda")),
     ] {
         assert_eq!(disk.condition(), Condition::Unfinished, "{stage}: {:?}", disk.verdict());
     }
@@ -118,7 +120,19 @@ fn an_install_that_was_cut_off_is_known_at_every_stage() {
 /// Each is as an install leaves it for a moment, and as a user may leave it for good.
 #[test]
 fn between_two_stages_there_is_no_evidence() {
-    let cases: [(&str, Change); 5] = [
+    let cases: [(&str, Change); 7] = [
+        ("both formatted", |_| {}),
+        ("one partition, and another surface", |d| {
+            for partition in &mut d.device.partitions {
+                partition.filesystem = None;
+            }
+            d.device.partitions.pop();
+            for table in [&mut d.content.primary, &mut d.content.backup] {
+                table.as_mut().unwrap().names.pop();
+            }
+            (d.content.root, d.content.esp) = (None, Esp::Unformatted);
+            d.content.surface_digest = Some("other".into());
+        }),
         ("the ESP formatted alone", |d| {
             d.device.partitions[1].filesystem = None;
             d.content.root = None;
@@ -216,7 +230,12 @@ fn a_stale_marker_overrides_nothing() {
 
 #[test]
 fn the_layout_without_evidence_of_its_own_is_perhaps_a_system() {
-    let cases: [(&str, Change); 21] = [
+    let cases: [(&str, Change); 24] = [
+        ("a table that was written again", |d| d.content.seal = Some(0)),
+        ("boot code", |d| d.content.seal = None),
+        ("a root that was made again", |d| {
+            d.content.root.as_mut().unwrap().uuid = "another".into();
+        }),
         ("no marker", |d| d.content.marker = None),
         ("another table", |d| {
             d.content.primary.as_mut().unwrap().id = "another".into();

@@ -35,8 +35,12 @@ pub(super) fn surface_digest(model: &Model) -> String {
     let mut seen: Vec<_> = model
         .extents
         .iter()
-        .map(|extent| (places_in(&FINGERPRINT, extent.from, extent.to), extent.id))
-        .filter(|((first, end), _)| first < end)
+        .map(|extent| {
+            let edges = [[MIB, probe::EDGE], [SIZE - probe::EDGE, SIZE - MIB]];
+            let in_edge = edges.map(|[from, to]| extent.from < to && from < extent.to);
+            (places_in(&FINGERPRINT, extent.from, extent.to), in_edge, extent.id)
+        })
+        .filter(|((first, end), in_edge, _)| first < end || in_edge.contains(&true))
         .collect();
     seen.sort_unstable();
     hash(&seen)
@@ -75,7 +79,10 @@ pub(super) fn disk(model: &Model) -> Disk {
         [&primary, &backup].into_iter().flatten().filter(|t| t.valid).map(|_| signature("gpt")),
     );
     match mbr {
-        Some(What::Pmbr) => content.signatures.push(signature("PMBR")),
+        Some(What::Pmbr(signed)) => {
+            content.seal = Some(*signed);
+            content.signatures.push(signature("PMBR"));
+        }
         Some(What::Mbr(_)) => content.signatures.push(signature("dos")),
         _ => {}
     }
@@ -90,7 +97,8 @@ pub(super) fn disk(model: &Model) -> Disk {
     content.root = parts.iter().find(|part| part.name == layout::ROOT.name).and_then(|root| {
         let found = model.file_system(root.from, root.to).filter(|found| found.kind == "ext4")?;
         let last_mounted = found.last_mounted.to_owned();
-        Some(Ext4Use { mounts: found.mounts, last_mounted, checked: false })
+        let uuid = found.uuid.to_string();
+        Some(Ext4Use { uuid, mounts: found.mounts, last_mounted, checked: false })
     });
     if device.partitions.is_empty()
         && device.filesystem.is_none()

@@ -27,8 +27,8 @@ pub(super) enum Owner {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum What {
     Marker(Marker),
-    /// The MBR that protects a GPT.
-    Pmbr,
+    /// The MBR that protects a GPT, with its disk signature.
+    Pmbr(u32),
     Primary(Gpt),
     Backup(Gpt),
     Mbr(Vec<Part>),
@@ -55,6 +55,7 @@ pub(super) struct Part {
 pub(super) struct FileSystem {
     pub(super) kind: &'static str,
     pub(super) label: Option<&'static str>,
+    pub(super) uuid: u32,
     pub(super) mounts: u16,
     pub(super) last_mounted: &'static str,
     /// On an ESP: our receipt.
@@ -78,8 +79,6 @@ pub(super) struct Extent {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) extents: Vec<Extent>,
-    /// A user made a file system, or the like, of the whole disk since our last install.
-    pub(super) formatted_whole: bool,
     /// Something is built on the disk.
     pub(super) held: bool,
     next_id: u32,
@@ -150,7 +149,7 @@ impl Model {
     }
 
     pub(super) fn write_primary(&mut self, owner: Owner, gpt: Gpt) {
-        self.write(0, 512, owner, What::Pmbr);
+        self.write(0, 512, owner, What::Pmbr(0));
         self.write(512, 512 + GPT, owner, What::Primary(gpt));
     }
 
@@ -162,7 +161,7 @@ impl Model {
     /// GPT, the primary first.
     pub(super) fn partitions(&self) -> &[Part] {
         match self.whole_at(0).map(|extent| &extent.what) {
-            Some(What::Pmbr) => {
+            Some(What::Pmbr(_)) => {
                 let valid = self.tables().into_iter().flatten().find(|(_, valid)| *valid);
                 valid.map(|(gpt, _)| gpt.parts.as_slice()).unwrap_or_default()
             }

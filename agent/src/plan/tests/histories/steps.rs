@@ -3,7 +3,7 @@
 use super::model::{FileSystem, Gpt, MIB, Model, Owner, Part, SIZE, What};
 use super::rng::Rng;
 use crate::disk::marker::{self, Marker};
-use crate::disk::{layout, probe};
+use crate::disk::{layout, probe, seal};
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ pub(super) enum Step {
     RestoreTable,
     /// Our root file system is mounted and used by a user.
     UseRoot { at: &'static str },
+    /// A user makes our root file system anew, as ours is made, mounts it at our mount point and uses
+    /// it.
+    RemakeRoot,
     /// A boot loader is put on the ESP by a user.
     AddLoader,
     /// Device mapper or md takes the disk, or lets it go.
@@ -48,7 +51,7 @@ const ENDS: [u64; 6] = [512, 64 << 10, MIB, 4 * MIB, 64 * MIB, 1 << 30];
 impl Step {
     pub(super) fn any(rng: &mut Rng) -> Self {
         let bytes = rng.pick(&ENDS);
-        match rng.below(20) {
+        match rng.below(21) {
             0..6 => Self::Install { writes: rng.below(32) as usize, torn: rng.below(3) == 0 },
             6..8 => Self::Partition {
                 gpt: rng.below(3) > 0,
@@ -71,6 +74,7 @@ impl Step {
             16 => Self::UseRoot { at: rng.pick(&["/mnt", "/", "/home"]) },
             17 => Self::AddLoader,
             18 => Self::Hold,
+            19 => Self::RemakeRoot,
             _ => Self::Damage { extent: rng.below(64) as usize },
         }
     }
@@ -92,6 +96,13 @@ impl Step {
             Self::Zero { from, bytes } => model.zero(*from, from + bytes),
             Self::RestoreTable => restore_table(model),
             Self::UseRoot { at } => use_root(model, at),
+            Self::RemakeRoot => {
+                if let Some(root) = own_partitions(model).into_iter().find(|part| !part.is_esp) {
+                    let label = Some(layout::ROOT.label);
+                    write_file_system(model, "ext4", root.from, root.to, label, Owner::User);
+                    use_root(model, layout::MOUNT_POINT);
+                }
+            }
             Self::AddLoader => {
                 if let Some(esp) = own_partitions(model).into_iter().find(|part| part.is_esp) {
                     let mark = |found: &mut FileSystem| found.loader = true;
@@ -132,7 +143,6 @@ fn install(model: &mut Model, writes: usize, torn: bool) {
     for extent in &mut model.extents {
         extent.owner = Owner::Consented;
     }
-    model.formatted_whole = false;
     let old: Vec<_> = model.partitions().to_vec();
     let marker = Marker {
         version: marker::VERSION,
@@ -140,6 +150,7 @@ fn install(model: &mut Model, writes: usize, torn: bool) {
         build_id: "b".into(),
         table_id: None,
         surface: None,
+        root_uuid: None,
     };
     let mut cut = Cut { left: writes, torn };
     let _cut_off = install_writes(model, &old, marker, &mut cut);
@@ -241,7 +252,12 @@ fn install_writes(
             (found.mounts, found.last_mounted) = (1, layout::MOUNT_POINT);
         });
     })?;
-    marker.table_id = Some(id);
+    cut.step(model, |model, half| {
+        model.write(0, 512, Owner::Ours, What::Pmbr(seal::of(&id)));
+        tear(model, half);
+    })?;
+    marker.root_uuid = model.file_system(root.from, root.to).map(|root| root.uuid.to_string());
+    marker.table_id = Some(id.clone());
     write_marker(model, cut, &marker)?;
     for place in [1 << 30, 3 << 30, 30 << 30] {
         cut.step(model, |model, _| {
@@ -262,6 +278,10 @@ fn install_writes(
             model.change(esp.from, esp.to, Owner::User, |found| found.loader = true);
         }
     })?;
+    cut.step(model, |model, half| {
+        model.write(0, 512, Owner::User, What::Pmbr(0));
+        tear(model, half);
+    })?;
     cut.zero(model, marker::OFFSET, after_marker)
 }
 
@@ -274,8 +294,16 @@ fn write_file_system(
     owner: Owner,
 ) {
     let [start, end] = super::model::superblock(kind, from, to);
-    let found =
-        FileSystem { kind, label, mounts: 0, last_mounted: "", receipt: false, loader: false };
+    let uuid = model.new_id();
+    let found = FileSystem {
+        kind,
+        label,
+        uuid,
+        mounts: 0,
+        last_mounted: "",
+        receipt: false,
+        loader: false,
+    };
     model.write(start, end, owner, What::FileSystem(found));
 }
 
@@ -310,7 +338,6 @@ fn format(model: &mut Model, kind: &'static str, partition: Option<usize>, data:
             None => return,
         },
     };
-    model.formatted_whole |= partition.is_none();
     // What another format left is wiped, as mkfs does.
     model.zero(from, from + (128 << 10));
     write_file_system(model, kind, from, to, Some("photos"), Owner::User);
@@ -320,10 +347,6 @@ fn format(model: &mut Model, kind: &'static str, partition: Option<usize>, data:
 }
 
 fn restore_table(model: &mut Model) {
-    // Not over what a user made of the whole disk: that would be the end of it.
-    if model.formatted_whole {
-        return;
-    }
     let [_, backup] = model.tables();
     let Some((gpt, true)) = backup else { return };
     let gpt = gpt.clone();
