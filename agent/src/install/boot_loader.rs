@@ -10,7 +10,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::{Attempt, loaders};
@@ -54,6 +54,11 @@ pub(super) async fn run(attempt: &Attempt, toplevel: &Path) -> Result<Withheld> 
         cover.uncover()?;
     }
     loaders::withhold(&esp)?;
+    // It ends well where the boot loader's own installation failed.
+    ensure!(
+        files.iter().any(|(path, _)| loaders::is_removable(path)),
+        "nixos-install ended well, but installed no boot loader; its output is in the log"
+    );
     Ok(Withheld { files })
 }
 

@@ -37,7 +37,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use nixvm_manifest::Manifest;
 
-pub use system::build_arguments;
+pub use system::{build_arguments, transfer_arguments};
 
 use crate::account::Account;
 use crate::command::{Cancelled, Runner};

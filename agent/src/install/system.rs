@@ -47,6 +47,15 @@ pub(super) async fn run(attempt: &Attempt) -> Result<PathBuf> {
     Ok(toplevel.into())
 }
 
+/// Arguments of `nix` that copy a derivation, and the sources that it is made from, from the live store to
+/// another one.
+///
+/// Sources have no signature. Without this, Nix copies them itself when it builds, and refuses them
+/// unless it takes everything from everywhere unsigned.
+pub fn transfer_arguments(store: &str, derivation: &str) -> [String; 6] {
+    ["copy", "--no-check-sigs", "--derivation", "--to", store, derivation].map(str::to_owned)
+}
+
 /// Arguments of `nix` that build a derivation in another store than the live one, which is in memory.
 ///
 /// What the live system has is taken from there. Nix does that for a substituter only, and takes
@@ -71,8 +80,14 @@ pub fn build_arguments(store: &str, derivation: &str) -> [String; 13] {
 }
 
 async fn build(attempt: &Attempt, buildable: &Buildable) -> Result<()> {
+    let (store, derivation) = (target_store(), &buildable.derivation);
     nix(&attempt.runner, buildable.online)
-        .args(build_arguments(&target_store(), &buildable.derivation))
+        .args(transfer_arguments(&store, derivation))
+        .run()
+        .await
+        .context("cannot copy the system's derivation to the disk")?;
+    nix(&attempt.runner, buildable.online)
+        .args(build_arguments(&store, derivation))
         .run()
         .await
         .context("cannot build the system")?;

@@ -1,10 +1,10 @@
-//! The agent's way of building a system, with a real Nix: in the target's store, offline, with what
-//! the live system's store has.
+//! The agent's way of building a system, with a real Nix: in the target's store, with what the live
+//! system's store has.
 
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use nixvm_agent::install::build_arguments;
+use nixvm_agent::install::{build_arguments, transfer_arguments};
 use nixvm_agent::nix::{FEATURES, OFFLINE};
 use nixvm_nix_tests::Tree;
 
@@ -40,7 +40,7 @@ fn what_the_live_store_has_is_not_built_again() -> Result<()> {
     let inside = inside.to_str().context("an odd name")?;
     let nix = |options: &[&str], arguments: &[&str]| -> Result<(bool, String, String)> {
         let head = ["env", ENVIRONMENT, "nix"];
-        let all = head.iter().chain(FEATURES).chain(OFFLINE).chain(options).chain(arguments);
+        let all = head.iter().chain(FEATURES).chain(options).chain(arguments);
         let output = tree.run(all)?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok((output.status.success(), said(&output.stdout), said(&output.stderr)))
@@ -50,12 +50,12 @@ fn what_the_live_store_has_is_not_built_again() -> Result<()> {
     fs::write(folder.path().join("script"), inside)?;
     let expression = expression(inside);
     let (built, _, said) =
-        nix(&["build", "--no-link", "--impure"], &["--expr", &expression, "tool"])?;
+        nix(OFFLINE, &["build", "--no-link", "--impure", "--expr", &expression, "tool"])?;
     ensure!(built, "{said}");
     fs::remove_file(folder.path().join("allowed"))?;
 
-    let show = ["path-info", "--derivation", "--impure"];
-    let (found, derivation, said) = nix(&show, &["--expr", &expression, "system"])?;
+    let show = ["path-info", "--derivation", "--impure", "--expr", &expression, "system"];
+    let (found, derivation, said) = nix(OFFLINE, &show)?;
     ensure!(found, "{said}");
     // The live store's registration comes with the image: it says of no path that its name is made of
     // its content, which would do in place of a signature.
@@ -64,19 +64,26 @@ fn what_the_live_store_has_is_not_built_again() -> Result<()> {
     let output = tree.run(["env", ENVIRONMENT, "sh", "-c", register, derivation.trim()])?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
-    let store = format!("local?root={inside}/target");
-    let arguments = build_arguments(&store, derivation.trim());
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    // Without a sandbox, what is built in another root can't find its place: only the tool counts.
-    let (_, _, said) = nix(&arguments, &[])?;
-    let place = folder.path().join("target/nix/store");
-    let names: Vec<_> = fs::read_dir(&place)
-        .with_context(|| format!("nothing was taken from the live store:\n{said}"))?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    for taken in ["-nixvm-test-tool", "-nixvm-test-script"] {
-        ensure!(names.iter().any(|name| name.ends_with(taken)), "{names:?}\n{said}");
+    // With a network, unsigned paths are refused; here, it has no cache that answers.
+    let online = ["--option", "substituters", "", "--option", "require-sigs", "true"];
+    for (target, options) in [("offline", OFFLINE), ("online", &online)] {
+        let store = format!("local?root={inside}/{target}");
+        let arguments = transfer_arguments(&store, derivation.trim());
+        let (copied, _, said) = nix(options, &arguments.each_ref().map(String::as_str))?;
+        ensure!(copied, "{target}: {said}");
+        let arguments = build_arguments(&store, derivation.trim());
+        // Without a sandbox, what is built in another root can't find its place: only the tool counts.
+        let (_, _, said) = nix(options, &arguments.each_ref().map(String::as_str))?;
+        let place = folder.path().join(target).join("nix/store");
+        let names: Vec<_> = fs::read_dir(&place)
+            .with_context(|| format!("{target}: nothing was taken from the live store:\n{said}"))?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        for taken in ["-nixvm-test-tool", "-nixvm-test-script"] {
+            let is_there = names.iter().any(|name| name.ends_with(taken));
+            ensure!(is_there, "{target}: {names:?}\n{said}");
+        }
+        ensure!(said.contains("nixvm-test-system.drv"), "{target}: {said}");
     }
-    ensure!(said.contains("nixvm-test-system.drv"), "{said}");
     Ok(())
 }
