@@ -13,6 +13,7 @@ use nixvm_copy::{Registration, Source, StorePath, remove_unregistered};
 use nixvm_manifest::Manifest;
 
 use super::Attempt;
+use super::blocking::blocking;
 use crate::command::{Cancelled, Runner};
 use crate::disk::layout;
 use crate::event::Event;
@@ -28,8 +29,10 @@ pub(super) fn target_store() -> String {
 /// The medium is damaged, the target can't be written to, or [`Cancelled`].
 pub(super) async fn copy(attempt: &Attempt, toplevel: &Path) -> Result<()> {
     let (manifest, path) = (attempt.manifest.clone(), toplevel.to_owned());
-    match blocking(move || open(&manifest, &path)).await {
+    let cancel = attempt.runner.cancellation();
+    match blocking(cancel, move |_| open(&manifest, &path)).await {
         Ok((source, closure)) => copy_image(attempt, source, closure).await,
+        Err(cancelled) if cancelled.is::<Cancelled>() => Err(cancelled),
         Err(reason) => {
             let message = format!(
                 "Nix itself copies the system, which takes longer and shows no progress: {reason:#}."
@@ -69,8 +72,8 @@ async fn copy_image(attempt: &Attempt, source: Source, closure: Registration) ->
         left.total_bytes(),
         closure.len() - left.len()
     ));
-    let (publisher, cancel) = (attempt.publisher.clone(), runner.cancellation().clone());
-    let left = blocking(move || {
+    let publisher = attempt.publisher.clone();
+    let left = blocking(runner.cancellation(), move |cancel| {
         let removed = remove_unregistered(root, &registered)?;
         if removed > 0 {
             tracing::info!("removed {removed} unregistered paths from the target's store");
@@ -127,13 +130,6 @@ async fn copy_by_nix(attempt: &Attempt, toplevel: &Path) -> Result<()> {
         .run()
         .await?;
     Ok(())
-}
-
-/// Runs what would keep others from running.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.context("a thread of the copy failed")?
 }
 
 #[cfg(test)]

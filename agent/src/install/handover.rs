@@ -54,7 +54,7 @@ pub(super) async fn run(
     gc_roots::relink(root)?;
     leave_log(&attempt.log, &root.join(LOG_FOLDER), &attempt.id)?;
     for path in [root, &esp] {
-        written(path)?;
+        written(attempt, path).await?;
     }
 
     // The root file system is clean on the disk before anything says that the install is complete.

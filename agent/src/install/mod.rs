@@ -17,6 +17,7 @@
 //! outside the target does that in [`clean_up`].
 
 mod account;
+mod blocking;
 mod boot_loader;
 mod closure;
 mod completion;
@@ -32,7 +33,7 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nixvm_manifest::Manifest;
@@ -209,6 +210,9 @@ pub async fn boot_installed(runner: &Runner, disk: &Disk) -> Result<()> {
         .context("the firmware's boot order could not be changed")
 }
 
+/// How long unmounting may take, with all that is still to be written.
+const UNMOUNTING: Duration = Duration::from_secs(300);
+
 /// Unmounts what an attempt has mounted, whether this process made it or one that died.
 ///
 /// Nothing here stops at an error: what can be undone is undone, and the next attempt refuses a disk
@@ -220,8 +224,11 @@ pub async fn clean_up(runner: &Runner) {
         if foreign || !is_mount_point(Path::new(path)) {
             continue;
         }
-        if let Err(error) = runner.tool("umount").args(["--recursive", path]).run().await {
-            tracing::warn!("cannot unmount {path}: {error:#}");
+        let tool = runner.tool("umount").args(["--recursive", path]);
+        match tokio::time::timeout(UNMOUNTING, tool.run()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!("cannot unmount {path}: {error:#}"),
+            Err(_) => tracing::warn!("cannot unmount {path}: its disk does not answer"),
         }
     }
     if ours

@@ -10,7 +10,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use tokio_util::sync::CancellationToken;
 
+use super::blocking::{blocking, go_on};
 use super::target::{Target, settle};
 use super::{Attempt, TargetState, holders};
 use crate::command::Runner;
@@ -81,27 +83,38 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     let target = Target::open(&identity)?;
     let mut disk = open_exclusively(&target.node)?;
     attempt.target_state.set(TargetState::Unfinished);
-    empty(&mut disk, &target, &marker)?;
-    drop(disk);
+    let cancel = runner.cancellation();
+    let areas = areas(&partitions(&target.sysfs)?, target.size_bytes);
+    let (node, first) = (target.node.clone(), marker.clone());
+    blocking(cancel, move |cancel| empty(&mut disk, &node, &first, areas, cancel)).await?;
     reread(runner, &target).await?;
     // From here on the marker says what was left, so that what a user writes later is noticed.
-    let surface = surface::surface_digest(&target.node, target.size_bytes)?;
-    let marker = Marker { surface: Some(surface), ..marker };
-    marker.write(&mut open_for_writing(&target.node, 0)?)?;
+    let (node, size_bytes) = (target.node.clone(), target.size_bytes);
+    let marker = blocking(cancel, move |_| {
+        let surface = surface::surface_digest(&node, size_bytes)?;
+        let marker = Marker { surface: Some(surface), ..marker };
+        marker.write(&mut open_for_writing(&node, 0)?)?;
+        Ok(marker)
+    })
+    .await?;
 
     super::set_mounted(true)?;
     runner.tool(&attempt.manifest.disko_script).run().await.context("disko's script failed")?;
     settle(runner).await?;
     verify_mounts(&target, &mounts::table()?)?;
 
-    let mut disk = open_for_writing(&target.node, 0)?;
-    let table_id =
-        probe::table_id(&target.node).context("the new partition table has no identifier")?;
-    let root_uuid = root_uuid(&mounts::table()?)?;
-    seal::write(&disk, &table_id)
-        .with_context(|| format!("cannot write to {}", target.node.display()))?;
-    Marker { table_id: Some(table_id), root_uuid, ..marker }.write(&mut disk)?;
+    let node = target.node.clone();
+    blocking(cancel, move |_| note_table(&node, marker)).await?;
     Ok(target)
+}
+
+/// Seals the new table, and notes it and the root file system in the marker.
+fn note_table(node: &Path, marker: Marker) -> Result<()> {
+    let mut disk = open_for_writing(node, 0)?;
+    let table_id = probe::table_id(node).context("the new partition table has no identifier")?;
+    let root_uuid = root_uuid(&mounts::table()?)?;
+    seal::write(&disk, &table_id).with_context(|| format!("cannot write to {}", node.display()))?;
+    Marker { table_id: Some(table_id), root_uuid, ..marker }.write(&mut disk)
 }
 
 fn is_on_path(tool: &str) -> bool {
@@ -125,14 +138,21 @@ fn open_exclusively(node: &Path) -> Result<File> {
     open_for_writing(node, exclusive).with_context(|| format!("{} is in use", node.display()))
 }
 
-/// Writes the marker and then empties the disk's edges and those of every partition on it.
-fn empty(disk: &mut File, target: &Target, marker: &Marker) -> Result<()> {
-    let about = || format!("cannot write to {}", target.node.display());
+/// Writes the marker and then empties the [`areas`].
+fn empty(
+    disk: &mut File,
+    node: &Path,
+    marker: &Marker,
+    areas: [Vec<(u64, u64)>; 2],
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let about = || format!("cannot write to {}", node.display());
     marker.write(disk)?;
-    for areas in areas(&partitions(&target.sysfs)?, target.size_bytes) {
+    for areas in areas {
         for (from, to) in areas {
+            go_on(cancel)?;
             zero(disk, from, to).with_context(|| {
-                format!("cannot wipe bytes {from} to {to} of {}", target.node.display())
+                format!("cannot wipe bytes {from} to {to} of {}", node.display())
             })?;
         }
         disk.sync_all().with_context(about)?;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Attempt;
+use super::blocking::blocking;
 use super::boot_loader::Withheld;
 use super::loaders::is_removable;
 use super::target::Target;
@@ -35,7 +36,7 @@ pub(super) async fn run(
         let number =
             mount.with_context(|| format!("nothing is mounted at {}", path.display()))?.number;
         ensure!(target.has_partition(number), "{} is not on the target any more", path.display());
-        written(path)?;
+        written(attempt, path).await?;
     }
 
     let profile = root.join("nix/var/nix/profiles/system");
@@ -82,11 +83,16 @@ pub(super) async fn run(
 ///
 /// # Errors
 /// Something is not: a write that failed after its process had gone on is reported here (syncfs(2)),
-/// and nowhere else.
-pub(super) fn written(path: &Path) -> Result<()> {
-    let lost = || format!("not everything that was written to {} is on the disk", path.display());
-    let folder = File::open(path).with_context(lost)?;
-    rustix::fs::syncfs(folder).with_context(lost)
+/// and nowhere else. Or cancelled.
+pub(super) async fn written(attempt: &Attempt, path: &Path) -> Result<()> {
+    let path = path.to_owned();
+    blocking(attempt.runner.cancellation(), move |_| {
+        let lost =
+            || format!("not everything that was written to {} is on the disk", path.display());
+        let folder = File::open(&path).with_context(lost)?;
+        rustix::fs::syncfs(folder).with_context(lost)
+    })
+    .await
 }
 
 /// Follows a link that is meant inside `root`, and those it leads to; returns a path inside.
