@@ -1,4 +1,4 @@
-//! A password → its [`PasswordHash`]; and passwords made up.
+//! A password → its [`PasswordHash`].
 
 use sha_crypt::{Algorithm, Params, PasswordHasher, ShaCrypt};
 
@@ -15,10 +15,6 @@ const SALT: usize = 12;
 
 /// Bytes of a password, libxcrypt's `CRYPT_MAX_PASSPHRASE_SIZE`.
 const LONGEST: usize = 512;
-
-/// Letters of a made-up password: none that looks like another one, none that the usual keyboard
-/// layouts have in different places.
-const LETTERS: &[u8; 16] = b"bcdefghijknoprst";
 
 /// The hash of `password` with a fresh salt, SHA-512 as in crypt(5).
 ///
@@ -45,24 +41,6 @@ pub fn hash(password: &Secret) -> Result<PasswordHash, Invalid> {
     hash.as_str().parse()
 }
 
-/// A random password: four groups of four letters, 64 bits.
-///
-/// # Errors
-/// The system gives no random numbers.
-pub fn generate() -> Result<Secret, Invalid> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|_| Invalid::new("no password can be made up: there are no random numbers"))?;
-    let mut text = String::with_capacity(19);
-    for (position, byte) in random.into_iter().enumerate() {
-        if position > 0 && position % 4 == 0 {
-            text.push('-');
-        }
-        text.push(char::from(LETTERS[usize::from(byte % 16)]));
-    }
-    Ok(Secret::new(text))
-}
-
 #[cfg(test)]
 mod tests {
     use sha_crypt::PasswordVerifier;
@@ -87,14 +65,5 @@ mod tests {
             let error = hash(&Secret::new(text.to_owned())).unwrap_err();
             assert!(!error.message.contains("hunter"), "{}", error.message);
         }
-    }
-
-    #[test]
-    fn made_up_passwords_differ_and_can_be_typed() {
-        let (one, other) = (generate().unwrap(), generate().unwrap());
-        assert_ne!(one, other);
-        assert_eq!(one.reveal().len(), 19);
-        assert!(one.reveal().chars().all(|c| c.is_ascii_lowercase() || c == '-'));
-        assert!(hash(&one).is_ok());
     }
 }

@@ -47,6 +47,7 @@ pub mod credential;
 pub mod disk;
 pub mod document;
 mod form;
+pub mod generated_password;
 pub mod hashing;
 pub mod hostname;
 pub mod identity;

@@ -113,13 +113,14 @@ mod tests {
     use super::*;
     use crate::disk::Condition;
     use crate::disk::eligibility::Ineligible;
+    use crate::machine::hypervisor::Hypervisor;
 
     #[test]
     fn the_documentation_has_every_value() {
         use strum::VariantNames;
         let xml = include_str!("../../../iso/org.nixvm.Installer1.xml");
         let words: Vec<_> = xml.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).collect();
-        for name in [Condition::VARIANTS, Ineligible::VARIANTS].concat() {
+        for name in [Condition::VARIANTS, Ineligible::VARIANTS, Hypervisor::VARIANTS].concat() {
             assert!(words.contains(&name), "{name} is not in the interface's documentation");
         }
     }

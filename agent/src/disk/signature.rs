@@ -2,6 +2,7 @@
 //!
 //! For what `wipefs` can't see: a file system whose partition table is lost lies where libblkid does
 //! not look. Only the name depends on this: bytes that are not zeros are data with or without one.
+//! Which places are looked at, and when, is said in [`super::probe`].
 //! Offsets and magic numbers are those of util-linux, `libblkid/src/superblocks`.
 
 use std::fs::File;

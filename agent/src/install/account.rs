@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nixvm_answers::hashing;
+use nixvm_answers::{generated_password, hashing};
 
 use super::Attempt;
 use crate::account::Account;
@@ -75,7 +75,7 @@ fn with_some_password(attempt: &Attempt) -> Result<Account> {
 
 fn generate_password(attempt: &Attempt) -> Result<()> {
     let invalid = |invalid: nixvm_answers::Invalid| anyhow::anyhow!(invalid.message);
-    let generated = hashing::generate().map_err(invalid)?;
+    let generated = generated_password::generate().map_err(invalid)?;
     let hash = hashing::hash(&generated).map_err(invalid)?;
     // One may have been typed at this very moment: decided in one place, under one lock.
     attempt.account.send_if_modified(|account| {

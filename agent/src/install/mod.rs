@@ -8,10 +8,12 @@
 //! # Adding a step
 //!
 //! 1. A variant of [`Step`] in `event/step.rs`, where it runs, with its title and its place in `ALL`.
-//! 2. A module here with `run`, whose head says input → output, and its line in `steps`.
-//! 3. A power cut in it: a row of `tests/lab/src/scenario/power.rs`.
+//! 2. Its share of the bar in `screen/overall.rs`.
+//! 3. A module here with `run`, whose head says input → output, and its line in `steps`. It says what a
+//!    failure leaves on the disk.
+//! 4. A power cut in it: a row of `tests/lab/src/scenario/power.rs`.
 //!
-//! The name, the screen, the events and the counts follow from the variant. What is special about the
+//! The name, the rest of the screen, the events and the counts follow from the variant. What is special about the
 //! first and the last step (what a crash in them means in `session/checkpoint.rs`, and that a cancel
 //! comes too late for the last) has to be looked at where the new one is either. A step that has to undo something
 //! outside the target does that in [`clean_up`].

@@ -9,6 +9,11 @@
 //!    name, where UEFI is enabled, where memory is set.
 //! 2. What it is detected by: its DMI vendor in `dmi.rs`, or its CPUID, device tree or PCI vendor.
 //! 3. A real machine's strings in the table of the test `real_machines_are_recognised`.
+//! 4. Its name in the documentation of the D-Bus property `Hypervisor`, in `dbus/installer.rs`.
+//! 5. A machine as close to it as QEMU gets in `tests/lab/src/vm/profile.rs`, and its row in
+//!    `tests/lab/src/scenario/profiles.rs`.
+//! 6. Drivers and guest tools of the installed system, in `nix/vm.nix` and `nix/guest-tools.nix`.
+//! 7. Its section in `iso/README.md`, with what was emulated and what was not.
 
 #[cfg(test)]
 pub(crate) mod examples;

@@ -1,9 +1,11 @@
 //! The status → how much of the whole install is done: one bar over all steps.
 
+use strum::EnumCount;
+
 use crate::event::{Status, Step};
 
 /// What each step adds to the bar over the whole run, in hundredths: about what it takes of the time.
-const WEIGHTS: [(Step, u64); 7] = [
+const WEIGHTS: [(Step, u64); Step::COUNT] = [
     (Step::Partition, 4),
     (Step::Configure, 2),
     (Step::System, 78),

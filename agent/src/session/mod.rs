@@ -4,6 +4,7 @@
 //! out, until a change makes another decision due. What it is doing is a phase of the state machine
 //! that [`state`] draws; every change goes through [`Session::transition_to`], which publishes it.
 
+mod answers;
 mod arrivals;
 mod attempt;
 mod checkpoint;

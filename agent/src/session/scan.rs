@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use nixvm_answers::source::Source;
-use nixvm_answers::{self as answers, Problems, Resolved, SourceAnswers};
+use nixvm_answers::{Problems, Resolved, SourceAnswers};
 
 use super::Session;
 use super::readings::{Probed, Progress, Readings, Stamp};
@@ -34,7 +33,7 @@ pub(super) struct Inventory {
     /// What is being read.
     readings: Readings,
     /// The answers on volumes, by device file, with the event count of their disk.
-    volumes: BTreeMap<PathBuf, (u64, Vec<Result<SourceAnswers, Problems>>)>,
+    pub(super) volumes: BTreeMap<PathBuf, (u64, Vec<Result<SourceAnswers, Problems>>)>,
     /// What was published last.
     views: Vec<DiskView>,
     /// Warnings of this attempt that were published: a survey comes again and again.
@@ -245,16 +244,6 @@ impl Session {
             self.inventory.views.clone_from(&disks);
             self.context.publisher.publish(Event::Disks { disks });
         }
-    }
-
-    pub(super) fn answers(&self) -> Result<Resolved, Problems> {
-        let volumes = self.inventory.volumes.values().flat_map(|(_, said)| said);
-        let found =
-            self.context.source_answers.iter().chain(volumes).chain(&self.user.answers).cloned();
-        let defaults = self.context.manifest.answer_defaults().map_err(|invalid| {
-            Problems::from(answers::Problem::whole(Source::Default, invalid.message, None))
-        })?;
-        answers::resolve(found, defaults)
     }
 
     pub(super) fn facts<'a>(&'a self, answers: &'a Result<Resolved, Problems>) -> Facts<'a> {

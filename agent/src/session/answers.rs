@@ -1,0 +1,25 @@
+//! What each source answers, and the ISO's defaults → what holds.
+//!
+//! Sources that do not change are read before the session ([`crate::sources`]); volumes are read with the
+//! disks ([`super::scan`]); the user's answers come as requests ([`super::requests`]).
+
+use nixvm_answers::source::Source;
+use nixvm_answers::{Problem, Problems, Resolved, resolve};
+
+use super::Session;
+
+impl Session {
+    /// What holds now.
+    ///
+    /// # Errors
+    /// Every mistake of every source.
+    pub(super) fn answers(&self) -> Result<Resolved, Problems> {
+        let volumes = self.inventory.volumes.values().flat_map(|(_, said)| said);
+        let found =
+            self.context.source_answers.iter().chain(volumes).chain(&self.user.answers).cloned();
+        let defaults = self.context.manifest.answer_defaults().map_err(|invalid| {
+            Problems::from(Problem::whole(Source::Default, invalid.message, None))
+        })?;
+        resolve(found, defaults)
+    }
+}
