@@ -8,7 +8,12 @@
 }:
 let
   cfg = config.nixvm.installer;
-  inherit (lib) mkForce mkOption types;
+  inherit (lib)
+    mkForce
+    mkIf
+    mkOption
+    types
+    ;
   inherit (pkgs.stdenv.hostPlatform) isx86;
 
   answers = import ./answers-area.nix { inherit lib; } cfg.answers;
@@ -55,7 +60,7 @@ in
     liveAuthorizedKeys = mkOption {
       type = types.listOf types.str;
       default = [ ];
-      description = "Keys that may log in to the live system as root. None: it runs no sshd.";
+      description = "Keys that may log in to the live system as root. None: it runs no sshd, unless answers have keys.";
     };
   };
 
@@ -115,8 +120,10 @@ in
     services = {
       # The live accounts have empty passwords.
       openssh = {
-        enable = mkForce (cfg.liveAuthorizedKeys != [ ]);
+        enable = mkForce true;
         settings = {
+          AuthenticationMethods = mkForce "publickey";
+          KbdInteractiveAuthentication = mkForce false;
           PasswordAuthentication = mkForce false;
           PermitRootLogin = mkForce "prohibit-password";
         };
@@ -127,6 +134,8 @@ in
       '';
     };
     users.users.root.openssh.authorizedKeys.keys = cfg.liveAuthorizedKeys;
+    # The installer starts it for keys in the answers.
+    systemd.services.sshd.wantedBy = mkIf (cfg.liveAuthorizedKeys == [ ]) (mkForce [ ]);
 
     # The carried system has the sources that its flake is locked to.
     system.installer.channel.enable = false;

@@ -20,7 +20,7 @@
   # Smaller disks are not considered, and with less memory nothing is installed.
   minimumDiskBytes ? 8 * 1024 * 1024 * 1024,
   minimumMemoryBytes ? 900 * 1000 * 1000,
-  # Keys that may log in to the live system as root while it installs. None: it runs no sshd.
+  # Keys that may log in to the live system as root while it installs, beside those in the answers.
   liveAuthorizedKeys ? [ ],
   # The image's file name without .iso, and its volume label of at most 32 characters.
   imageName ? "${flakeAttribute}-installer",

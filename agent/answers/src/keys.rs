@@ -284,6 +284,15 @@ keys! {
         // `--ssh-key` reads them from files.
         option: None,
     }
+    /// Public keys that may log in as root to the live system, by SSH, while it installs.
+    live_ssh_authorized_keys: Vec<AuthorizedKey> {
+        name: "live-ssh-authorized-keys",
+        label: "Installer's SSH keys",
+        default: |_| Vec::new(),
+        secret: false,
+        // `--live-ssh-key` reads them from files.
+        option: None,
+    }
     /// The keyboard's keymap, by kbd's names, as `localectl list-keymaps` shows them.
     keymap: Keymap {
         name: "keymap",

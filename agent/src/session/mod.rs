@@ -10,6 +10,7 @@ mod attempt;
 mod checkpoint;
 mod countdown;
 mod keyboard;
+mod live_login;
 mod readings;
 mod requests;
 mod scan;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use nixvm_answers::answers::Finish;
+use nixvm_answers::ssh::AuthorizedKey;
 use nixvm_answers::{Problems, SourceAnswers};
 use nixvm_manifest::Manifest;
 use tokio::sync::{mpsc, watch};
@@ -107,6 +109,8 @@ pub struct Session {
     checkpoint: Checkpoint,
     /// The keymap that was loaded for the screen, or that could not be.
     keymap: Option<String>,
+    /// The keys that were last allowed to log in to the live system, or could not be.
+    live_keys: Vec<AuthorizedKey>,
 }
 
 /// What requests have said so far.
@@ -141,6 +145,7 @@ impl Session {
             pending_replies: Vec::new(),
             checkpoint: Checkpoint::open(context.checkpoint_path.clone()),
             keymap: None,
+            live_keys: Vec::new(),
             context,
         }
     }
@@ -179,6 +184,7 @@ impl Session {
         }
         let answers = self.answers();
         self.load_keymap(&answers).await;
+        self.allow_live_login(&answers).await;
         match plan::decide(&self.facts(&answers)) {
             Decision::Refuse(refusal) => {
                 self.transition_to(Phase::Refused { problem: refusal.problem() });

@@ -84,6 +84,12 @@ struct Customize {
     /// They replace the keys in the answers.
     #[arg(long, value_name = "FILE")]
     ssh_key: Vec<PathBuf>,
+    /// Public keys that may log in as root to the live system, while it installs; may be given several
+    /// times.
+    ///
+    /// They replace such keys in the answers.
+    #[arg(long, value_name = "FILE")]
+    live_ssh_key: Vec<PathBuf>,
     /// Ask for the account's password; only its hash is written.
     #[arg(long, conflicts_with = "password_hash")]
     password: bool,
@@ -183,13 +189,17 @@ fn put<'p>(
 
 /// The answers that the options give.
 fn options(arguments: &Customize) -> Result<Answers> {
-    let mut keys = Vec::new();
-    for file in &arguments.ssh_key {
-        let read = read_keys(file).with_context(|| format!("cannot use {}", file.display()))?;
-        keys.extend(read);
-    }
+    let read = |files: &[PathBuf]| -> Result<Option<Vec<_>>> {
+        let mut keys = Vec::new();
+        for file in files {
+            let read = read_keys(file).with_context(|| format!("cannot use {}", file.display()))?;
+            keys.extend(read);
+        }
+        Ok(Some(keys).filter(|keys| !keys.is_empty()))
+    };
     Ok(Answers {
-        ssh_authorized_keys: Some(keys).filter(|keys| !keys.is_empty()),
+        ssh_authorized_keys: read(&arguments.ssh_key)?,
+        live_ssh_authorized_keys: read(&arguments.live_ssh_key)?,
         password_hash: password_hash(arguments)?,
         ..arguments.keys.answers.clone()
     })

@@ -67,6 +67,8 @@ const GUEST: &[&str] = &[
     "mdadm",
     "mount",
     "nix-bin",
+    "openssh-client",
+    "openssh-server",
     "parted",
     "procps",
     "systemd",

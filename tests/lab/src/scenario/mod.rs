@@ -23,6 +23,7 @@ mod members;
 mod nocloud;
 mod power;
 mod profiles;
+mod remote;
 mod run;
 mod screen;
 mod secrets;
@@ -113,6 +114,7 @@ pub fn all() -> Vec<&'static Scenario> {
         secrets::SCENARIOS,
         dbus::SCENARIOS,
         profiles::SCENARIOS,
+        remote::SCENARIOS,
         screen::SCENARIOS,
     ]
     .into_iter()

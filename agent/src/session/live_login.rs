@@ -1,0 +1,96 @@
+//! The answers' keys for the live system → root's `authorized_keys`, and sshd while there are any.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use nixvm_answers::ssh::AuthorizedKey;
+use nixvm_answers::{Problems, Resolved};
+
+use super::Session;
+use crate::event::Event;
+
+/// Root's keys on the live system. Those of the ISO itself are elsewhere.
+const FILE: &str = "/root/.ssh/authorized_keys";
+
+/// The unit of the ISO that no target wants.
+const SERVICE: &str = "sshd.service";
+
+/// The first line of a file that the installer wrote.
+const HEADER: &str = "# Written by nixvm-agent from the answers.";
+
+impl Session {
+    /// Lets the answers' keys log in to the live system, and no others. That they can't is no reason
+    /// not to install.
+    pub(super) async fn allow_live_login(&mut self, answers: &Result<Resolved, Problems>) {
+        // Answers with mistakes may have keys nonetheless; what was allowed before stays.
+        let Ok(answers) = answers else { return };
+        let keys = &answers.live_ssh_authorized_keys.value;
+        if *keys == self.live_keys {
+            return;
+        }
+        let action = if keys.is_empty() { "stop" } else { "start" };
+        self.live_keys.clone_from(keys);
+        let result = match write(Path::new(FILE), keys) {
+            Ok(()) => self.runner.tool("systemctl").args([action, SERVICE]).run().await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            let message =
+                format!("The keys for this live system can't be used to log in by SSH: {error:#}");
+            self.context.publisher.publish(Event::Warning { message });
+        }
+    }
+}
+
+/// Writes the keys to a file that only its owner can write, unless another program wrote it.
+fn write(path: &Path, keys: &[AuthorizedKey]) -> Result<()> {
+    let about = || format!("cannot write {}", path.display());
+    let before = match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        before => Some(before.with_context(|| format!("cannot read {}", path.display()))?),
+    };
+    let is_ours = before.is_none_or(|text| text.is_empty() || text.starts_with(HEADER));
+    ensure!(is_ours, "{} has keys that the installer did not write", path.display());
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(about)?;
+    }
+    let mut text = format!("{HEADER}\n");
+    for key in keys {
+        text.push_str(key.as_str());
+        text.push('\n');
+    }
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .with_context(about)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_replace_those_written_before_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".ssh/authorized_keys");
+        let blob = "AAAAC3NzaC1lZDI1NTE5AAAAIGElGSSWbgBlWnYzYx3Pu4mL09GP8DhJXnFVz4lxiUHG";
+        let key = |name: &str| format!("ssh-ed25519 {blob} {name}").parse().unwrap();
+        write(&path, &[key("a"), key("b")]).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{HEADER}\nssh-ed25519 {blob} a\nssh-ed25519 {blob} b\n"));
+        write(&path, &[key("c")]).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{HEADER}\nssh-ed25519 {blob} c\n"));
+
+        fs::write(&path, "ssh-ed25519 another's\n").unwrap();
+        let error = write(&path, &[key("d")]).unwrap_err().to_string();
+        assert!(error.ends_with("has keys that the installer did not write"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "ssh-ed25519 another's\n");
+    }
+}
