@@ -13,8 +13,8 @@ let
   virtualBox = config.virtualisation.virtualbox.guest.enable;
 in
 {
-  # nixpkgs' Hyper-V module sets them wherever it is enabled, which here is on every hypervisor. They
-  # are for a driver that hyperv_drm has replaced and a scheduler that the kernel no longer has.
+  # nixpkgs' Hyper-V module sets them, or one of them, wherever it is enabled, which here is on every
+  # hypervisor. They are for a driver that hyperv_drm has replaced and a scheduler that the kernel no longer has.
   options.boot.kernelParams = lib.mkOption {
     apply = lib.filter (
       parameter: parameter != "elevator=noop" && !lib.hasPrefix "video=hyperv_fb:" parameter

@@ -21,6 +21,21 @@ let
     if word == "-" then "" else word;
   options = column 3;
 
+  # As nixpkgs writes it, without the options that are empty: for one of those, systemd-localed 261
+  # passes over the whole file (systemd issue 43007).
+  inherit (config.services.xserver) xkb;
+  option = name: value: lib.optionalString (value != "") "  Option \"${name}\" \"${value}\"\n";
+  keyboard = lib.concatStrings [
+    "Section \"InputClass\"\n"
+    "  Identifier \"Keyboard catchall\"\n"
+    "  MatchIsKeyboard \"on\"\n"
+    (option "XkbModel" xkb.model)
+    (option "XkbLayout" xkb.layout)
+    (option "XkbOptions" xkb.options)
+    (option "XkbVariant" xkb.variant)
+    "EndSection\n"
+  ];
+
   isEnglish = host.locale == "C.UTF-8" || host.locale == "en_US.UTF-8";
   hasAllLocales = config.nixvm.desktop.enable || !isEnglish;
 in
@@ -33,6 +48,10 @@ in
     layout = lib.mkDefault (column 1);
     variant = lib.mkDefault (column 2);
     options = lib.mkIf (options != "") (lib.mkDefault "terminate:ctrl_alt_bksp,${options}");
+  };
+
+  environment.etc."X11/xorg.conf.d/00-keyboard.conf" = lib.mkIf config.nixvm.desktop.enable {
+    text = lib.mkForce keyboard;
   };
 
   i18n = {

@@ -1,7 +1,8 @@
 # Hardware of every virtual machine that the installer knows, without a generated file.
 #
-# A superset: what nixos-generate-config writes on one of them adds nothing to it. Each module is in
-# nixpkgs' own list for installation media of that architecture, so a kernel has it.
+# A superset: what nixos-generate-config writes on one of them adds nothing to it, unless a device of
+# the host is passed through. Each module is in nixpkgs' own list for installation media of that
+# architecture, so a kernel has it.
 {
   lib,
   modulesPath,

@@ -126,6 +126,11 @@ fn default_entry(esp: &Path) -> Result<Entry> {
     };
     let configuration = read(esp.join("loader/loader.conf"))?;
     let default = value(&configuration, "default").context("loader.conf names no default entry")?;
+    // Without an entry of this system, NixOS's installer of the boot loader leaves it to a pattern.
+    ensure!(
+        !default.contains(['*', '@']),
+        "loader.conf names no entry of this system, only {default:?}"
+    );
     let text = read(esp.join("loader/entries").join(default))?;
     parse_entry(&text).with_context(|| format!("the boot entry {default} is incomplete"))
 }

@@ -216,6 +216,11 @@ fn keymap_locale_and_time_zone_reach_what_asks_for_them() -> Result<()> {
     ensure!(german["locale"] == "de_DE.UTF-8", "{german}");
     ensure!(german["localtime"] == "/etc/zoneinfo/Europe/Berlin", "{german}");
 
+    // For an empty option, systemd-localed passes over the whole file.
+    let without_variant = tree.json(r#"place { keymap = "de"; }"#)?;
+    let x11 = without_variant["x11"].as_str().context("no file of systemd-localed")?;
+    ensure!(x11.contains(r#"Option "XkbLayout" "de""#) && !x11.contains(r#""""#), "{x11}");
+
     let russian = tree.json(r#"place { keymap = "ru"; }"#)?;
     ensure!(russian["layout"] == "ru,us", "{russian}");
     let options = russian["options"].as_str().unwrap_or_default();
