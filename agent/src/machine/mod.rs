@@ -10,6 +10,7 @@
 //! 2. What it is detected by: its DMI vendor in `dmi.rs`, or its CPUID, device tree or PCI vendor.
 //! 3. A real machine's strings in the table of the test `real_machines_are_recognised`.
 
+pub mod display;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod hypervisor;

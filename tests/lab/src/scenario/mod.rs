@@ -26,6 +26,7 @@ mod profiles;
 mod run;
 mod screen;
 mod secrets;
+mod serial;
 mod steps;
 #[cfg(test)]
 mod table;
@@ -114,6 +115,7 @@ pub fn all() -> Vec<&'static Scenario> {
         dbus::SCENARIOS,
         profiles::SCENARIOS,
         screen::SCENARIOS,
+        serial::SCENARIOS,
     ]
     .into_iter()
     .flatten()
