@@ -3,10 +3,11 @@
 //! Shared by the screen, the session and the account step, and never part of an event. A file in
 //! memory keeps what an agent that crashes would lose, see [`save`](Account::save).
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nixvm_answers::password::{PasswordHash, Secret};
@@ -29,8 +30,8 @@ pub struct Account {
     pub expired: bool,
     /// Lines for `authorized_keys`.
     pub keys: Vec<String>,
-    /// A password is being typed.
-    pub typing: bool,
+    /// The terminals on which a password is being typed.
+    pub typing: BTreeSet<PathBuf>,
 }
 
 /// The form of the file: the only place where the secrets are written in clear.

@@ -18,6 +18,12 @@ const SWITCH: &str = "installer";
 /// The switch that keeps volumes of cloud-init's NoCloud from being read.
 const NO_CLOUD: &str = "nocloud";
 
+/// The switch that says how the installer is used.
+const INTERFACE: &str = "ui";
+
+/// Its words: a dialogue in plain lines on every console, or the screen where there is one.
+const INTERFACES: [&str; 2] = ["plain", "screen"];
+
 /// systemd's words for true, in small letters: the unit's condition compares them exactly, and a word
 /// which only this parser took would be heard by the one and not by the other.
 const ON: [&str; 6] = ["1", "yes", "y", "true", "t", "on"];
@@ -28,8 +34,9 @@ const OFF: [&str; 6] = ["0", "no", "n", "false", "f", "off"];
 /// Parses the kernel's command line. Parameters that do not begin with `nixvm.` are passed over.
 ///
 /// A list is given by repeating its key. A value with parts, such as a disk rule, is given in its
-/// short form, in parts (`nixvm.disk.serial=X`), or both. Two switches are not answers and are only
-/// checked here: the installer's unit obeys `nixvm.installer`, and [`reads_no_cloud`] `nixvm.nocloud`.
+/// short form, in parts (`nixvm.disk.serial=X`), or both. Three switches are not answers and are only
+/// checked here: the installer's unit obeys `nixvm.installer`, [`reads_no_cloud`] `nixvm.nocloud` and
+/// [`wants_dialogue`] `nixvm.ui`.
 ///
 /// # Errors
 /// All that is wrong. A secret is refused: every user may read the command line, and the kernel
@@ -75,6 +82,7 @@ pub fn parse(text: &str) -> Result<SourceAnswers, Problems> {
         let name = name.replace('_', "-");
         match (name.as_str(), value) {
             (SWITCH | NO_CLOUD, value) => wrong.extend(switch(&name, value).err()),
+            (INTERFACE, value) => wrong.extend(interface(value).err()),
             (_, None) => wrong.push(
                 Invalid::new(format!("{} has no value", quote(parameter)))
                     .hint("write =VALUE after it"),
@@ -124,6 +132,25 @@ pub fn reads_no_cloud(text: &str) -> bool {
         if name == NO_CLOUD { switch(&name, value).ok() } else { None }
     });
     said.last().unwrap_or(true)
+}
+
+/// Whether the installer is to be used in plain lines: `nixvm.ui=plain` on the kernel's command line.
+/// The last one counts.
+pub fn wants_dialogue(text: &str) -> bool {
+    let said = words(text).filter_map(|(parameter, value)| {
+        let name = parameter.strip_prefix(PREFIX)?;
+        if name == INTERFACE { interface(value).ok() } else { None }
+    });
+    said.last() == Some(INTERFACES[0])
+}
+
+/// Which of [`INTERFACES`] is meant.
+fn interface(value: Option<&str>) -> Result<&'static str, Invalid> {
+    let value = value.unwrap_or_default();
+    INTERFACES.into_iter().find(|known| *known == value).ok_or_else(|| {
+        Invalid::new(format!("{} is no value of {PREFIX}{INTERFACE}", quote(value)))
+            .hint(format!("write one of {}", INTERFACES.join(", ")))
+    })
 }
 
 /// What a switch is set to. As in systemd, the word alone means yes.
@@ -310,6 +337,25 @@ mod tests {
             assert!(error.contains("write one of 1, yes"), "{error}");
         }
         assert!(error("nixvm.agent=off").contains("\"nixvm.agent\" is not a key"));
+    }
+
+    #[test]
+    fn the_interface_is_the_screen_unless_plain_lines_are_asked_for() {
+        for text in ["ro", "nixvm.ui=screen", "nixvm.ui=plain nixvm.ui=screen", "ui=plain"] {
+            assert!(!wants_dialogue(text), "{text}");
+            assert!(parse(text).is_ok(), "{text}");
+        }
+        for text in
+            ["ro nixvm.ui=plain quiet", "\"nixvm.ui=plain\"", "nixvm.ui=screen nixvm.ui=plain"]
+        {
+            assert!(wants_dialogue(text), "{text}");
+            assert!(parse(text).is_ok(), "{text}");
+        }
+        for text in ["nixvm.ui", "nixvm.ui=", "nixvm.ui=text"] {
+            assert!(!wants_dialogue(text), "{text}");
+            let problems = parse(text).unwrap_err().to_string();
+            assert!(problems.contains("write one of plain, screen"), "{problems}");
+        }
     }
 
     #[test]

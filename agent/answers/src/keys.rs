@@ -43,8 +43,9 @@ pub struct Key {
 }
 
 /// Words that no key may have, because they mean something beside the answers, or will: the format's
-/// version, a source to fetch answers from, the switch of the installer, cloud-init's source.
-pub const RESERVED: [&str; 4] = ["version", "answers", "installer", "nocloud"];
+/// version, a source to fetch answers from, the switch of the installer, cloud-init's source, the
+/// interface.
+pub const RESERVED: [&str; 5] = ["version", "answers", "installer", "nocloud", "ui"];
 
 /// The version of the format. A document may name it, with `version = 1`.
 pub const VERSION: u32 = 1;
@@ -56,6 +57,8 @@ pub(crate) fn refuse(prefix: &str, key: &str) -> Invalid {
             .hint("write nixvm.installer=no on the kernel's command line"),
         Some("nocloud") => Invalid::new("\"nocloud\" is not an answer")
             .hint("write nixvm.nocloud=no on the kernel's command line"),
+        Some("ui") => Invalid::new("\"ui\" is not an answer")
+            .hint("write nixvm.ui=plain on the kernel's command line"),
         Some(word) if RESERVED.contains(&word) => {
             Invalid::new(format!("\"{prefix}{word}\" is reserved, and has no meaning yet"))
                 .hint("a later version of nixvm may know it")

@@ -56,7 +56,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<()> {
 /// Waits while a password is being typed, but not without end.
 async fn wait_for_typing(attempt: &Attempt) -> Result<()> {
     let mut account = attempt.account.subscribe();
-    let typed = tokio::time::timeout(TYPING, account.wait_for(|account| !account.typing));
+    let typed = tokio::time::timeout(TYPING, account.wait_for(|account| account.typing.is_empty()));
     tokio::select! {
         _too_late = typed => Ok(()),
         () = attempt.runner.cancellation().cancelled() => Err(Cancelled.into()),

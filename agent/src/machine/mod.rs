@@ -15,6 +15,7 @@
 //! 6. Drivers and guest tools of the installed system, in `nix/vm.nix` and `nix/guest-tools.nix`.
 //! 7. Its section in `iso/README.md`, with what was emulated and what was not.
 
+pub mod display;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod hypervisor;

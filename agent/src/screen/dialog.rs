@@ -73,6 +73,8 @@ pub(super) enum Name {
 /// A new name.
 pub(super) struct NameForm {
     pub(super) name: Name,
+    /// What it is now.
+    pub(super) present: String,
     pub(super) typed: Field,
     pub(super) problem: Option<String>,
     /// It is on its way.
@@ -81,7 +83,8 @@ pub(super) struct NameForm {
 
 impl NameForm {
     pub(super) fn new(name: Name, present: &str) -> Self {
-        Self { name, typed: Field::with(present), problem: None, busy: false }
+        let (present, typed) = (present.to_owned(), Field::with(present));
+        Self { name, present, typed, problem: None, busy: false }
     }
 
     /// The answers that it makes, as TOML.

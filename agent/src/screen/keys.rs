@@ -3,88 +3,13 @@
 use nixvm_answers::answers::Finish;
 use nixvm_answers::password::Secret;
 
+use super::commands::Command;
 use super::dialog::{Choose, Dialog, Erase, LogView, Name, NameForm, PasswordForm};
 use super::input::Key;
 use super::keyboard::KeymapList;
 use super::model::{Action, Model};
 use crate::event::State;
 use crate::request::Request;
-
-/// Something that can be done now, by one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Command {
-    Install,
-    Disk,
-    Hostname,
-    Username,
-    Keyboard,
-    Password,
-    Stop,
-    Retry,
-    Restart,
-    Boot,
-    Reinstall,
-    Shell,
-    Log,
-    PowerOff,
-    Help,
-}
-
-impl Command {
-    /// The key and what the screen calls it.
-    pub(super) fn key(self) -> (Key, &'static str) {
-        match self {
-            Self::Install | Self::Reinstall => (Key::Char('i'), "I"),
-            Self::Disk => (Key::Char('d'), "D"),
-            Self::Hostname => (Key::Char('h'), "H"),
-            Self::Username => (Key::Char('u'), "U"),
-            Self::Keyboard => (Key::Char('k'), "K"),
-            Self::Password => (Key::Char('p'), "P"),
-            Self::Stop => (Key::Char('c'), "C"),
-            Self::Retry => (Key::Char('r'), "R"),
-            Self::Restart | Self::Boot => (Key::Enter, "Enter"),
-            Self::Shell => (Key::Char('s'), "S"),
-            Self::Log => (Key::Char('l'), "L"),
-            Self::PowerOff => (Key::Char('o'), "O"),
-            Self::Help => (Key::F1, "F1"),
-        }
-    }
-
-    /// What it does, in a word, where the words of all have to fit into a line.
-    pub(super) fn short(self) -> &'static str {
-        match self {
-            Self::Disk => "Disk",
-            Self::Username => "User",
-            Self::Hostname => "Host",
-            Self::Keyboard => "Keys",
-            Self::PowerOff => "Off",
-            Self::Password => "Pass",
-            Self::Stop => "Cancel",
-            _ => self.label(),
-        }
-    }
-
-    /// What it does, in a word or two.
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::Install => "Install",
-            Self::Disk => "Other disk",
-            Self::Hostname => "Host name",
-            Self::Username => "User name",
-            Self::Keyboard => "Keyboard",
-            Self::Password => "Password",
-            Self::Stop => "Cancel the install",
-            Self::Retry => "Retry",
-            Self::Restart => "Restart",
-            Self::Boot => "Start it",
-            Self::Reinstall => "Reinstall",
-            Self::Shell => "Shell",
-            Self::Log => "Log",
-            Self::PowerOff => "Power off",
-            Self::Help => "Help",
-        }
-    }
-}
 
 /// Refusals for which the machine has to be switched off: trying again would say the same.
 const LASTING: [&str; 4] = ["not-uefi", "wrong-architecture", "insufficient-memory", "not-root"];
@@ -187,7 +112,8 @@ impl Model {
         }
     }
 
-    fn command(&mut self, command: Command) -> Option<Action> {
+    /// Does what a command says.
+    pub(super) fn command(&mut self, command: Command) -> Option<Action> {
         let leave = |how| Some(Action::Ask(Request::Finish { how }));
         match command {
             Command::Retry => return Some(Action::Ask(Request::Retry)),

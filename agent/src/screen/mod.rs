@@ -1,9 +1,12 @@
-//! The status → a full-screen text interface on a terminal, and key presses → requests.
+//! The status → an interface on a terminal, and what is typed there → requests.
 //!
-//! It runs in a thread that nothing waits for, and only ever asks: what may be done is the
-//! installer's to decide. [`model`] and [`keys`] say what is shown and what a key means, [`view`]
-//! draws it, [`ui`] runs it on a [`terminal`], and [`start`] keeps that going.
+//! There are two: a full-screen one for keys, and a dialogue in plain lines, for serial consoles and
+//! speech. Each terminal has one, in a thread that nothing waits for, and only ever asks: what may be
+//! done is the installer's to decide. [`model`] and [`keys`] say what is shown and what a key means,
+//! [`view`] puts it in words, [`ui`] draws it on a [`terminal`], [`plain`] reads and writes lines, and
+//! [`start`] keeps that going.
 
+mod commands;
 mod dialog;
 mod facts;
 mod flow;
@@ -11,8 +14,10 @@ mod glyph;
 mod input;
 mod keyboard;
 mod keys;
+mod link;
 mod model;
 mod overall;
+mod plain;
 mod rate;
 mod shell;
 mod terminal;
@@ -39,13 +44,13 @@ use tokio::sync::watch;
 use crate::account::Account;
 use crate::clock::uptime_ms;
 use crate::event::publisher::Publisher;
-use crate::event::{Event, Record, VERSION};
+use crate::event::{Event, Record, Status, VERSION};
 use crate::log::Log;
 use crate::request::InstallerHandle;
 use crate::sinks::console;
 use crate::sinks::text::Renderer;
+use link::Link;
 pub use terminal::of_stdout;
-use ui::Ui;
 use wake::Wake;
 
 /// After so many panics there are only plain lines.
@@ -54,7 +59,17 @@ const PANICS: u32 = 3;
 /// Time between two attempts to get a lost terminal back.
 const REOPEN: Duration = Duration::from_secs(1);
 
-/// What the screen works with.
+/// What is shown on a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interface {
+    /// The whole screen, for keys.
+    Screen,
+    /// Lines, and lines that are typed: no control sequences.
+    Dialogue,
+}
+
+/// What an interface works with.
+#[derive(Clone)]
 pub struct ScreenContext {
     /// What it shows, and where it says that it is there.
     pub publisher: Publisher,
@@ -72,11 +87,11 @@ pub struct ScreenContext {
     pub started: Instant,
 }
 
-/// Shows the screen from now on.
+/// Shows an interface from now on.
 ///
 /// # Errors
 /// No thread can be started. A terminal that can't be used is no error: the install goes on without.
-pub fn start(context: ScreenContext) -> Result<()> {
+pub fn start(interface: Interface, context: ScreenContext) -> Result<()> {
     // A terminal that is hung up sends it, and that would end the agent.
     let mut hangup = signal(SignalKind::hangup()).context("cannot ignore hangups")?;
     tokio::spawn(async move { while hangup.recv().await.is_some() {} });
@@ -101,9 +116,16 @@ pub fn start(context: ScreenContext) -> Result<()> {
     std::thread::Builder::new()
         .name("screen".to_owned())
         .spawn(move || {
-            let mut ui = Ui::new(context, wake, runtime);
-            let ended = keep_up(&path, || ui.run());
-            ui.set_typing(false);
+            let mut link = Link::new(context, wake, runtime);
+            let ended = keep_up(&path, || {
+                // What was typed on an earlier terminal is lost.
+                link.set_typing(false);
+                match interface {
+                    Interface::Screen => ui::run(&mut link),
+                    Interface::Dialogue => plain::run(&mut link),
+                }
+            });
+            link.set_typing(false);
             if ended == Ended::Panics
                 && let Err(error) = plain_lines(&path, &publisher)
             {
@@ -123,7 +145,7 @@ enum Ended {
     Panics,
 }
 
-/// Runs the screen again whenever it ended, as long as that makes sense.
+/// Runs the interface again whenever it ended, as long as that makes sense.
 fn keep_up(path: &Path, mut run: impl FnMut() -> io::Error) -> Ended {
     let mut panics = 0;
     let mut lost = None;
@@ -150,18 +172,23 @@ fn keep_up(path: &Path, mut run: impl FnMut() -> io::Error) -> Ended {
     }
 }
 
-/// Says how it stands and what happens from now on in plain lines.
-fn plain_lines(path: &Path, publisher: &Publisher) -> Result<()> {
-    let status = publisher.status().borrow().clone();
-    let record = Record {
+/// All that is known, as a record.
+fn snapshot(status: Status) -> Record {
+    Record {
         version: VERSION,
         sequence: status.sequence,
         uptime_ms: uptime_ms(),
         time: None,
         event: Event::Snapshot(Box::new(status)),
-    };
+    }
+}
+
+/// Says how it stands and what happens from now on in plain lines.
+fn plain_lines(path: &Path, publisher: &Publisher) -> Result<()> {
+    let status = publisher.status().borrow().clone();
+    let record = snapshot(status);
     let lines = Renderer::default().of(&record);
     let mut out = OpenOptions::new().write(true).open(path)?;
     write!(out, "{}\r\n", lines.join("\r\n"))?;
-    console::follow_one(publisher, path.to_owned())
+    console::follow(publisher, path.to_owned())
 }

@@ -10,6 +10,7 @@ use super::dialog::{Choose, Dialog, PasswordForm};
 use super::facts::Facts;
 use super::overall::reached;
 use super::rate::Rate;
+use super::text;
 use crate::disk::Condition;
 use crate::event::Status;
 use crate::event::{DiskView, PasswordOrigin, State};
@@ -151,7 +152,9 @@ impl Model {
         if self.status.bytes_total > 0 {
             self.rate.note(now, self.status.bytes_done);
         }
-        self.close_what_is_over(entered);
+        let set = self.status.password == PasswordOrigin::Typed
+            && self.status.password != before.password;
+        self.close_what_is_over(entered, set);
         self.open_what_is_due();
         let runs = |status: &Status| {
             status.countdown.is_some() || status.finish.is_some_and(|l| l.at_uptime_ms.is_some())
@@ -168,7 +171,8 @@ impl Model {
         self.seen_token.clone_from(&self.status.token);
     }
 
-    fn close_what_is_over(&mut self, entered: bool) {
+    /// `entered`: the state is another one. `set`: a password was typed, here or elsewhere.
+    fn close_what_is_over(&mut self, entered: bool, set: bool) {
         let Some(dialog) = &self.dialog else { return };
         let status = &self.status;
         let installing = status.state == State::Installing;
@@ -186,6 +190,10 @@ impl Model {
             Dialog::Password(_) if !(status.state.can_confirm() || installing) => None,
             Dialog::Password(_) if status.password == PasswordOrigin::Generated => {
                 Some("A password was generated. It is shown at the end.")
+            }
+            // On another terminal: this one has not begun.
+            Dialog::Password(form) if set && !form.is_begun() && !form.busy => {
+                Some(text::PASSWORD_SET)
             }
             Dialog::Choose(_) | Dialog::Stop if entered => None,
             _ => return,
@@ -260,7 +268,7 @@ impl Model {
         match answer {
             Ok(()) => {
                 self.close();
-                self.notice = Some("The password is set.".to_owned());
+                self.notice = Some(text::PASSWORD_SET.to_owned());
             }
             Err(problem) => form.refuse(problem),
         }

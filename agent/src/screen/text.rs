@@ -38,6 +38,7 @@ pub(super) const PASSWORD_OR_GENERATED: &str =
     "Skip it, and one is generated and shown at the end.";
 pub(super) const HASHING: &str = "Hashing it...";
 pub(super) const GENERATED: &str = "Generated password: write it down";
+pub(super) const PASSWORD_SET: &str = "The password is set.";
 pub(super) const STOP_QUESTION: &str = "Cancel the install?";
 pub(super) const STOP_MEANS: &str =
     "The disk may already be erased and will not boot. You can start again.";
@@ -58,6 +59,59 @@ pub(super) const RETRY_STARTS_OVER: &str = "Retry starts over.";
 pub(super) const PRESS_ENTER_TO_START: &str = "Press Enter to start it.";
 pub(super) const TO_REINSTALL: &str =
     "To reinstall, press I. Nothing is erased until you type the disk's name.";
+
+/// The words of the dialogue in plain lines, where it types words and the screen has keys.
+pub(super) mod dialogue {
+    pub(in crate::screen) const TYPE_INSTALL: &str = "Type install to install.";
+    pub(in crate::screen) const TYPE_INSTALL_AND_NAME: &str =
+        "Type install to continue; you confirm by typing the disk's name.";
+    pub(in crate::screen) const TYPE_RESTART: &str =
+        "Type restart to restart into the installed system.";
+    pub(in crate::screen) const TYPE_START: &str = "Type start to start it.";
+    pub(in crate::screen) const TYPE_REINSTALL: &str =
+        "To reinstall, type reinstall. Nothing is erased until you type the disk's name.";
+    pub(in crate::screen) const TYPE_KEYMAP: &str =
+        "Type the keymap's name, or a part of it to list those that have it.";
+    pub(in crate::screen) const NOT_SHOWN: &str = "It is not shown as you type.";
+    pub(in crate::screen) const ENTER_SKIPS: &str = "Enter alone skips it.";
+    pub(in crate::screen) const ENTER_KEEPS: &str = "Enter alone keeps it.";
+    pub(in crate::screen) const ENTER_GOES_BACK: &str = "Enter alone goes back and erases nothing.";
+    pub(in crate::screen) const SKIPPED: &str =
+        "No password was chosen. Type password to choose one.";
+    pub(in crate::screen) const YES_CANCELS: &str =
+        "Type yes to cancel it; anything else keeps installing:";
+    pub(in crate::screen) const DISK: &str = "Disk name:";
+    pub(in crate::screen) const PASSWORD: &str = "Password:";
+    pub(in crate::screen) const REPEAT: &str = "Repeat it:";
+    pub(in crate::screen) const PROMPT: &str = ">";
+    pub(in crate::screen) const NO_LOG: &str = "The log is empty.";
+
+    /// What can be typed.
+    pub(in crate::screen) fn commands(words: &[&str]) -> String {
+        format!("Commands: {}", words.join(", "))
+    }
+
+    /// A word that nothing can be done by.
+    pub(in crate::screen) fn no_command(word: &str, words: &[&str]) -> String {
+        format!("{word:?} can't be done here. Type one of: {}", words.join(", "))
+    }
+
+    /// A name that no disk has.
+    pub(in crate::screen) fn no_disk(name: &str, names: &[&str]) -> String {
+        format!("There is no disk {name:?}. Nothing was chosen. Type one of: {}", names.join(", "))
+    }
+
+    /// A disk that can't be installed to.
+    pub(in crate::screen) fn not_usable(device: &str, why: &str) -> String {
+        format!("{device} can't be used: {why}. Nothing was chosen.")
+    }
+
+    /// Keymaps that have a text in their names, and how many more there are.
+    pub(in crate::screen) fn keymaps(found: &[&str], more: usize) -> String {
+        let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+        format!("Type the whole name of one of: {}{more}", found.join(", "))
+    }
+}
 
 /// The help page: a title, and paragraphs.
 pub(super) const HELP: [(&str, &[&str]); 3] = [
@@ -115,6 +169,23 @@ pub(super) fn type_name(name: &str) -> String {
 /// What follows the erasure.
 pub(super) fn then_installed(system: &str, hostname: &str, username: &str) -> String {
     format!("Then {system} is installed: host name {hostname}, user {username}.")
+}
+
+/// What a password is for.
+pub(super) fn choose_password(username: Option<&str>) -> String {
+    match username {
+        Some(username) => format!("Choose a password for {username}"),
+        None => "Choose a password".to_owned(),
+    }
+}
+
+/// What to know of a generated password that is shown.
+pub(super) fn about_generated(expired: bool) -> String {
+    let then = match expired {
+        true => ", and must be changed at first login",
+        false => "; change it after you log in",
+    };
+    format!("Type the hyphens too. It is not shown again{then}.")
 }
 
 /// Which keys type what.

@@ -3,28 +3,18 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::process::Child;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nixvm_answers::hashing;
-use nixvm_answers::password::Secret;
 use ratatui::buffer::Buffer;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use super::dialog::Dialog;
-use super::facts::Facts;
 use super::input::{self, Decoder};
-use super::model::{Action, Clock, Model};
-use super::terminal::{self, Terminal};
-use super::wake::Wake;
-use super::{ScreenContext, shell, view};
-use crate::account::Account;
-use crate::clock::uptime_ms;
+use super::link::{Link, clock};
+use super::model::{Action, Model};
+use super::terminal::Terminal;
+use super::{shell, view};
 use crate::event::Event;
-use crate::event::Status;
-use crate::request::{Request, RequestError};
 
 /// Time between two frames that no key asked for: an emulated processor has other things to do.
 const FRAME: Duration = Duration::from_millis(250);
@@ -41,96 +31,21 @@ const TAIL: usize = 100;
 /// Bytes of the log's end that can be looked at.
 const LOG: u64 = 512 * 1024;
 
-/// An answer that has come.
-enum Reply {
-    Request(Result<(), RequestError>),
-    Password(Result<(), String>),
-}
-
-/// The screen.
-pub(super) struct Ui {
-    context: ScreenContext,
-    wake: Wake,
-    runtime: Handle,
-    status: watch::Receiver<Status>,
-    account: watch::Receiver<Account>,
-    replies: (mpsc::Sender<Reply>, mpsc::Receiver<Reply>),
-    /// Read once, in the screen's own thread.
-    facts: Option<Facts>,
-    /// It was drawn once.
-    ready: bool,
-}
-
-impl Ui {
-    pub(super) fn new(context: ScreenContext, wake: Wake, runtime: Handle) -> Self {
-        let (status, account) = (context.publisher.status(), context.account.subscribe());
-        Self {
-            context,
-            wake,
-            runtime,
-            status,
-            account,
-            replies: mpsc::channel(),
-            facts: None,
-            ready: false,
-        }
+/// Shows the screen until the terminal is lost; says how.
+pub(super) fn run(link: &mut Link) -> io::Error {
+    match Run::new(link) {
+        Ok(mut run) => loop {
+            if let Err(error) = run.turn() {
+                return error;
+            }
+        },
+        Err(error) => error,
     }
-
-    /// Shows the screen until the terminal is lost; says how.
-    pub(super) fn run(&mut self) -> io::Error {
-        // What was typed on an earlier terminal is lost.
-        self.set_typing(false);
-        match Run::new(self) {
-            Ok(mut run) => loop {
-                if let Err(error) = run.turn() {
-                    return error;
-                }
-            },
-            Err(error) => error,
-        }
-    }
-
-    /// Notes whether a password is being typed.
-    pub(super) fn set_typing(&self, typing: bool) {
-        self.context
-            .account
-            .send_if_modified(|account| std::mem::replace(&mut account.typing, typing) != typing);
-    }
-
-    fn ask(&self, request: Request) {
-        let (handle, wake, reply) =
-            (self.context.handle.clone(), self.wake.clone(), self.replies.0.clone());
-        self.runtime.spawn(async move {
-            let _screen_gone = reply.send(Reply::Request(handle.ask(request).await));
-            wake.call();
-        });
-    }
-
-    fn use_password(&self, password: Secret) {
-        let (handle, wake, reply) =
-            (self.context.handle.clone(), self.wake.clone(), self.replies.0.clone());
-        self.runtime.spawn(async move {
-            let hashed = tokio::task::spawn_blocking(move || hashing::hash(&password)).await;
-            let result = match hashed {
-                Ok(Ok(hash)) => {
-                    handle.ask(Request::Password { hash }).await.map_err(|error| error.to_string())
-                }
-                Ok(Err(invalid)) => Err(invalid.message),
-                Err(_) => Err("it could not be hashed".to_owned()),
-            };
-            let _screen_gone = reply.send(Reply::Password(result));
-            wake.call();
-        });
-    }
-}
-
-fn clock() -> Clock {
-    Clock { now: Instant::now(), uptime_ms: uptime_ms() }
 }
 
 /// One run on one opened terminal.
 struct Run<'a> {
-    ui: &'a mut Ui,
+    link: &'a mut Link,
     /// None while a shell has it.
     terminal: Option<Terminal>,
     shell: Option<Child>,
@@ -146,15 +61,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(ui: &'a mut Ui) -> io::Result<Self> {
-        let path = &ui.context.terminal;
-        let terminal = Terminal::open(path)?;
-        let log_path = ui.context.log.path().display().to_string();
-        let facts = ui.facts.get_or_insert_with(|| Facts::of(&ui.context.manifest)).clone();
-        let model = Model::new(clock(), log_path, terminal::is_console(path), facts);
+    fn new(link: &'a mut Link) -> io::Result<Self> {
+        let terminal = Terminal::open(&link.context.terminal)?;
+        let model = link.model();
         let now = Instant::now();
         let mut run = Self {
-            ui,
+            link,
             terminal: Some(terminal),
             shell: None,
             decoder: Decoder::new(),
@@ -177,7 +89,7 @@ impl<'a> Run<'a> {
         let now = self.model.clock.now;
         // A key counts for what is so now, drawn or not: a countdown that has just begun is stopped.
         if !self.changed || typed {
-            self.ui.wake.heard();
+            self.link.wake.heard();
             self.look_at_status();
         }
         if typed {
@@ -186,7 +98,7 @@ impl<'a> Run<'a> {
         if now.duration_since(self.ticked) >= TICK {
             self.tick()?;
         }
-        self.ui.set_typing(self.model.is_typing_password());
+        self.link.set_typing(self.model.is_typing_password());
         if self.changed && (typed || now.duration_since(self.drawn) >= FRAME) {
             self.draw()?;
         }
@@ -203,7 +115,7 @@ impl<'a> Run<'a> {
         let mut fds = Vec::with_capacity(2);
         // What has changed already is drawn soon: until then, further changes need not wake the thread.
         if !self.changed {
-            fds.push(PollFd::new(&self.ui.wake, PollFlags::IN));
+            fds.push(PollFd::new(&self.link.wake, PollFlags::IN));
         }
         if let Some(terminal) = &self.terminal {
             fds.push(PollFd::new(terminal, PollFlags::IN));
@@ -239,8 +151,8 @@ impl<'a> Run<'a> {
     fn act(&mut self, action: Option<Action>) {
         match action {
             None => {}
-            Some(Action::Ask(request)) => self.ui.ask(request),
-            Some(Action::UsePassword(password)) => self.ui.use_password(password),
+            Some(Action::Ask(request)) => self.link.ask(request),
+            Some(Action::UsePassword(password)) => self.link.use_password(password),
             Some(Action::Repaint) => self.whole = true,
             Some(Action::Shell) => self.open_shell(),
         }
@@ -249,27 +161,16 @@ impl<'a> Run<'a> {
         {
             let area = self.terminal.as_ref().and_then(|terminal| terminal.area().ok());
             let width = usize::from(area.unwrap_or_default().width).saturating_sub(2);
-            view.fill(&self.ui.context.log.read(LOG), width);
+            view.fill(&self.link.context.log.read(LOG), width);
         }
     }
 
     fn look_at_status(&mut self) {
-        while let Ok(reply) = self.ui.replies.1.try_recv() {
+        self.changed |= self.link.take_replies(&mut self.model);
+        self.changed |= self.link.take_account(&mut self.model, self.whole);
+        if self.link.status.has_changed().unwrap_or(false) || self.whole {
             self.changed = true;
-            match reply {
-                Reply::Request(answer) => self.model.answered(answer),
-                Reply::Password(answer) => self.model.password_answered(answer),
-            }
-        }
-        if self.ui.account.has_changed().unwrap_or(false) || self.whole {
-            self.changed = true;
-            let account = self.ui.account.borrow_and_update();
-            self.model.generated.clone_from(&account.generated);
-            self.model.expired = account.expired;
-        }
-        if self.ui.status.has_changed().unwrap_or(false) || self.whole {
-            self.changed = true;
-            let status = self.ui.status.borrow_and_update().clone();
+            let status = self.link.status.borrow_and_update().clone();
             let action = self.model.show(status);
             self.act(action);
         }
@@ -277,7 +178,7 @@ impl<'a> Run<'a> {
 
     fn tick(&mut self) -> io::Result<()> {
         self.ticked = self.model.clock.now;
-        let log = self.ui.context.log.tail(TAIL);
+        let log = self.link.context.log.tail(TAIL);
         if log != self.model.log {
             self.model.log = log;
             self.changed = true;
@@ -307,10 +208,10 @@ impl<'a> Run<'a> {
             self.drawn_whole = self.drawn;
         }
         (self.changed, self.whole) = (false, false);
-        if !self.ui.ready {
-            self.ui.ready = true;
-            let seconds = self.ui.context.started.elapsed().as_secs_f64();
-            self.ui.context.publisher.publish(Event::ScreenReady { duration_seconds: seconds });
+        if !self.link.ready {
+            self.link.ready = true;
+            let seconds = self.link.context.started.elapsed().as_secs_f64();
+            self.link.context.publisher.publish(Event::ScreenReady { duration_seconds: seconds });
         }
         Ok(())
     }
@@ -341,7 +242,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.shell = None;
-        self.terminal = Some(Terminal::open(&self.ui.context.terminal)?);
+        self.terminal = Some(Terminal::open(&self.link.context.terminal)?);
         self.model.close();
         (self.changed, self.whole) = (true, true);
         Ok(())

@@ -48,6 +48,7 @@ impl Session {
                 let disk = target.identity.node.display();
                 let message = format!("{} is installed on {disk}.", receipt.hostname);
                 self.checkpoint.account(&self.context.account.borrow());
+                self.warn_of_unseen_password();
                 self.checkpoint.installed(&message, finish);
                 let shutdown = self.shutdown_after_install(finish);
                 self.transition_to(Phase::Installed { message, shutdown, seconds: Some(seconds) });
@@ -127,13 +128,26 @@ impl Session {
         }
     }
 
+    /// Says so if the account has a password that nobody can have read.
+    fn warn_of_unseen_password(&self) {
+        let generated = self.context.account.borrow().origin == PasswordOrigin::Generated;
+        if generated && !self.context.shows_password {
+            let message =
+                "No screen and no serial console can show the generated password: nobody \
+                           knows it. Set a password, or an SSH key, in the answers."
+                    .to_owned();
+            self.context.publisher.publish(Event::Warning { message });
+        }
+    }
+
     /// Sets the account as the answers have it. A password that was generated for an earlier attempt
     /// is not used again, unless a crash interrupted that one: the screen has shown it.
     pub(super) fn prepare_account(&self, answers: Option<&Resolved>) {
         let goes_on = self.checkpoint.is_interrupted();
         self.context.account.send_modify(|account| {
             if account.origin == PasswordOrigin::Generated && !goes_on {
-                *account = Account { typing: account.typing, ..Account::default() };
+                *account =
+                    Account { typing: std::mem::take(&mut account.typing), ..Account::default() };
             }
             let Some(answers) = answers else { return };
             if let Some(hash) = &answers.password_hash {

@@ -86,10 +86,10 @@ pub struct SessionContext {
     pub publisher: Publisher,
     /// The installation log.
     pub log: Arc<Log>,
-    /// The account's secrets; the screen shows a generated password.
+    /// The account's secrets; the screen or a dialogue shows a generated password.
     pub account: watch::Sender<Account>,
-    /// A screen shows the generated password.
-    pub has_screen: bool,
+    /// A generated password can be read: there is a screen, or a dialogue on another console.
+    pub shows_password: bool,
     /// Carries a plan out.
     pub install: Install,
     /// The file that an agent which crashes leaves to the next one: see [`checkpoint`].

@@ -86,7 +86,7 @@ impl Session {
             let account = self.context.account.borrow();
             (account.origin == PasswordOrigin::Generated, !account.keys.is_empty())
         };
-        let shown = generated && self.context.has_screen;
+        let shown = generated && self.context.shows_password;
         let seconds = match finish {
             Finish::Wait => None,
             _ if shown && !has_keys => None,
@@ -166,7 +166,7 @@ mod tests {
             (with_key, true, Finish::Reboot, Some(PASSWORD_SHOWN)),
         ] {
             let (mut session, _handle) = session();
-            session.context.has_screen = screen;
+            session.context.shows_password = screen;
             session.context.account.send_replace(account.clone());
             let shutdown = session.shutdown_after_install(finish);
             assert_eq!(seconds(shutdown), expected, "{account:?} {screen} {finish:?}");

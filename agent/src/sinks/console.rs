@@ -21,23 +21,17 @@ const ACTIVE: &str = "/sys/class/tty/console/active";
 /// What a line begins with.
 const NAME: &str = "nixvm: ";
 
-/// Writes every event from now on to the consoles, in threads of their own.
-///
-/// # Errors
-/// A thread can't be started.
-pub fn follow(publisher: &Publisher) -> Result<()> {
+/// The consoles beside tty1, by their device files.
+pub fn beside_screen() -> Vec<PathBuf> {
     let active = std::fs::read_to_string(ACTIVE).unwrap_or_default();
-    for console in consoles(&active) {
-        follow_one(publisher, Path::new("/dev").join(console))?;
-    }
-    Ok(())
+    consoles(&active).map(|name| Path::new("/dev").join(name)).collect()
 }
 
 /// Writes every event from now on to one terminal, in a thread of its own.
 ///
 /// # Errors
 /// The thread can't be started.
-pub fn follow_one(publisher: &Publisher, path: PathBuf) -> Result<()> {
+pub fn follow(publisher: &Publisher, path: PathBuf) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut lines = Renderer::default();
     let opener = move || {
@@ -101,7 +95,7 @@ mod tests {
     async fn lines_arrive_whole_and_nothing_waits_for_a_console_that_is_not_read() {
         let (ours, path) = terminal();
         let publisher = Publisher::new(Vec::new());
-        follow_one(&publisher, path).unwrap();
+        follow(&publisher, path).unwrap();
         // Many times what a terminal holds: its thread is stuck, the install is not.
         for _ in 0..500 {
             publisher.publish_all(examples::install());

@@ -49,7 +49,7 @@ impl Renderer {
             Event::Countdown { seconds_left } => {
                 let tell = !self.counting || seconds_left % COUNTDOWN == 0;
                 self.counting = true;
-                let line = format!("Starting in {seconds_left} s.");
+                let line = starting(*seconds_left);
                 if tell && *seconds_left > 0 { vec![line] } else { Vec::new() }
             }
             Event::AttemptStarted { .. } => {
@@ -59,7 +59,8 @@ impl Renderer {
             Event::StepStarted { step } => vec![numbered(*step)],
             Event::Progress { bytes_done, bytes_total } => self.tenth(*bytes_done, *bytes_total),
             Event::Password { origin: PasswordOrigin::Generated } => {
-                vec!["A password was generated for the account; the screen shows it.".to_owned()]
+                let shown = "it is shown where the installer is used, and nowhere else.";
+                vec![format!("A password was generated for the account; {shown}")]
             }
             Event::Warning { message } => vec![format!("Warning: {message}")],
             Event::FinishScheduled(leaving) => vec![finish_sentence(*leaving, uptime_ms)],
@@ -83,6 +84,7 @@ impl Renderer {
         lines.extend(self.changed(&status.disks));
         lines.push(status.message.clone());
         lines.extend(status.plan.as_ref().map(|plan| plan.sentence()));
+        lines.extend(status.countdown.map(starting));
         lines.extend(status.step.map(numbered));
         lines.extend(self.tenth(status.bytes_done, status.bytes_total));
         lines.extend(status.warnings.iter().map(|warning| format!("Warning: {warning}")));
@@ -132,6 +134,10 @@ pub fn about(machine: &Machine) -> String {
         machine.architecture,
         format::size(machine.memory_bytes)
     )
+}
+
+fn starting(seconds_left: u32) -> String {
+    format!("Starting in {seconds_left} s.")
 }
 
 /// A step with its number.

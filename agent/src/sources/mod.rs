@@ -13,7 +13,7 @@ mod volume;
 
 use std::path::Path;
 
-use nixvm_answers::{Problems, SourceAnswers};
+use nixvm_answers::{Problems, SourceAnswers, command_line};
 
 use crate::command::Runner;
 use crate::machine::hypervisor::Hypervisor;
@@ -21,6 +21,13 @@ use crate::machine::hypervisor::Hypervisor;
 pub use nocloud::{read_no_cloud, reads_no_cloud, silent_no_cloud};
 pub use silent::name_silent;
 pub use volume::{read_volume, silent_volume};
+
+/// Whether the kernel's command line asks for a dialogue in plain lines in place of the screen.
+pub fn wants_dialogue() -> bool {
+    // Where it can't be read, that is a problem of the source "command line".
+    let line = std::fs::read("/proc/cmdline").unwrap_or_default();
+    command_line::wants_dialogue(&String::from_utf8_lossy(&line))
+}
 
 /// The answers of a source; none if there is no such source.
 type Found = Result<Option<SourceAnswers>, Problems>;

@@ -1,4 +1,5 @@
-//! `iso/insert-grub-entry`: the installed system's entry becomes the boot menu's first.
+//! `iso/insert-grub-entry`: the installed system's entry becomes the boot menu's first, and the
+//! installer's is there a second time, in plain lines.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,12 @@ fn entry_comes_first_in_both_copies_of_the_menu() -> Result<()> {
     let (folder, fat) = image(work.path())?;
     let fragment = fs::read_to_string(project().join("iso/grub-installed-disk.cfg"))?;
     let (before, after) = MENU.split_at(MENU.find("    menuentry").context("no entry")?);
-    let wanted = format!("{before}{fragment}{after}");
+    let (entry, rest) = after.split_at(after.find("submenu").context("no submenu")?);
+    let plain = entry
+        .replace("NixOS' ", "NixOS in plain lines' ")
+        .replace("bzImage\n", "bzImage nixvm.ui=plain\n");
+    ensure!(plain.len() > entry.len() + "nixvm.ui=plain".len(), "nothing was replaced");
+    let wanted = format!("{before}{fragment}{entry}{plain}{rest}");
 
     let output = insert(&folder, &work.path().join("out"))?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

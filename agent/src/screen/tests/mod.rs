@@ -2,6 +2,7 @@
 
 mod content;
 mod drawing;
+mod lines;
 mod steering;
 mod tty;
 

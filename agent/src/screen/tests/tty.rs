@@ -21,7 +21,7 @@ use crate::event::PasswordOrigin;
 use crate::event::publisher::Publisher;
 use crate::log::Log;
 use crate::request::{InstallerHandle, Message, Request};
-use crate::screen::{Ended, ScreenContext, keep_up, plain_lines, start};
+use crate::screen::{Ended, Interface, ScreenContext, keep_up, plain_lines, start};
 
 const MANIFEST: &str = include_str!("../../../manifest/fixtures/manifest.json");
 
@@ -137,7 +137,7 @@ impl Fixture {
             terminal: tty.path.clone(),
             started: Instant::now(),
         };
-        start(context).unwrap();
+        start(Interface::Screen, context).unwrap();
         Self { tty, publisher, account, requests, ready }
     }
 
@@ -223,14 +223,20 @@ async fn a_password_leaves_as_a_hash_and_the_install_knows_that_it_is_coming() {
     fixture.tty.shows("Choose a password");
     fixture.tty.press("hunter2");
     let mut account = fixture.account.subscribe();
-    tokio::time::timeout(PATIENCE, account.wait_for(|a| a.typing)).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, account.wait_for(|a| !a.typing.is_empty()))
+        .await
+        .unwrap()
+        .unwrap();
     fixture.tty.press("\rhunter2\r");
     let Request::Password { hash } = fixture.request().await else { panic!("a password is set") };
     assert!(hash.reveal().parse::<PasswordHash>().is_ok() && !hash.reveal().contains("hunter2"));
     fixture.publisher.publish(Event::Password { origin: PasswordOrigin::Typed });
     let contents = fixture.tty.shows("The password is set.");
     assert!(!contents.contains("hunter2"));
-    tokio::time::timeout(PATIENCE, account.wait_for(|a| !a.typing)).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, account.wait_for(|a| a.typing.is_empty()))
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,8 +25,9 @@ pub(super) fn erase_warning(plan: &Plan) -> String {
     text::erases_all(&identity.node.display().to_string(), &format::size(identity.size_bytes))
 }
 
-/// What will happen: disk, system, names, the password, and whatever is not a default.
-pub(super) fn list(model: &Model, plan: &Plan, flow: &mut Flow) {
+/// What will happen: disk, system, names, the password, and whatever is not a default. `keys`: with
+/// the key that changes it.
+pub(super) fn list(model: &Model, plan: &Plan, keys: bool, flow: &mut Flow) {
     let target = &plan.target;
     if model.names_disk(plan) {
         // The warning has said it.
@@ -48,7 +49,7 @@ pub(super) fn list(model: &Model, plan: &Plan, flow: &mut Flow) {
         }
         let source =
             if given { format!(" ({})", from(&answer.source.text)) } else { String::new() };
-        let asks = model.status.state == State::AwaitingConfirmation;
+        let asks = keys && model.status.state == State::AwaitingConfirmation;
         let source =
             if asks && answer.key == "keymap" { source + "; K changes it" } else { source };
         row(flow, name(&answer.key), &answer.text, &source);

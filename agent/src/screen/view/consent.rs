@@ -34,7 +34,7 @@ pub(super) fn page(model: &Model, page: &mut Page) {
     }
     pages::warnings(model, page);
     let mut happens = page.inner();
-    answers::list(model, plan, &mut happens);
+    answers::list(model, plan, true, &mut happens);
     let least = happens.height();
     page.boxed(text::WHAT_WILL_HAPPEN, happens, if model.names_disk(plan) { 0 } else { least });
     // While it is asked, nothing but what is asked.
@@ -74,7 +74,7 @@ fn countdown(model: &Model, plan: &Plan, left: u32, page: &mut Page) {
 }
 
 /// The warning, the disk, and what is lost with it: a line for each of the first `most` things.
-fn warning(model: &Model, plan: &Plan, mut flow: Flow, most: usize) -> Flow {
+pub(super) fn warning(model: &Model, plan: &Plan, mut flow: Flow, most: usize) -> Flow {
     flow.text(&format!("{}.", answers::erase_warning(plan)), style::DANGER);
     let disk = model.status.disks.iter().find(|disk| disk.name == plan.target.name);
     let serial = disk.and_then(|disk| disk.serial.as_ref());

@@ -41,11 +41,16 @@ fn cursor(field: &Field, lines: &Flow) -> usize {
     LABEL + field.len().min(width - 1)
 }
 
-fn name(form: &NameForm, page: &mut Page) {
-    let (title, about) = match form.name {
+/// What a name is called, and what it is.
+pub(super) fn about_name(name: Name) -> (&'static str, &'static str) {
+    match name {
         Name::Host => ("Host name", "The machine's name."),
         Name::User => ("User name", "The name to log in with."),
-    };
+    }
+}
+
+fn name(form: &NameForm, page: &mut Page) {
+    let (title, about) = about_name(form.name);
     let mut lines = page.inner();
     field(title, &form.typed, true, true, &mut lines);
     match &form.problem {
@@ -72,10 +77,8 @@ fn password(model: &Model, form: &PasswordForm, page: &mut Page) {
     }
     let typed = if form.repeats { &form.second } else { &form.first };
     let cursor = Some((cursor(typed, &lines), usize::from(form.repeats)));
-    let title = match &model.status.plan {
-        Some(plan) => format!("Choose a password for {}", plan.configuration.username),
-        None => "Choose a password".to_owned(),
-    };
+    let plan = model.status.plan.as_ref();
+    let title = text::choose_password(plan.map(|plan| &*plan.configuration.username));
     page.form(&title, lines, cursor);
     let shown = if form.shown { "Hide" } else { "Show" };
     page.keys = vec![("Enter", "Next"), ("Ctrl+R", shown), ("Esc", "Skip")];

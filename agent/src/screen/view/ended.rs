@@ -4,6 +4,7 @@ use nixvm_answers::answers::Finish;
 use nixvm_answers::password::Secret;
 use ratatui::text::Span;
 
+use super::super::flow::Flow;
 use super::super::model::Model;
 use super::super::text;
 use super::section::Page;
@@ -20,8 +21,7 @@ pub(super) fn installed(model: &Model, page: &mut Page) {
     let title = Span::styled(format!("√ {}", model.status.message), style::GOOD);
     progress::took(model, &mut flow, title);
     page.keep(flow);
-    let generated =
-        model.generated.as_ref().filter(|_| model.status.password == PasswordOrigin::Generated);
+    let generated = generated(model);
     // It is on this screen and nowhere else: before everything that can be read later too.
     if let Some(password) = generated {
         show_password(password, model.expired, page);
@@ -36,32 +36,42 @@ pub(super) fn installed(model: &Model, page: &mut Page) {
     }
 }
 
+/// The password that was generated, if it is in use.
+pub(super) fn generated(model: &Model) -> Option<&Secret> {
+    model.generated.as_ref().filter(|_| model.status.password == PasswordOrigin::Generated)
+}
+
 fn log_in(model: &Model, shown: bool, page: &mut Page) {
     let mut flow = page.inner();
+    identity(model, shown, &mut flow);
+    let least = flow.height();
+    page.boxed(text::LOG_IN_AS, flow, least);
+}
+
+/// What to log in with; `shown`: the generated password stands above.
+pub(super) fn identity(model: &Model, shown: bool, flow: &mut Flow) {
     if let Some(plan) = &model.status.plan {
-        answers::row(&mut flow, "User", &plan.configuration.username, "");
+        answers::row(flow, "User", &plan.configuration.username, "");
     }
     match model.status.password {
         PasswordOrigin::Generated if shown => {}
         PasswordOrigin::Generated => {
-            answers::row(&mut flow, "Password", "generated", " (shown when it was installed)");
+            answers::row(flow, "Password", "generated", " (shown when it was installed)");
         }
-        PasswordOrigin::Typed => answers::row(&mut flow, "Password", "the one you typed", ""),
+        PasswordOrigin::Typed => answers::row(flow, "Password", "the one you typed", ""),
         PasswordOrigin::Answers | PasswordOrigin::Missing => {
             let source = model.answer("password-hash").map(|(_, source)| answers::from(source));
             let source = source.map(|source| format!(" ({source})")).unwrap_or_default();
-            answers::row(&mut flow, "Password", "from your answers", &source);
+            answers::row(flow, "Password", "from your answers", &source);
         }
     }
     if let Some(plan) = &model.status.plan {
-        answers::row(&mut flow, "Host name", &plan.configuration.hostname, "");
+        answers::row(flow, "Host name", &plan.configuration.hostname, "");
     }
     if let Some((keys, source)) = model.answer("ssh-authorized-keys") {
         let source = format!(" ({})", answers::from(source));
-        answers::row(&mut flow, "SSH keys", keys, &source);
+        answers::row(flow, "SSH keys", keys, &source);
     }
-    let least = flow.height();
-    page.boxed(text::LOG_IN_AS, flow, least);
 }
 
 fn after_restart(model: &Model, page: &mut Page) {
@@ -83,12 +93,7 @@ fn show_password(password: &Secret, expired: bool, page: &mut Page) {
     if airy {
         flow.line("");
     }
-    let then = match expired {
-        true => ", and must be changed at first login",
-        false => "; change it after you log in",
-    };
-    let text = format!("Type the hyphens too. It is not shown again{then}.");
-    flow.text(&text, style::PLAIN);
+    flow.text(&text::about_generated(expired), style::PLAIN);
     page.form(text::GENERATED, flow, None);
 }
 

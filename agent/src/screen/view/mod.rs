@@ -6,6 +6,7 @@ mod dialogs;
 mod disks;
 mod ended;
 mod keyboard;
+pub(super) mod lines;
 mod log;
 mod pages;
 mod progress;

@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
+use super::super::commands::Command;
 use super::super::dialog::{Choose, Dialog};
-use super::super::keys::Command;
 use super::super::model::Model;
 use super::super::text;
 use super::section::Page;

@@ -35,7 +35,7 @@ pub(super) fn session() -> (Session, InstallerHandle) {
         publisher: Publisher::new(Vec::new()),
         log: Arc::new(Log::open(log.path()).unwrap()),
         account: watch::Sender::new(Account::default()),
-        has_screen: true,
+        shows_password: true,
         checkpoint_path: log.path().with_extension("checkpoint"),
         install: |_| Box::pin(std::future::pending()),
     };

@@ -27,6 +27,7 @@ mod remote;
 mod run;
 mod screen;
 mod secrets;
+mod serial;
 mod steps;
 #[cfg(test)]
 mod table;
@@ -116,6 +117,7 @@ pub fn all() -> Vec<&'static Scenario> {
         profiles::SCENARIOS,
         remote::SCENARIOS,
         screen::SCENARIOS,
+        serial::SCENARIOS,
     ]
     .into_iter()
     .flatten()

@@ -6,7 +6,10 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
-use super::steps::{boots, boots_as, choose_install, fill_target};
+use super::steps::{
+    boots, boots_as, choose_install, fill_target, hold_boot_loader, put_data_on_second,
+    release_boot_loader,
+};
 use crate::build::Arch;
 use crate::fixture::{Fixture, digest, unchanged};
 use crate::guest_checks::Expected;
@@ -68,17 +71,8 @@ fn keyboard_install(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     config.disks = disks.to_vec();
     let mut vm = fixture.start(&config, "install")?;
     vm.state(state::CHOOSING_DISK, 90)?;
-    vm.shell.run(
-        "sgdisk -n 1:0:+100M -t 1:ef00 -c 1:EFI -n 2:0:0 -c 2:'home of Ada' /dev/vdb && \
-         udevadm settle && mkfs.vfat -n SYSTEM /dev/vdb1 && mkfs.ext4 -q -L photos /dev/vdb2 && sync",
-    )?;
-    // Keeps the install from ending before the dialog to cancel it was opened.
-    vm.shell.run(
-        "real=$(command -v nixos-install) && mkdir -p /usr/local/bin && \
-         printf '%s\\n' '#!/bin/sh' 'until [ -e /run/go ]; do sleep 0.1; done' \
-         \"exec $real \\\"\\$@\\\"\" > /usr/local/bin/nixos-install && \
-         chmod 755 /usr/local/bin/nixos-install",
-    )?;
+    put_data_on_second(&mut vm)?;
+    hold_boot_loader(&mut vm)?;
     let others = [0, 2, 3].map(|place| disks[place].clone());
     let before = others.iter().map(|disk| digest(&disk.image)).collect::<Result<Vec<_>>>()?;
     let screen = &mut Console { vm: &mut vm, fixture };
@@ -113,7 +107,7 @@ fn keyboard_install(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     screen.press(&["c"])?;
     screen.shows("Cancel the install\\?", "11-cancel")?;
     screen.press(&["esc"])?;
-    screen.vm.shell.run("touch /run/go")?;
+    release_boot_loader(screen.vm)?;
     screen.vm.state(state::INSTALLED, 180)?;
     screen.pause_to_read()?;
     screen.press(&["x"])?;

@@ -20,6 +20,32 @@ pub(super) fn fill_target(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
+/// Puts partitions with file systems on the second disk while the installer runs.
+pub(super) fn put_data_on_second(vm: &mut Vm) -> Result<()> {
+    vm.shell.run(
+        "sgdisk -n 1:0:+100M -t 1:ef00 -c 1:EFI -n 2:0:0 -c 2:'home of Ada' /dev/vdb && \
+         udevadm settle && mkfs.vfat -n SYSTEM /dev/vdb1 && mkfs.ext4 -q -L photos /dev/vdb2 && sync",
+    )?;
+    Ok(())
+}
+
+/// Keeps an install from ending before something was typed: until [`release_boot_loader`].
+pub(super) fn hold_boot_loader(vm: &mut Vm) -> Result<()> {
+    vm.shell.run(
+        "real=$(command -v nixos-install) && mkdir -p /usr/local/bin && \
+         printf '%s\\n' '#!/bin/sh' 'until [ -e /run/go ]; do sleep 0.1; done' \
+         \"exec $real \\\"\\$@\\\"\" > /usr/local/bin/nixos-install && \
+         chmod 755 /usr/local/bin/nixos-install",
+    )?;
+    Ok(())
+}
+
+/// Lets it go on.
+pub(super) fn release_boot_loader(vm: &mut Vm) -> Result<()> {
+    vm.shell.run("touch /run/go")?;
+    Ok(())
+}
+
 /// Waits until the countdown to the install has begun.
 pub(super) fn await_countdown(vm: &mut Vm) -> Result<()> {
     vm.event("the countdown", 90, |event| event["event"] == event::COUNTDOWN)?;

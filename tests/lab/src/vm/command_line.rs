@@ -33,7 +33,10 @@ pub(super) fn arguments(config: &Config, accelerator: Accelerator, sockets: &Pat
     for strings in hardware.smbios {
         line.add("-smbios", strings);
     }
-    line.device(hardware.screen).device("virtio-rng-pci");
+    if let Some(screen) = hardware.screen {
+        line.device(screen);
+    }
+    line.device("virtio-rng-pci");
     if hardware.has_ports() {
         for number in 1..=4 {
             line.device(&format!("pcie-root-port,id=port{number},chassis={number},slot={number}"));

@@ -60,8 +60,8 @@ pub struct Hardware {
     pub chipset: &'static str,
     /// Whether the processor keeps to itself that a hypervisor is there.
     pub hidden: bool,
-    /// The display adapter.
-    pub screen: &'static str,
+    /// The display adapter, if there is one.
+    pub screen: Option<&'static str>,
     /// The network adapter.
     pub adapter: &'static str,
     /// How the ISO is seen.
@@ -82,7 +82,7 @@ impl Hardware {
                 Arch::Aarch64 => "virt",
             },
             hidden: false,
-            screen: Self::screen(arch),
+            screen: Some(Self::screen(arch)),
             adapter: "virtio-net-pci",
             cd: Medium::Cd(Bus::Scsi),
             spare: &[Bus::Scsi, Bus::Sata, Bus::Usb],

@@ -1,0 +1,159 @@
+//! A line that was typed, in what is asked → an action, or one clear error.
+
+use super::super::dialog::Dialog;
+use super::super::input::Key;
+use super::super::model::Action;
+use super::super::text::{self, dialogue as words_of};
+use super::super::view::lines::words;
+use super::dialogue::Dialogue;
+use crate::event::State;
+
+/// Lines of the log's end that are written.
+const LOG: usize = 20;
+
+/// Keymaps that are named at once.
+const KEYMAPS: usize = 24;
+
+impl Dialogue {
+    /// Takes a line in.
+    pub(super) fn answer(&mut self, typed: &str) -> Option<Action> {
+        let typed = typed.trim();
+        match &self.model.dialog {
+            Some(Dialog::Choose(_)) => self.choose(typed),
+            Some(Dialog::Erase(_)) if typed.is_empty() => self.go_back(),
+            Some(Dialog::Erase(_)) => self.type_in(typed),
+            Some(Dialog::Name(_) | Dialog::Keymap(_)) if typed.is_empty() => self.go_back(),
+            Some(Dialog::Name(_)) => {
+                self.model.key(Key::Control('u'), 0);
+                self.type_in(typed)
+            }
+            Some(Dialog::Keymap(_)) => self.choose_keymap(typed),
+            Some(Dialog::Stop) if typed.eq_ignore_ascii_case("yes") => {
+                self.model.key(Key::Char('y'), 0)
+            }
+            Some(Dialog::Stop) => self.go_back(),
+            Some(Dialog::Password(_) | Dialog::Log(_) | Dialog::Help | Dialog::Shell) => None,
+            None if typed.is_empty() => {
+                self.repeat();
+                None
+            }
+            None => self.command(typed),
+        }
+    }
+
+    /// Leaves what is asked, without an answer. An install that runs is asked about.
+    pub(super) fn go_back(&mut self) -> Option<Action> {
+        let status = &self.model.status;
+        match &self.model.dialog {
+            Some(Dialog::Choose(_)) if status.state == State::ChoosingDisk => self.repeat(),
+            Some(_) => self.model.close(),
+            None if status.state == State::Installing => self.model.dialog = Some(Dialog::Stop),
+            None => self.repeat(),
+        }
+        None
+    }
+
+    /// Types a whole line into the dialog that is open.
+    fn type_in(&mut self, text: &str) -> Option<Action> {
+        for sign in text.chars() {
+            self.model.key(Key::Char(sign), 0);
+        }
+        self.model.key(Key::Enter, 0)
+    }
+
+    fn choose(&mut self, typed: &str) -> Option<Action> {
+        let name = typed.strip_prefix("/dev/").unwrap_or(typed);
+        if name.is_empty() {
+            return self.go_back();
+        }
+        let names: Vec<_> = self.model.candidates().iter().map(|disk| disk.name.clone()).collect();
+        if let Some(place) = names.iter().position(|one| one == name) {
+            if let Some(Dialog::Choose(choose)) = &mut self.model.dialog {
+                choose.cursor = place;
+            }
+            return self.model.key(Key::Enter, 0);
+        }
+        if words(&self.model).contains(&&*typed.to_ascii_lowercase()) {
+            return self.command(typed);
+        }
+        let disk = self.model.status.disks.iter().find(|disk| disk.name == name);
+        let refusal = match disk.and_then(|disk| Some((&disk.device, disk.ineligible.as_ref()?))) {
+            Some((device, why)) => words_of::not_usable(device, &why.message),
+            None => {
+                let names: Vec<_> = names.iter().map(|name| &**name).collect();
+                words_of::no_disk(name, &names)
+            }
+        };
+        self.say(&refusal);
+        None
+    }
+
+    fn choose_keymap(&mut self, typed: &str) -> Option<Action> {
+        let Some(Dialog::Keymap(list)) = &mut self.model.dialog else { return None };
+        list.typed.key(Key::Control('u'));
+        typed.chars().for_each(|sign| {
+            list.typed.key(Key::Char(sign));
+        });
+        let found = list.found();
+        // The first one is the one of this name, if there is one.
+        if found.first().is_none_or(|first| first.eq_ignore_ascii_case(typed)) {
+            // Any key moves to the first of those that are found.
+            self.model.key(Key::Home, 0);
+            return self.model.key(Key::Enter, 0);
+        }
+        let named = &found[..found.len().min(KEYMAPS)];
+        let said = words_of::keymaps(named, found.len() - named.len());
+        self.say(&said);
+        None
+    }
+
+    fn command(&mut self, typed: &str) -> Option<Action> {
+        let word = typed.to_ascii_lowercase();
+        let commands = self.model.commands();
+        let Some(command) = commands.into_iter().find(|command| command.word() == word) else {
+            let said = words_of::no_command(typed, &words(&self.model));
+            self.say(&said);
+            return None;
+        };
+        let action = self.model.command(command);
+        // What is only to be read is written at once.
+        match self.model.dialog {
+            Some(Dialog::Log(_)) => {
+                self.model.close();
+                self.write_log();
+            }
+            Some(Dialog::Help) => {
+                self.model.close();
+                self.write_help();
+            }
+            _ => {}
+        }
+        action
+    }
+
+    fn write_log(&mut self) {
+        let log = std::mem::take(&mut self.model.log);
+        for line in &log[log.len().saturating_sub(LOG)..] {
+            self.say(line);
+        }
+        let said = match log.is_empty() {
+            true => words_of::NO_LOG.to_owned(),
+            false => format!("{}: {}", text::LOG, self.model.log_path),
+        };
+        self.say(&said);
+        self.model.log = log;
+    }
+
+    fn write_help(&mut self) {
+        // The last part is about the keys of the screen.
+        for (title, paragraphs) in &text::HELP[..2] {
+            self.say(&format!("{title}:"));
+            for paragraph in *paragraphs {
+                self.say(paragraph);
+            }
+        }
+        for command in self.model.commands() {
+            self.say(&format!("{}: {}", command.word(), command.label()));
+        }
+    }
+}

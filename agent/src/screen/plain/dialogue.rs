@@ -1,0 +1,274 @@
+//! Events and keys → text for the terminal, and actions.
+//!
+//! Nothing here touches a terminal or waits. What is typed is echoed here, so that a line of progress
+//! which comes meanwhile stands on a line of its own, and what was typed so far is written again.
+
+use std::time::{Duration, Instant};
+
+use super::super::dialog::{Dialog, Field};
+use super::super::input::Key;
+use super::super::model::{Action, Clock, Model};
+use super::super::view::lines::{Question, question};
+use super::super::{snapshot, text};
+use crate::event::{Event, Record, State, Status};
+use crate::format::printable;
+use crate::request::Request;
+use crate::sinks::text::Renderer;
+
+/// A line that was half typed when something else was asked went with it: its rest is not taken until
+/// there was such a pause.
+const TYPING: Duration = Duration::from_secs(1);
+
+/// The same for a password, which would be echoed.
+const TYPING_PASSWORD: Duration = Duration::from_secs(3);
+
+/// What was said, is asked, and is being typed.
+pub(super) struct Dialogue {
+    pub(super) model: Model,
+    /// The status after the last record that was taken in.
+    status: Status,
+    renderer: Renderer,
+    /// What is typed, but for a password: that is the model's alone.
+    pub(super) line: Field,
+    /// What was written last.
+    asked: Question,
+    /// The prompt stands on the last line, which is not ended.
+    prompted: bool,
+    /// Keys are not taken until there was such a pause.
+    settling: Option<Duration>,
+    last_key: Option<Instant>,
+    out: String,
+}
+
+impl Dialogue {
+    /// A dialogue that begins with what is known already.
+    pub(super) fn new(model: Model, status: Status) -> Self {
+        let mut dialogue = Self {
+            model,
+            status: Status::default(),
+            renderer: Renderer::default(),
+            line: Field::default(),
+            asked: Question::default(),
+            prompted: false,
+            settling: None,
+            last_key: None,
+            out: String::new(),
+        };
+        dialogue.say("");
+        // The questions have the rest.
+        let known = Status { disks: Vec::new(), plan: None, ..status.clone() };
+        let lines = dialogue.renderer.of(&snapshot(known));
+        lines.iter().filter(|line| !line.is_empty()).for_each(|line| dialogue.say(line));
+        dialogue.status = status.clone();
+        // Nothing is under way that a dialogue which has just begun could object to.
+        let _none = dialogue.model.show(status);
+        dialogue
+    }
+
+    /// Number of the last record that was taken in.
+    pub(super) fn sequence(&self) -> u64 {
+        self.status.sequence
+    }
+
+    /// Takes the next record in.
+    pub(super) fn take(&mut self, record: &Record) -> Option<Action> {
+        if record.sequence <= self.status.sequence {
+            return None;
+        }
+        self.status.take(record);
+        let lines = self.renderer.of(record);
+        let skipped = match &record.event {
+            // The questions have them.
+            Event::Disks { .. } | Event::Password { .. } => lines.len(),
+            Event::State { to: State::ChoosingDisk, .. } => lines.len(),
+            // All but its warnings.
+            Event::Plan { .. } => 1,
+            Event::FinishScheduled(finish) if finish.at_uptime_ms.is_none() => lines.len(),
+            _ => 0,
+        };
+        for line in lines.iter().skip(skipped) {
+            self.say(line);
+        }
+        self.show()
+    }
+
+    /// Takes a status in where records were missed.
+    pub(super) fn catch_up(&mut self, status: Status) -> Option<Action> {
+        self.say(&status.message);
+        self.status = status;
+        self.show()
+    }
+
+    fn show(&mut self) -> Option<Action> {
+        let typing = self.model.is_typing_password();
+        let action = self.model.show(self.status.clone());
+        if typing && !matches!(self.model.dialog, Some(Dialog::Password(_))) {
+            self.settling = Some(TYPING_PASSWORD);
+        }
+        action
+    }
+
+    /// Writes what has become to be asked, and what became of the last answer.
+    pub(super) fn present(&mut self) {
+        let question = question(&self.model);
+        let other = question != self.asked;
+        if other && !self.line.is_empty() {
+            self.line = Field::default();
+            self.settling.get_or_insert(TYPING);
+        }
+        let said = self.model.notice.take().or_else(|| problem(&mut self.model));
+        if let Some(said) = said {
+            self.say(&said);
+        }
+        if other {
+            self.end_line();
+            if question.about != self.asked.about {
+                for line in &question.about {
+                    self.say(line);
+                }
+            }
+            self.asked = question;
+        }
+        if !self.prompted
+            && let Some(prompt) = &self.asked.prompt
+        {
+            let space = if prompt.is_empty() { "" } else { " " };
+            self.out.push_str(&printable(prompt));
+            self.out.push_str(space);
+            self.out.push_str(&printable(self.line.text()));
+            // An empty prompt leaves the line as it is.
+            self.prompted = !prompt.is_empty() || !self.line.is_empty();
+        }
+        self.model.drawn();
+    }
+
+    /// Has what is asked written again.
+    pub(super) fn repeat(&mut self) {
+        self.end_line();
+        self.asked.about.clear();
+    }
+
+    /// Takes a key in.
+    pub(super) fn key(&mut self, key: Key, clock: Clock) -> Option<Action> {
+        self.model.clock = clock;
+        let last = self.last_key.replace(clock.now);
+        self.model.note_key();
+        if let Some(pause) = self.settling {
+            if last.is_some_and(|last| clock.now.duration_since(last) < pause) {
+                return None;
+            }
+            self.settling = None;
+        }
+        if self.is_counting() {
+            return Some(Action::Ask(Request::Cancel));
+        }
+        if matches!(self.model.dialog, Some(Dialog::Password(_))) {
+            return self.secret_key(key);
+        }
+        if self.asked.prompt.is_none() {
+            self.model.note_idle_key();
+            return None;
+        }
+        // Any key stays.
+        let leaves = self.model.dialog.is_none() && self.model.leaves_in().is_some();
+        let stay = leaves.then_some(Action::Ask(Request::Cancel));
+        match key {
+            Key::Enter => {
+                let typed = std::mem::take(&mut self.line);
+                self.end_line();
+                if stay.is_some() && typed.is_empty() {
+                    return stay;
+                }
+                return self.answer(typed.text());
+            }
+            Key::Control('c') | Key::Escape => {
+                self.line = Field::default();
+                self.end_line();
+                self.go_back();
+            }
+            Key::Control('l') => self.repeat(),
+            key => self.edit(key),
+        }
+        if self.model.dialog.is_none() {
+            self.model.note_idle_key();
+        }
+        stay
+    }
+
+    /// Whether any key stops what is about to begin.
+    pub(super) fn is_counting(&self) -> bool {
+        self.model.dialog.is_none() && self.model.status.state == State::Countdown
+    }
+
+    /// A key of a password: nothing of it is echoed, nor kept here.
+    fn secret_key(&mut self, key: Key) -> Option<Action> {
+        let Some(Dialog::Password(form)) = &self.model.dialog else { return None };
+        if form.busy {
+            return None;
+        }
+        let skips = form.first.is_empty() && !form.repeats;
+        match key {
+            Key::Enter if skips => {
+                self.end_line();
+                self.model.close();
+                self.say(text::dialogue::SKIPPED);
+                None
+            }
+            Key::Enter | Key::Control('c') | Key::Escape => {
+                self.end_line();
+                self.model.key(key, 0)
+            }
+            Key::Char(_) | Key::Backspace | Key::Control('u') => self.model.key(key, 0),
+            _ => None,
+        }
+    }
+
+    /// Types a key into the line, and echoes it.
+    fn edit(&mut self, key: Key) {
+        let before = self.line.len();
+        if let Key::Char(sign) = key
+            && sign.is_control()
+        {
+            return;
+        }
+        if !self.line.key(key) {
+            return;
+        }
+        match key {
+            Key::Char(sign) if self.line.len() > before => self.out.push(sign),
+            _ => self.out.push_str(&"\x08 \x08".repeat(before.saturating_sub(self.line.len()))),
+        }
+        self.prompted = true;
+    }
+
+    /// Writes a line of its own.
+    pub(super) fn say(&mut self, text: &str) {
+        self.end_line();
+        for line in text.split('\n') {
+            self.out.push_str(&printable(line));
+            self.out.push_str("\r\n");
+        }
+    }
+
+    fn end_line(&mut self) {
+        if std::mem::take(&mut self.prompted) {
+            self.out.push_str("\r\n");
+        }
+    }
+
+    /// What is to be written.
+    pub(super) fn take_output(&mut self) -> String {
+        std::mem::take(&mut self.out)
+    }
+}
+
+/// What is wrong with what was typed; it is said once.
+fn problem(model: &mut Model) -> Option<String> {
+    match model.dialog.as_mut()? {
+        Dialog::Erase(prompt) => prompt.problem.take(),
+        Dialog::Name(form) => form.problem.take(),
+        Dialog::Keymap(list) => list.problem.take(),
+        Dialog::Password(form) => form.problem.take(),
+        _ => None,
+    }
+}

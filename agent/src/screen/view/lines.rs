@@ -1,0 +1,202 @@
+//! The model → what is asked in plain lines: what to know, and the prompt.
+
+use super::super::commands::Command;
+use super::super::dialog::Dialog;
+use super::super::flow::Flow;
+use super::super::model::Model;
+use super::super::text::{self, dialogue};
+use super::{answers, consent, dialogs, ended};
+use crate::event::{DiskView, State};
+use crate::plan::Plan;
+use crate::sinks::text::describe;
+
+/// Columns before a line is broken.
+const WIDTH: usize = 78;
+
+/// What is asked. Nothing in it changes by the passing of time: it is written when it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::screen) struct Question {
+    /// What to know.
+    pub(in crate::screen) about: Vec<String>,
+    /// Stands before what is typed; empty where lines of progress follow, and none where no line is
+    /// expected.
+    pub(in crate::screen) prompt: Option<String>,
+}
+
+/// What is to be asked now.
+pub(in crate::screen) fn question(model: &Model) -> Question {
+    let mut about = Vec::new();
+    let prompt = match &model.dialog {
+        Some(dialog) => asked(model, dialog, &mut about),
+        None => command(model, &mut about),
+    };
+    Question { about, prompt: prompt.map(str::to_owned).or_else(|| named_prompt(model)) }
+}
+
+/// The prompts with a value in them.
+fn named_prompt(model: &Model) -> Option<String> {
+    match model.dialog.as_ref()? {
+        Dialog::Erase(prompt) => Some(text::type_name(&prompt.disk)),
+        Dialog::Name(form) if !form.busy => {
+            Some(format!("{} [{}]:", dialogs::about_name(form.name).0, form.present))
+        }
+        Dialog::Keymap(list) if !list.busy => {
+            Some(format!("{} [{}]:", text::KEYBOARD, model.keymap()))
+        }
+        _ => None,
+    }
+}
+
+/// What a dialog asks.
+fn asked(model: &Model, dialog: &Dialog, about: &mut Vec<String>) -> Option<&'static str> {
+    let mut say = |line: &str| about.push(line.to_owned());
+    match dialog {
+        Dialog::Choose(choose) => {
+            let again = model.status.state == State::AlreadyInstalled;
+            say(if again { text::CHOOSE_DISK_AGAIN } else { text::CHOOSE_DISK });
+            say(text::CHOOSING_IS_SAFE);
+            about.extend(disks(model));
+            if model.status.state == State::ChoosingDisk {
+                about.push(commands(model));
+            } else {
+                about.push(dialogue::ENTER_GOES_BACK.to_owned());
+            }
+            (!choose.busy).then_some(dialogue::DISK)
+        }
+        Dialog::Erase(_) => {
+            if let Some(plan) = &model.status.plan {
+                about.extend(warning(model, plan));
+                about.push(text::NO_UNDO.to_owned());
+                about.push(dialogue::ENTER_GOES_BACK.to_owned());
+            }
+            None
+        }
+        Dialog::Name(form) => {
+            say(dialogs::about_name(form.name).1);
+            say(dialogue::ENTER_KEEPS);
+            None
+        }
+        Dialog::Keymap(_) => {
+            say(text::CHOOSE_KEYMAP);
+            say(dialogue::TYPE_KEYMAP);
+            say(dialogue::ENTER_KEEPS);
+            None
+        }
+        Dialog::Password(form) => {
+            let plan = model.status.plan.as_ref();
+            let user = plan.map(|plan| &*plan.configuration.username);
+            say(&format!("{}. {}", text::choose_password(user), dialogue::NOT_SHOWN));
+            say(&format!("{} {}", text::PASSWORD_OR_GENERATED, dialogue::ENTER_SKIPS));
+            let prompt = if form.repeats { dialogue::REPEAT } else { dialogue::PASSWORD };
+            (!form.busy).then_some(prompt)
+        }
+        Dialog::Stop => {
+            say(&format!("{} {}", text::STOP_QUESTION, text::STOP_MEANS));
+            Some(dialogue::YES_CANCELS)
+        }
+        Dialog::Log(_) | Dialog::Help | Dialog::Shell => None,
+    }
+}
+
+/// What can be done in a state.
+fn command(model: &Model, about: &mut Vec<String>) -> Option<&'static str> {
+    let mut say = |line: &str| about.push(line.to_owned());
+    let status = &model.status;
+    match status.state {
+        State::Preflight => return None,
+        State::Countdown => {
+            let plan = status.plan.as_ref()?;
+            let disk = plan.target.identity.node.display().to_string();
+            say(&text::will_be_installed(&model.facts.system(), &disk));
+            if !plan.target.erases.is_empty() {
+                say(&format!("{}.", answers::erase_warning(plan)));
+            }
+            about.extend(happens(model, plan));
+            about.push(format!("{} {}", text::ANY_KEY_STOPS, text::NOTHING_WRITTEN));
+            return None;
+        }
+        State::AwaitingConfirmation => {
+            let plan = status.plan.as_ref()?;
+            let disk = plan.target.identity.node.display().to_string();
+            let names = model.names_disk(plan);
+            if names {
+                about.extend(warning(model, plan));
+            } else {
+                say(&text::ready(&model.facts.system(), &disk));
+            }
+            about.extend(happens(model, plan));
+            let how = if names { dialogue::TYPE_INSTALL_AND_NAME } else { dialogue::TYPE_INSTALL };
+            about.push(format!("{how} {}", text::NOTHING_WRITTEN));
+        }
+        State::WaitingForDisk | State::ChoosingDisk => about.extend(disks(model)),
+        State::Installing => {
+            about.push(commands(model));
+            return Some("");
+        }
+        State::Installed => installed(model, about),
+        State::Cancelled => say(text::RETRY_STARTS_OVER),
+        State::Failed | State::Refused => {}
+        State::AlreadyInstalled => {
+            say(match model.leaves_in() {
+                Some(_) => text::ANY_KEY_STOPS,
+                None => dialogue::TYPE_START,
+            });
+            say(dialogue::TYPE_REINSTALL);
+        }
+    }
+    about.push(commands(model));
+    Some(dialogue::PROMPT)
+}
+
+fn installed(model: &Model, about: &mut Vec<String>) {
+    let generated = ended::generated(model);
+    if let Some(password) = generated {
+        about.push(format!("{}:", text::GENERATED));
+        about.push(password.reveal().to_owned());
+        about.push(text::about_generated(model.expired));
+    }
+    let mut flow = Flow::new(WIDTH);
+    ended::identity(model, generated.is_some(), &mut flow);
+    about.push(format!("{}:", text::LOG_IN_AS));
+    about.extend(lines(&flow));
+    about.push(text::ISO_MAY_STAY.to_owned());
+    about.push(
+        match model.leaves_in() {
+            Some(_) => text::ANY_KEY_STAYS,
+            None => dialogue::TYPE_RESTART,
+        }
+        .to_owned(),
+    );
+}
+
+/// The warning, and what is lost: a line for each, however many.
+fn warning(model: &Model, plan: &Plan) -> Vec<String> {
+    let most = plan.target.erases.len().max(2);
+    lines(&consent::warning(model, plan, Flow::new(WIDTH), most))
+}
+
+fn happens(model: &Model, plan: &Plan) -> Vec<String> {
+    let mut flow = Flow::new(WIDTH);
+    answers::list(model, plan, false, &mut flow);
+    lines(&flow)
+}
+
+/// Those that can be used, then the others.
+fn disks(model: &Model) -> Vec<String> {
+    let (usable, others): (Vec<&DiskView>, Vec<_>) =
+        model.status.disks.iter().partition(|disk| disk.ineligible.is_none());
+    usable.into_iter().chain(others).map(describe).collect()
+}
+
+/// The words of what can be done now.
+pub(in crate::screen) fn words(model: &Model) -> Vec<&'static str> {
+    model.commands().into_iter().map(Command::word).collect()
+}
+
+fn commands(model: &Model) -> String {
+    dialogue::commands(&words(model))
+}
+
+fn lines(flow: &Flow) -> Vec<String> {
+    flow.lines().iter().map(|line| line.to_string().trim_end().to_owned()).collect()
+}
