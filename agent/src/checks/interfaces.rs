@@ -34,8 +34,11 @@ pub(super) async fn apply(
         warnings.push(format!("Earlier network settings may still be in force: {error:#}"));
     }
     await_adapters(Path::new("/"), interfaces).await?;
-    if let Err(error) = activate(runner, interfaces).await {
-        warnings.push(format!("The network settings are not in force in the installer: {error:#}"));
+    match activate(runner, interfaces).await {
+        Ok(more) => warnings.extend(more),
+        Err(error) => {
+            warnings.push(format!("The installer does not have its network settings: {error:#}"));
+        }
     }
     Ok(Applied { warnings })
 }
@@ -74,21 +77,25 @@ fn own_files(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(is_own).collect()
 }
 
-async fn activate(runner: &Runner, interfaces: &[Interface]) -> Result<()> {
+/// Returns what does not come up, a sentence each.
+async fn activate(runner: &Runner, interfaces: &[Interface]) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
     if interfaces.is_empty() {
-        return Ok(());
+        return Ok(warnings);
     }
-    // It may still be on its way: this waits for it.
+    // It may still be on its way: this waits for it, and it begins with these.
+    let files = write_all(Path::new(FOLDER), interfaces)?;
     let start = runner.tool("systemctl").args(["start", "NetworkManager.service"]).run();
     start.await.context("NetworkManager does not run in this live system")?;
-    let files = write_all(Path::new(FOLDER), interfaces)?;
     for (interface, file) in interfaces.iter().zip(files) {
         let nmcli = || runner.tool("nmcli").args(["--wait", UP, "connection"]);
         nmcli().arg("load").arg(&file).run().await?;
-        let up = nmcli().args(["up", "id"]).arg(id(interface)).run().await;
-        up.with_context(|| format!("{} does not come up", interface.adapter()))?;
+        if let Err(error) = nmcli().args(["up", "id"]).arg(id(interface)).run().await {
+            let adapter = interface.adapter();
+            warnings.push(format!("In the installer, {adapter} does not come up: {error:#}"));
+        }
     }
-    Ok(())
+    Ok(warnings)
 }
 
 #[cfg(test)]

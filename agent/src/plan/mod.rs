@@ -104,6 +104,7 @@ pub struct PlannedNetwork {
     pub policy: Network,
     /// Adapters that are not left to DHCP, here and in the installed system.
     #[serde(default)]
+    #[schemars(with = "Vec<network::PlannedInterface>")]
     pub interfaces: Vec<Interface>,
 }
 

@@ -3,7 +3,31 @@
 use nixvm_answers::Resolved;
 use nixvm_answers::answers::Network;
 
+use schemars::JsonSchema;
+
 use super::{Check, Checked, Facts, PlannedNetwork, Refusal};
+
+/// An adapter and what it is given. Where `name` and `mac` are left out, the only one is meant.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema of an Interface for readers, which ignore further keys")]
+pub(super) struct PlannedInterface {
+    /// The adapter's name.
+    name: Option<String>,
+    /// Its MAC address.
+    mac: Option<String>,
+    /// Addresses with the length of their prefix; a family without one stays automatic.
+    #[schemars(default)]
+    address: Vec<String>,
+    /// The gateways of IPv4 and IPv6.
+    #[schemars(default)]
+    gateway: Vec<String>,
+    /// Name servers.
+    #[schemars(default)]
+    dns: Vec<String>,
+    /// Search domains.
+    #[schemars(default)]
+    search: Vec<String>,
+}
 
 /// How the install uses the network.
 pub(super) fn planned(answers: &Resolved) -> PlannedNetwork {
