@@ -29,6 +29,7 @@ builtins.toJSON {
   minimum-memory-bytes = installer.minimumMemoryBytes;
   minimum-build-memory-bytes = installer.minimumBuildMemoryBytes;
   graphical-login = installer.graphicalLogin;
+  network-manager = installer.networkManager;
   volume-label = installer.volumeLabel or null;
   nixos-release = installer.nixosRelease;
   inherit (installer) edition;

@@ -93,6 +93,11 @@ in
       example = "Plasma 6";
       description = "What is installed beside NixOS, in a word or two, for the screen.";
     };
+    networkManager = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether the system has NetworkManager, which reads the addresses that answers give.";
+    };
     graphicalLogin = mkOption {
       type = types.bool;
       default = false;

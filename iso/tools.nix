@@ -22,6 +22,8 @@
   kmod
   lvm2.bin
   mdadm
+  # nmcli.
+  networkmanager
   nixos-install-tools
   # vmware-rpctool, which asks VMware for answers.
   open-vm-tools-headless

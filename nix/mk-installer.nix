@@ -88,6 +88,7 @@ let
             ;
           buildId = "${version}-${revision flake}";
           flake = "${sources}";
+          networkManager = config.networking.networkmanager.enable;
           graphicalLogin = config.services.displayManager.enable;
           nixosRelease = config.system.nixos.release;
           edition = import ./edition.nix config;

@@ -35,6 +35,7 @@ let
           ;
         countdown = 30;
       };
+      networkManager = target.config.networking.networkmanager.enable;
       graphicalLogin = target.config.services.displayManager.enable;
       nixosRelease = target.config.system.nixos.release;
       edition = import ./edition.nix target.config;

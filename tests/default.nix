@@ -26,6 +26,9 @@ let
     custom-identity = {
       minutes = 60;
     };
+    static-address = {
+      minutes = 30;
+    };
   };
 
   lab = import ./machines.nix arguments;

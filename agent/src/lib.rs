@@ -14,6 +14,7 @@ pub mod install;
 pub mod lock;
 pub mod log;
 pub mod machine;
+mod network;
 pub mod nix;
 pub mod plan;
 pub mod request;

@@ -178,11 +178,14 @@ fn keys(prefix: &str, schema: &Value, definitions: &Value, rows: &mut Vec<[Strin
     for (name, property) in properties {
         let description = property["description"].as_str().unwrap_or_default();
         let forms = forms(property, definitions);
-        let values: Vec<_> = forms.iter().map(|form| value(form)).collect();
+        let values: Vec<_> = forms.iter().map(|form| value(form, definitions)).collect();
         let key = format!("{prefix}{name}");
         rows.push([format!("`{key}`"), description.to_owned(), values.join("; or ")]);
         for form in forms {
             keys(&format!("{key}."), form, definitions, rows);
+            for item in items(form, definitions) {
+                keys(&format!("{key}."), item, definitions, rows);
+            }
         }
     }
 }
@@ -199,7 +202,12 @@ fn forms<'s>(schema: &'s Value, definitions: &'s Value) -> Vec<&'s Value> {
     }
 }
 
-fn value(form: &Value) -> String {
+/// The ways to write an item of a list; none if it is no list.
+fn items<'s>(form: &'s Value, definitions: &'s Value) -> Vec<&'s Value> {
+    form.get("items").map_or_else(Vec::new, |items| forms(items, definitions))
+}
+
+fn value(form: &Value, definitions: &Value) -> String {
     let bound = |name: &str| form[name].as_i64();
     // Variants with a description are a `oneOf`, those without are an `enum`.
     let described = form["oneOf"].as_array().into_iter().flatten().map(|one| &one["const"]);
@@ -216,7 +224,13 @@ fn value(form: &Value) -> String {
             (Some(minimum), Some(maximum)) => format!("number, {minimum} to {maximum}"),
             _ => "number".to_owned(),
         },
-        Some("array") => "list of strings".to_owned(),
+        Some("array") => {
+            let is_table = |item: &&Value| item["type"] == "object";
+            match items(form, definitions).iter().any(is_table) {
+                true => "list of tables".to_owned(),
+                false => "list of strings".to_owned(),
+            }
+        }
         Some("object") => "table".to_owned(),
         Some(other) => other.to_owned(),
         None => panic!("no type: {form}"),

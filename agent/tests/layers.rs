@@ -18,7 +18,7 @@ const ROOMS: &[&str] = &[
     // Tools that know nothing of installing.
     "format", "clock", "command", "lock", "log", "nix",
     // Facts, and what follows from them.
-    "machine", "disk", "sources", "plan", "checks",
+    "machine", "disk", "network", "sources", "plan", "checks",
     // The words in which an install is reported and steered.
     "event", "account", "request",
     // The install and its control.

@@ -31,7 +31,7 @@ pub(crate) struct Misplaced {
 }
 
 impl Misplaced {
-    fn at(value: &Toml<'_>, what: Invalid) -> Self {
+    pub(crate) fn at(value: &Toml<'_>, what: Invalid) -> Self {
         Self { offset: value.span().start, what }
     }
 }
@@ -200,7 +200,7 @@ impl Form for Vec<AuthorizedKey> {
 }
 
 /// All values, or all mistakes.
-fn all<T, E>(results: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, Vec<E>> {
+pub(crate) fn all<T, E>(results: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, Vec<E>> {
     let (mut values, mut mistakes) = (Vec::new(), Vec::new());
     for result in results {
         match result {
@@ -227,6 +227,13 @@ pub(crate) trait Table: Default + PartialEq + Display + FromStr<Err = Invalid> {
 
     /// Sets a part.
     fn set(&mut self, part: &str, text: &str) -> Result<(), Invalid>;
+
+    /// Sets a part from its value in a document.
+    fn set_from_toml(&mut self, part: &str, value: &Toml<'_>) -> Result<(), Vec<Misplaced>> {
+        as_text(part, value)
+            .and_then(|text| self.set(part, text))
+            .map_err(|what| vec![Misplaced::at(value, what)])
+    }
 
     /// Sets the parts of a short form.
     fn add(&mut self, text: &str) -> Result<(), Invalid>;
@@ -297,8 +304,7 @@ fn table_from_toml<T: Table>(key: &str, value: &Toml<'_>) -> Result<T, Vec<Mispl
             mistakes.push(Misplaced { offset: name.span().start, what: T::unknown(text) });
             continue;
         }
-        let result = as_text(text, part).and_then(|value| table.set(text, value));
-        mistakes.extend(result.err().map(|what| Misplaced::at(part, what)));
+        mistakes.extend(table.set_from_toml(text, part).err().into_iter().flatten());
     }
     if !mistakes.is_empty() {
         return Err(mistakes);

@@ -40,17 +40,20 @@
 //! `UPDATE_EXPECT=1 cargo test -p nixvm-answers` writes the schema anew.
 
 pub mod account;
+pub mod adapter;
 pub mod answers;
 pub mod area;
 pub mod command_line;
 pub mod credential;
 pub mod disk;
 pub mod document;
+pub mod domain;
 mod form;
 pub mod generated_password;
 pub mod hashing;
 pub mod hostname;
 pub mod identity;
+pub mod interface;
 pub mod keymap;
 pub mod keys;
 mod listed;

@@ -185,6 +185,7 @@ mod tests {
             Source::Credential,
             Source::NoCloud { path: NoCloudFile::UserData, device: "/dev/sr0".into() },
             Source::NoCloud { path: NoCloudFile::MetaData, device: "/dev/sr0".into() },
+            Source::NoCloud { path: NoCloudFile::NetworkConfig, device: "/dev/sr0".into() },
             Source::SystemCredential { name: "firstboot.hostname".into() },
             Source::Iso,
         ]
@@ -352,7 +353,7 @@ mod tests {
     proptest! {
         #[test]
         fn precedence_is_that_of_the_list_in_any_order(
-            (kept, shuffled) in subsequence(sources(), 1..=11)
+            (kept, shuffled) in subsequence(sources(), 1..=12)
                 .prop_flat_map(|kept| (Just(kept.clone()), Just(kept).prop_shuffle()))
         ) {
             let found = shuffled.into_iter().map(|source| given(source, "hostname = 'web'"));

@@ -54,6 +54,7 @@ mod tests {
 
     use super::*;
     use crate::disk::DiskRule;
+    use crate::interface::Interface;
 
     /// `UPDATE_EXPECT=1 cargo test -p nixvm-answers` writes it anew.
     #[test]
@@ -76,8 +77,14 @@ mod tests {
             Answers::KEYS.into_iter().chain(["version"]).map(str::to_owned).collect();
         expected.sort();
         assert_eq!(keys(&schema), expected);
-        let expected = ["policy"];
-        assert_eq!(keys(&schema["$defs"]["NetworkSettings"]), expected);
+        let sorted = |mut keys: Vec<String>| {
+            keys.sort();
+            keys
+        };
+        let network = ["interface", "policy"].map(str::to_owned).to_vec();
+        assert_eq!(keys(&schema["$defs"]["NetworkSettings"]), network);
+        let interface = Interface::KEYS.map(str::to_owned).to_vec();
+        assert_eq!(keys(&schema["$defs"]["Interface"]), sorted(interface));
         let mut expected = DiskRule::KEYS.map(str::to_owned);
         expected.sort();
         assert_eq!(keys(&schema["$defs"]["DiskRule"]), expected);

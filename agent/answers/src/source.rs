@@ -60,7 +60,8 @@ pub enum Strength {
     VirtualMachine,
 }
 
-/// A file of NoCloud that is read. As in cloud-init, `user-data` comes before `meta-data`.
+/// A file of NoCloud that is read. As in cloud-init, `user-data` comes before `meta-data`; what
+/// `network-config` says is in neither.
 #[derive(Clone, Copy, Debug, Display, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -69,6 +70,8 @@ pub enum NoCloudFile {
     UserData,
     /// What the host says of the machine.
     MetaData,
+    /// The machine's network.
+    NetworkConfig,
 }
 
 impl Source {
@@ -103,9 +106,10 @@ impl Source {
             Self::Credential => 6,
             Self::NoCloud { path: NoCloudFile::UserData, .. } => 7,
             Self::NoCloud { path: NoCloudFile::MetaData, .. } => 8,
-            Self::SystemCredential { .. } => 9,
-            Self::Iso => 10,
-            Self::Default => 11,
+            Self::NoCloud { path: NoCloudFile::NetworkConfig, .. } => 9,
+            Self::SystemCredential { .. } => 10,
+            Self::Iso => 11,
+            Self::Default => 12,
         }
     }
 }

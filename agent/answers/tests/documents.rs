@@ -35,7 +35,14 @@ fn every_key_is_read() {
     assert_eq!(answers.erase, Some(Erase::Any));
     assert_eq!(answers.countdown.unwrap().seconds(), 3);
     assert_eq!(answers.finish, Some(Finish::Poweroff));
-    assert_eq!(answers.network.unwrap().policy(), Network::None);
+    let network = answers.network.unwrap();
+    assert_eq!(network.policy(), Network::None);
+    assert_eq!(
+        network.interfaces[0].to_string(),
+        "name=enp1s0,mac=52:54:00:12:34:56,address=10.0.2.77/24,address=fd00::77/64,\
+         gateway=10.0.2.2,gateway=fe80::1,dns=10.0.2.3,dns=fd00::3,search=example.org"
+    );
+    assert_eq!(network.interfaces[1].to_string(), "name=enp2s0,address=192.168.7.2/24");
     let disk = answers.disk.unwrap();
     assert_eq!(disk.path.unwrap().as_str(), "/dev/vda");
     assert_eq!(disk.by_id.unwrap().as_str(), "virtio-A1");
@@ -90,6 +97,31 @@ fn the_network_has_a_short_form_and_a_table() {
     ] {
         let problems = problems(text).to_string();
         assert!(problems.contains(said), "{problems}");
+    }
+}
+
+#[test]
+fn an_interface_is_a_table_or_its_short_form() {
+    let interfaces = |text: &str| answers(text).network.unwrap().interfaces;
+    let short = interfaces("network = 'name=eth0,address=10.0.2.77/24,dns=10.0.2.3'");
+    let table =
+        interfaces("[[network.interface]]\nname='eth0'\naddress='10.0.2.77/24'\ndns=['10.0.2.3']");
+    assert_eq!(short, table);
+    let one = interfaces("network.interface.address = '10.0.2.77/24'");
+    assert_eq!(one, interfaces("network.interface = ['address=10.0.2.77/24']"));
+
+    let many = "[network]\n[[network.interface]]\nname = 'eth 0'\nadress = 1\n\
+        address = ['10.0.2.77', 7]\n[[network.interface]]\n\
+        address = '10.0.2.77/24'\ngateway = '10.0.3.1'\n";
+    let problems = problems(many).to_string();
+    for said in [
+        "answers.toml:3:8: \"eth 0\" is not a network interface's name",
+        "answers.toml:4:1: \"adress\" is not a part of an interface",
+        "answers.toml:5:12: \"10.0.2.77\" is not an address with a prefix",
+        "answers.toml:5:25: address has to be text in quotes, not a number",
+        "the gateway 10.0.3.1 is outside of 10.0.2.0/24",
+    ] {
+        assert!(problems.contains(said), "{said} is not in:\n{problems}");
     }
 }
 

@@ -37,6 +37,21 @@ fn resolved(answers: Answers) -> Resolved {
 fn parameters(name: &str, value: &toml::Value) -> Vec<String> {
     match value {
         toml::Value::String(text) => vec![format!("nixvm.{name}=\"{text}\"")],
+        // One parameter each, in the short form.
+        toml::Value::Array(values) if values.iter().all(toml::Value::is_table) => {
+            let short = |table: &toml::Table| {
+                let parts = table.iter().flat_map(|(part, value)| match value {
+                    toml::Value::Array(values) => {
+                        values.iter().map(|value| (part, value.clone())).collect()
+                    }
+                    other => vec![(part, other.clone())],
+                });
+                let parts = parts.map(|(part, value)| format!("{part}={value}").replace('"', ""));
+                parts.collect::<Vec<_>>().join(",")
+            };
+            let tables = values.iter().filter_map(toml::Value::as_table);
+            tables.map(|table| format!("nixvm.{name}={}", short(table))).collect()
+        }
         toml::Value::Array(values) => values.iter().flat_map(|v| parameters(name, v)).collect(),
         toml::Value::Table(table) => table
             .iter()

@@ -56,6 +56,9 @@ pub struct Manifest {
     /// only that the login failed (<https://github.com/sddm/sddm/issues/716>).
     #[serde(default)]
     pub graphical_login: bool,
+    /// The installed system has NetworkManager, which reads the answers' addresses.
+    #[serde(default)]
+    pub network_manager: bool,
     /// The ISO's volume label: a disk that has it may be the medium of the live system, also where
     /// that runs from memory.
     #[serde(default)]

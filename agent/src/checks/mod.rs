@@ -7,6 +7,7 @@ mod build;
 pub(crate) mod configuration;
 mod derivation;
 mod follows;
+mod interfaces;
 mod network;
 
 use nixvm_manifest::Manifest;
@@ -17,6 +18,10 @@ use crate::plan::{Check, Checked};
 /// Answers a check. Whatever goes wrong is part of the answer.
 pub async fn answer(check: Check, runner: Runner, manifest: Manifest) -> Checked {
     match check {
+        Check::Interfaces(wanted) => {
+            let applied = interfaces::apply(&runner, &wanted).await;
+            Checked { interfaces: Some((wanted, applied)), ..Checked::default() }
+        }
         Check::Network => {
             let network = Some(network::check(&runner).await);
             Checked { network, ..Checked::default() }

@@ -1,5 +1,5 @@
 //! The flake that the ISO carries, and what this machine and these answers add →
-//! `/etc/nixos` and `/etc/localtime` on the target.
+//! `/etc/nixos`, `/etc/localtime` and NetworkManager's connections on the target.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,9 +11,13 @@ use super::Attempt;
 use crate::checks::configuration;
 use crate::disk::layout;
 use crate::event::Event;
+use crate::network::keyfile;
 
 /// The configuration's folder on the target.
 const FOLDER: &str = "etc/nixos";
+
+/// Where NetworkManager has the machine's own connections.
+const CONNECTIONS: &str = "etc/NetworkManager/system-connections";
 
 /// Where NixOS has its time zones, on every machine; its systemd knows a zone by a link to here
 /// (nixpkgs, `Change-usr-share-zoneinfo-to-etc-zoneinfo.patch`).
@@ -32,6 +36,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<()> {
     if let Some(message) = warning {
         attempt.publisher.publish(Event::Warning { message });
     }
+    keyfile::write_all(&root.join(CONNECTIONS), &attempt.plan.network.interfaces)?;
     // One that the system has built in would replace the link.
     let is_built_in = attempt.manifest.defaults.timezone.is_some();
     match &machine.timezone {

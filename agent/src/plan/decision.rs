@@ -2,15 +2,12 @@
 
 use std::path::PathBuf;
 
-use nixvm_answers::answers::Network;
 use nixvm_answers::{Problems, Resolved};
 use nixvm_manifest::Manifest;
 
 use super::choice::{self, Choice};
 use super::consent::{self, Consent};
-use super::{
-    ChosenBy, Plan, PlannedNetwork, QUIET, Refusal, System, Target, answer, conflict, system,
-};
+use super::{ChosenBy, Plan, QUIET, Refusal, System, Target, answer, conflict, network, system};
 use crate::disk::eligibility::{self, Ineligible};
 use crate::disk::identity::Identity;
 use crate::disk::receipt::Receipt;
@@ -107,6 +104,11 @@ fn is_boot_medium(device: &Device) -> bool {
 
 fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     let answers = preflight(facts)?;
+    let network = network::planned(answers);
+    // Before a disk is chosen, which may be asked for over the network.
+    if let Some(check) = network::to_set_up(&network, facts.checked) {
+        return Ok(Decision::Check(check));
+    }
     let (disk, chosen_by, compared) = match choice::choose(facts, answers)? {
         Choice::Disk { disk, chosen_by, compared } => (disk, chosen_by, compared),
         Choice::Decided(decision) => return Ok(decision),
@@ -129,14 +131,8 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         return Ok(installed(disk));
     }
     conflict::refuse_partition_names(disk, facts.disks)?;
-    if answers.network.value.policy() == Network::Required {
-        match &facts.checked.network {
-            None => return Ok(Decision::Check(Check::Network)),
-            Some(Err(unreachable)) => {
-                return Err(Refusal::NoNetwork { unreachable: unreachable.clone() });
-            }
-            Some(Ok(())) => {}
-        }
+    if let Some(check) = network::check(&network, facts)? {
+        return Ok(Decision::Check(check));
     }
     let configuration = configuration(answers, disk, facts.disks);
     let system = match system::choose(facts, answers, &configuration)? {
@@ -147,6 +143,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         warnings: loosened
             .into_iter()
             .chain(conflict::label_warnings(disk, facts.disks))
+            .chain(network::warnings(facts.checked))
             .chain(answers.ignored.iter().map(ToString::to_string))
             .collect(),
         ..plan(answers, disk, condition, chosen_by, configuration, system)
@@ -226,7 +223,7 @@ fn plan(
         configuration,
         countdown: answers.countdown.value.seconds(),
         finish: answers.finish.value,
-        network: PlannedNetwork { policy: answers.network.value.policy() },
+        network: network::planned(answers),
         answers: answer::list(answers),
         warnings: Vec::new(),
     }

@@ -31,7 +31,7 @@ pub(crate) fn plan(name: &str) -> Plan {
         },
         countdown: 10,
         finish: Finish::Reboot,
-        network: PlannedNetwork { policy: Network::Auto },
+        network: PlannedNetwork { policy: Network::Auto, interfaces: Vec::new() },
         answers: Vec::new(),
         warnings: Vec::new(),
     }

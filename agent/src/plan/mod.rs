@@ -12,6 +12,7 @@ mod consent;
 mod decision;
 #[cfg(test)]
 pub(crate) mod examples;
+mod network;
 mod problem;
 mod question;
 mod refusal;
@@ -22,6 +23,7 @@ mod tests;
 use std::time::Duration;
 
 use nixvm_answers::answers::{Finish, Network};
+use nixvm_answers::interface::Interface;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -33,7 +35,7 @@ pub use answer::{Answer, AnswerSource};
 pub use configuration::Configuration;
 pub use decision::{Decision, Facts, UserChoices, decide, eligible};
 pub use problem::Problem;
-pub use question::{Buildable, Check, Checked, Unreachable, Wanted};
+pub use question::{Applied, Buildable, Check, Checked, UnknownInterface, Unreachable, Wanted};
 pub use refusal::Refusal;
 
 /// How long no disk may have come or gone before one is taken for the largest, the smallest or the only
@@ -96,10 +98,14 @@ pub enum ChosenBy {
 }
 
 /// How an install uses the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedNetwork {
     /// Whether it may, must or must not.
     pub policy: Network,
+    /// Adapters that are not left to DHCP, here and in the installed system.
+    #[serde(default)]
+    #[schemars(with = "Vec<network::PlannedInterface>")]
+    pub interfaces: Vec<Interface>,
 }
 
 /// Where the system comes from.

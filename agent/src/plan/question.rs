@@ -5,6 +5,7 @@
 use std::fmt;
 
 use nixvm_answers::answers::Network;
+use nixvm_answers::interface::Interface;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ use super::Configuration;
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
+    /// Can these interfaces be set up in the live system? Finding that out sets them up.
+    Interfaces(Vec<Interface>),
     /// Does the network work?
     Network,
     /// Can this system be built here?
@@ -43,9 +46,27 @@ pub struct Buildable {
     pub online: bool,
 }
 
+/// Interfaces that were set up in the live system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// What did not come up, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// An interface that does not mean exactly one of this machine's adapters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownInterface {
+    /// Which adapter the answers mean, a phrase.
+    pub wanted: String,
+    /// Names and MAC addresses of the adapters that there are.
+    pub adapters: Vec<String>,
+}
+
 /// What is known so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
+    /// The interfaces that were set up last; if they were not, the one that can't be.
+    pub interfaces: Option<(Vec<Interface>, Result<Applied, UnknownInterface>)>,
     /// Whether the network works.
     pub network: Option<Result<(), Unreachable>>,
     /// The system that was asked about last, and whether it can be built; if not, what is missing.
@@ -55,8 +76,21 @@ pub struct Checked {
 impl Checked {
     /// Takes in what another check found out.
     pub fn add(&mut self, other: Self) {
+        if other.interfaces.is_some() {
+            // What was found out of the network was found out of another one.
+            *self = Self { interfaces: other.interfaces, ..Self::default() };
+            return;
+        }
         self.network = other.network.or(self.network.take());
         self.build = other.build.or(self.build.take());
+    }
+
+    /// What is left after a decision is made anew from nothing: the state of the live system's
+    /// network, which stays as it was set up.
+    #[must_use]
+    pub fn only_lasting(self) -> Self {
+        let interfaces = self.interfaces.filter(|(_, applied)| applied.is_ok());
+        Self { interfaces, ..Self::default() }
     }
 }
 
@@ -64,6 +98,7 @@ impl Check {
     /// What is being found out, a sentence.
     pub fn sentence(&self) -> &'static str {
         match self {
+            Self::Interfaces(_) => "Setting up the network.",
             Self::Network => "Checking the network.",
             Self::Build(_) => "Checking that the system can be built before anything is erased.",
         }
@@ -76,7 +111,7 @@ impl Check {
 pub enum Unreachable {
     /// No adapter, or none with a cable in it.
     Link,
-    /// No address and no way out of the local network: DHCP does not answer.
+    /// No address, or no way out of the local network.
     Lease,
     /// Names are not resolved.
     Dns {
@@ -98,7 +133,9 @@ impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Link => f.write_str("no network adapter has a link"),
-            Self::Lease => f.write_str("the network adapter got no address (DHCP does not answer)"),
+            Self::Lease => f.write_str(
+                "no network adapter has a gateway: DHCP does not answer, or the answers give none",
+            ),
             Self::Dns { host, error } => write!(f, "DNS does not resolve {host}: {error}"),
             Self::Https { host, error } => {
                 write!(f, "{host} does not answer over HTTPS (is the clock right?): {error}")

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::Unreachable;
+use super::{UnknownInterface, Unreachable};
 use crate::format;
 use crate::machine::Hypervisor;
 
@@ -67,6 +67,13 @@ pub enum Refusal {
         /// What is missing.
         missing: String,
     },
+    /// The answers give an address to an adapter that is not there.
+    NoSuchInterface {
+        /// Which, and what there is.
+        unknown: UnknownInterface,
+    },
+    /// The answers give addresses, and nothing in the installed system would read them.
+    NoNetworkManager,
     /// The answers require a network and there is none that works.
     NoNetwork {
         /// Which part of it does not.
@@ -132,6 +139,27 @@ impl Refusal {
                 format!("The system has to be built, since {because}, but that is not possible here: {missing}."),
                 "Keep host name, account and full name as the ISO has them, or give the VM what is \
                  missing: memory in its settings, a network adapter that is connected."
+                    .to_owned(),
+            ),
+            Self::NoSuchInterface { unknown: UnknownInterface { wanted, adapters } } => (
+                "no-such-interface",
+                match adapters.as_slice() {
+                    [] => format!("The answers configure {wanted}, and this machine has none."),
+                    all => format!(
+                        "The answers configure {wanted}, and this machine's network adapters are {}.",
+                        all.join(", ")
+                    ),
+                },
+                "Correct `interface` below [network] in the answers, or the VM's network adapters."
+                    .to_owned(),
+            ),
+            Self::NoNetworkManager => (
+                "no-network-manager",
+                "The answers configure a network adapter, and the system that this ISO installs has \
+                 no NetworkManager to read that."
+                    .to_owned(),
+                "Leave `interface` out of the answers and configure the network in the flake, or \
+                 set networking.networkmanager.enable there."
                     .to_owned(),
             ),
             Self::NoNetwork { unreachable } => (

@@ -10,7 +10,7 @@ use super::state::Phase;
 use super::{ExitAction, Session};
 use crate::disk::identity::Identity;
 use crate::event::{Event, PasswordOrigin, State};
-use crate::plan::{self, Checked, UserChoices};
+use crate::plan::{self, UserChoices};
 use crate::request::{Message, Request, RequestError};
 
 /// A request that was applied. The reply waits until the effect is published, so that a caller
@@ -174,7 +174,7 @@ impl Session {
 
     /// Makes a decision due that depends on nothing that was found out before.
     fn start_over(&mut self, retry: Option<Identity>) {
-        self.checks.results = Checked::default();
+        self.checks.results = std::mem::take(&mut self.checks.results).only_lasting();
         self.user.choices.confirmed = None;
         // udev reports none of an attempt's writes as a change of what was read.
         self.inventory.probed.clear();

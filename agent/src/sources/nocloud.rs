@@ -1,4 +1,5 @@
-//! A volume of cloud-init's NoCloud → the answers in its `user-data` and `meta-data`.
+//! A volume of cloud-init's NoCloud → the answers in its `user-data`, `meta-data` and
+//! `network-config`.
 
 use std::ffi::{CStr, CString};
 use std::fs;
@@ -12,8 +13,8 @@ use rustix::fs::Dir;
 
 use super::volume;
 
-/// Files of NoCloud that have no counterpart here.
-const IGNORED: [&str; 2] = ["network-config", "vendor-data"];
+/// A file of NoCloud that has no counterpart here.
+const IGNORED: &str = "vendor-data";
 
 /// What to do about a volume that can't be read.
 const REMEDY: &str = "put user-data and meta-data on it, detach it, or write nixvm.nocloud=no on \
@@ -26,7 +27,7 @@ pub fn reads_no_cloud() -> bool {
     command_line::reads_no_cloud(&String::from_utf8_lossy(&line))
 }
 
-/// Reads both files on the volume `device`, whose file system udev calls `file_system`
+/// Reads the files on the volume `device`, whose file system udev calls `file_system`
 /// (`ID_FS_TYPE`) → the answers of each, or the mistakes in it.
 ///
 /// It mounts, and may block, as [`volume::read_volume`] does. Which of the files are there is not
@@ -56,6 +57,7 @@ fn source(device: &str, path: NoCloudFile) -> Source {
 struct Files {
     user_data: Option<Vec<u8>>,
     meta_data: Option<Vec<u8>>,
+    network_config: Option<Vec<u8>>,
     ignored: Vec<String>,
 }
 
@@ -72,7 +74,8 @@ fn parse(device: &str, files: Files) -> Vec<Result<SourceAnswers, Problems>> {
         given
     });
     let meta_data = files.meta_data.map(|bytes| nocloud::meta_data(&bytes, device));
-    [Some(user_data), meta_data].into_iter().flatten().collect()
+    let network_config = files.network_config.map(|bytes| nocloud::network_config(&bytes, device));
+    [Some(user_data), meta_data, network_config].into_iter().flatten().collect()
 }
 
 fn read(device: &Path, file_system: &str) -> Result<Files> {
@@ -92,13 +95,12 @@ fn read(device: &Path, file_system: &str) -> Result<Files> {
         bail!("there is neither user-data nor meta-data on the volume labelled cidata");
     }
     let mut ignored = Vec::new();
-    for wanted in IGNORED {
-        // An empty one says nothing.
-        if content(wanted)?.is_some_and(|bytes| !bytes.trim_ascii().is_empty()) {
-            ignored.push(format!("the file {wanted}"));
-        }
+    // An empty one says nothing.
+    if content(IGNORED)?.is_some_and(|bytes| !bytes.trim_ascii().is_empty()) {
+        ignored.push(format!("the file {IGNORED}"));
     }
-    Ok(Files { user_data, meta_data, ignored })
+    let network_config = content("network-config")?;
+    Ok(Files { user_data, meta_data, network_config, ignored })
 }
 
 fn content(folder: &OwnedFd, name: &CStr, shown: &str) -> Result<Vec<u8>> {

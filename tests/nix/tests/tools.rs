@@ -21,6 +21,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("kmod", &["modprobe"]),
     ("lvm2", &["dmsetup"]),
     ("mdadm", &["mdadm"]),
+    ("networkmanager", &["nmcli"]),
     ("nix", &["nix", "nix-env", "nix-store"]),
     ("nixos-install-tools", &["nixos-enter", "nixos-generate-config", "nixos-install"]),
     ("open-vm-tools", &["vmware-rpctool"]),

@@ -1,16 +1,20 @@
 //! The files of cloud-init's NoCloud → [`SourceAnswers`]: what they say that nixvm has an answer for.
 //!
 //! The formats are those of cloud-init's documentation: [NoCloud], [user data formats], the modules
-//! "Users and Groups", "Set Hostname", "Set Passwords" and "SSH". The subset is documented in this
+//! "Users and Groups", "Set Hostname", "Set Passwords" and "SSH", and "Networking Config" [version 1]
+//! and [version 2]. The subset is documented in this
 //! crate's README. What is beyond it is listed as ignored. No key of it says anything of a disk, so
 //! nothing here can loosen what may be erased.
 //!
 //! [NoCloud]: https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html
 //! [user data formats]: https://docs.cloud-init.io/en/latest/explanation/format.html
+//! [version 1]: https://docs.cloud-init.io/en/latest/reference/network-config-format-v1.html
+//! [version 2]: https://docs.cloud-init.io/en/latest/reference/network-config-format-v2.html
 
 mod account;
 mod cloud_config;
 mod meta_data;
+mod network_config;
 mod reading;
 mod yaml;
 
@@ -79,6 +83,25 @@ pub fn meta_data(bytes: &[u8], device: &str) -> Result<SourceAnswers, Problems> 
     let source = source(device, NoCloudFile::MetaData);
     let text = decode(bytes, &source)?;
     read(text, source, meta_data::read)
+}
+
+/// Reads `network-config` of the volume `device`, in either of its versions.
+///
+/// # Errors
+/// As [`user_data`].
+///
+/// ```
+/// use nixvm_answers::nocloud;
+///
+/// let text = b"version: 2\nethernets:\n  eth0: {addresses: [10.0.2.77/24], gateway4: 10.0.2.2}\n";
+/// let network = nocloud::network_config(text, "/dev/sr0")?.answers.network.unwrap();
+/// assert_eq!(network.to_string(), "name=eth0,address=10.0.2.77/24,gateway=10.0.2.2");
+/// # Ok::<(), nixvm_answers::Problems>(())
+/// ```
+pub fn network_config(bytes: &[u8], device: &str) -> Result<SourceAnswers, Problems> {
+    let source = source(device, NoCloudFile::NetworkConfig);
+    let text = decode(bytes, &source)?;
+    read(text, source, network_config::read)
 }
 
 /// Reads one byte more than [`LONGEST`] at most: enough to be refused.

@@ -104,16 +104,19 @@ impl Reading {
         parsed.map_err(|what| self.refuse(node, what)).ok()
     }
 
-    /// A list of SSH keys, or one alone.
-    pub(super) fn keys(&mut self, name: &str, node: &Node) -> Vec<AuthorizedKey> {
-        let one = [node];
+    /// The texts of a list, or of one alone.
+    pub(super) fn texts<'n>(&mut self, name: &str, node: &'n Node) -> Vec<(&'n str, &'n Node)> {
         let nodes: Vec<&Node> = match &node.value {
             Value::Sequence(items) => items.iter().map(|item| &**item).collect(),
-            _ => one.to_vec(),
+            _ => vec![node],
         };
+        nodes.into_iter().filter_map(|node| Some((self.text(name, node)?, node))).collect()
+    }
+
+    /// A list of SSH keys, or one alone.
+    pub(super) fn keys(&mut self, name: &str, node: &Node) -> Vec<AuthorizedKey> {
         let mut keys = Vec::new();
-        for node in nodes {
-            let Some(text) = self.text(name, node) else { continue };
+        for (text, node) in self.texts(name, node) {
             match text.trim().parse() {
                 Ok(key) => keys.push(key),
                 Err(what) => self.refuse(node, what),

@@ -17,7 +17,7 @@ use super::{Decision, Facts, Plan, UserChoices, decide};
 use crate::disk::receipt::{Loader, Receipt};
 use crate::disk::{Disk, Partition, Signature};
 use crate::machine::{Firmware, Hypervisor, Machine};
-use crate::plan::{Buildable, Check, Checked};
+use crate::plan::{Applied, Buildable, Check, Checked};
 
 /// Everything that a decision depends on, owned.
 #[derive(Clone, Debug)]
@@ -94,6 +94,9 @@ impl World {
     fn decide_checked(&mut self) -> Decision {
         loop {
             match self.decide() {
+                Decision::Check(Check::Interfaces(wanted)) => {
+                    self.checked.interfaces = Some((wanted, Ok(Applied::default())));
+                }
                 Decision::Check(Check::Network) => self.checked.network = Some(Ok(())),
                 Decision::Check(Check::Build(wanted)) => {
                     self.checked.build = Some((wanted, Ok(buildable())));

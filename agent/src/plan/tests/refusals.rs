@@ -1,8 +1,8 @@
 //! What is refused, and what has to be found out before a plan is complete.
 
 use super::*;
-use crate::plan::Unreachable;
 use crate::plan::{Refusal, System};
+use crate::plan::{UnknownInterface, Unreachable};
 
 fn refusal(world: &World) -> Refusal {
     match world.decide() {
@@ -56,6 +56,75 @@ fn a_required_network_is_looked_for_before_the_plan_is_complete() {
     assert!(problem.message.contains("DHCP"), "{problem:?}");
     world.checked.network = Some(Ok(()));
     assert!(goes(&world.decide()).is_some());
+}
+
+/// A check of these interfaces, and none before it.
+fn asked(world: &World) -> Vec<String> {
+    match world.decide() {
+        Decision::Check(Check::Interfaces(wanted)) => {
+            wanted.iter().map(ToString::to_string).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn interfaces_are_set_up_before_a_disk_is_chosen_and_are_in_the_plan() {
+    let answers = "network = 'required name=eth0,address=10.0.2.77/24'";
+    let world = World::new([blank("vda"), blank("vdb")]).answering(answers);
+    assert_eq!(asked(&world), ["name=eth0,address=10.0.2.77/24"]);
+    let mut world = World::new([blank("vda")]).answering(answers);
+    let decision = world.decide_checked();
+    let plan = goes(&decision).unwrap();
+    assert_eq!(plan.network.interfaces[0].to_string(), "name=eth0,address=10.0.2.77/24");
+    assert!(world.checked.network.is_some(), "a required network is tried with the address");
+    // Other answers: the address is taken back.
+    let world = world.answering("");
+    assert!(asked(&world).is_empty());
+}
+
+#[test]
+fn an_interface_that_does_not_come_up_is_a_warning() {
+    let mut world = World::new([blank("vda")]).answering("network = 'address=10.0.2.77/24'");
+    let Decision::Check(Check::Interfaces(wanted)) = world.decide() else { panic!() };
+    let warnings = vec!["no cable".to_owned()];
+    world.checked.interfaces = Some((wanted, Ok(Applied { warnings })));
+    assert_eq!(goes(&world.decide()).unwrap().warnings, ["no cable"]);
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_refused_but_never_keeps_an_installed_disk_from_booting() {
+    let answers = "network = 'name=eth7,address=10.0.2.77/24'";
+    let unknown =
+        |wanted| Some((wanted, Err(UnknownInterface { wanted: "x".into(), adapters: vec![] })));
+    for (disk, refuses) in [(blank("vda"), true), (installed("vda"), false)] {
+        let mut world = World::new([disk]).answering(answers);
+        let Decision::Check(Check::Interfaces(wanted)) = world.decide() else { panic!() };
+        world.checked.interfaces = unknown(wanted);
+        match world.decide() {
+            Decision::Refuse(refusal) => {
+                assert!(refuses);
+                assert_eq!(refusal.problem().kind, "no-such-interface");
+            }
+            other => assert!(!refuses && matches!(other, Decision::Installed { .. }), "{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn interfaces_are_refused_where_nothing_would_read_them() {
+    let mut world = World::new([blank("vda")]).answering("network = 'address=10.0.2.77/24'");
+    world.manifest.network_manager = false;
+    let Decision::Refuse(refusal) = world.decide_checked() else { panic!() };
+    assert_eq!(refusal.problem().kind, "no-network-manager");
+    assert!(goes(&world.answering("network = 'auto'").decide_checked()).is_some());
+}
+
+#[test]
+fn without_the_network_addresses_are_for_the_installed_system_alone() {
+    let answers = "network = 'none name=eth7,address=10.0.2.77/24'";
+    let decision = World::new([blank("vda")]).answering(answers).decide();
+    assert_eq!(goes(&decision).unwrap().network.interfaces.len(), 1);
 }
 
 #[test]

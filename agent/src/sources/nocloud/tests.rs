@@ -78,7 +78,10 @@ fn images_of_each_tool_are_read() {
     let files: [(&str, &[u8]); 3] = [
         ("user-data", user_data.as_bytes()),
         ("meta-data", meta_data),
-        ("network-config", b"version: 2\n"),
+        (
+            "network-config",
+            b"version: 2\nethernets: {eth0: {addresses: [10.0.2.77/24], wakeonlan: true}}\n",
+        ),
     ];
     let genisoimage = format!("{GENISOIMAGE} user-data meta-data network-config");
     let joliet = genisoimage.replace("-rational-rock ", "");
@@ -103,13 +106,17 @@ fn images_of_each_tool_are_read() {
     ] {
         let Some(volume) = volume(file_system, script, &files) else { continue };
         let found: Vec<_> = read(&volume, file_system).into_iter().map(Result::unwrap).collect();
-        let [user, meta] = found.as_slice() else { panic!("{script}: {found:?}") };
+        let [user, meta, network] = found.as_slice() else { panic!("{script}: {found:?}") };
         assert_eq!(user.source.to_string(), format!("user-data on {}", volume.node));
         assert_eq!(user.answers.username.as_ref().unwrap().as_str(), "ada", "{script}");
         assert_eq!(user.answers.ssh_authorized_keys.as_ref().unwrap()[0].as_str(), KEY);
-        assert_eq!(user.ignored, ["packages", "the file network-config"], "{script}");
+        assert_eq!(user.ignored, ["packages"], "{script}");
         assert_eq!(meta.source.to_string(), format!("meta-data on {}", volume.node));
         assert_eq!(meta.answers.hostname.as_ref().unwrap().as_str(), "web", "{script}");
+        assert_eq!(network.source.to_string(), format!("network-config on {}", volume.node));
+        let settings = network.answers.network.as_ref().unwrap().to_string();
+        assert_eq!(settings, "name=eth0,address=10.0.2.77/24", "{script}");
+        assert_eq!(network.ignored, ["ethernets.wakeonlan"], "{script}");
     }
 }
 

@@ -66,6 +66,7 @@ const GUEST: &[&str] = &[
     "lvm2",
     "mdadm",
     "mount",
+    "network-manager",
     "nix-bin",
     "openssh-client",
     "openssh-server",

@@ -165,6 +165,7 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         // The stand-in's flake evaluates in next to nothing.
         minimum_build_memory_bytes: 0,
         graphical_login: false,
+        network_manager: true,
         volume_label: Some(label(arch)),
         // The stand-in has no release of NixOS.
         nixos_release: None,

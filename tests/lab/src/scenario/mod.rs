@@ -20,6 +20,7 @@ mod handover;
 mod install;
 mod media;
 mod members;
+mod network;
 mod nocloud;
 mod power;
 mod profiles;
@@ -104,6 +105,7 @@ pub fn all() -> Vec<&'static Scenario> {
     [
         install::SCENARIOS,
         answers::SCENARIOS,
+        network::SCENARIOS,
         nocloud::SCENARIOS,
         disks::SCENARIOS,
         classifier::SCENARIOS,
