@@ -33,7 +33,7 @@ pub use answer::{Answer, AnswerSource};
 pub use configuration::Configuration;
 pub use decision::{Decision, Facts, UserChoices, decide, eligible};
 pub use problem::Problem;
-pub use question::{Buildable, Check, Checked, Unreachable, Wanted};
+pub use question::{Buildable, Check, Checked, Fetched, Unfetched, Unreachable, Wanted};
 pub use refusal::Refusal;
 
 /// How long no disk may have come or gone before one is taken for the largest, the smallest or the only

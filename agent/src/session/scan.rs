@@ -254,7 +254,12 @@ impl Session {
         let defaults = self.context.manifest.answer_defaults().map_err(|invalid| {
             Problems::from(answers::Problem::whole(Source::Default, invalid.message, None))
         })?;
-        answers::resolve(found, defaults)
+        let resolved = answers::resolve(found.clone(), defaults.clone())?;
+        let server = resolved.server.as_ref().map(|server| &server.value);
+        match server.and_then(|server| self.checks.results.answers_of(server)) {
+            Some(Ok(fetched)) => answers::resolve(found.chain([fetched.clone()]), defaults),
+            Some(Err(_)) | None => Ok(resolved),
+        }
     }
 
     pub(super) fn facts<'a>(&'a self, answers: &'a Result<Resolved, Problems>) -> Facts<'a> {

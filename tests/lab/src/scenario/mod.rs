@@ -26,6 +26,7 @@ mod profiles;
 mod run;
 mod screen;
 mod secrets;
+mod server;
 mod steps;
 #[cfg(test)]
 mod table;
@@ -102,6 +103,7 @@ pub fn all() -> Vec<&'static Scenario> {
     [
         install::SCENARIOS,
         answers::SCENARIOS,
+        server::SCENARIOS,
         nocloud::SCENARIOS,
         disks::SCENARIOS,
         classifier::SCENARIOS,
