@@ -23,7 +23,7 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerSource {
     /// Which kind of source: `request`, `file`, `command-line`, `volume`, `firmware-config`,
-    /// `guestinfo`, `credential`, `nocloud`, `system-credential`, `iso` or `default`.
+    /// `guestinfo`, `credential`, `url`, `nocloud`, `system-credential`, `iso` or `default`.
     pub kind: String,
     /// The device file, for a volume and for NoCloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
