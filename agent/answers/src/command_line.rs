@@ -383,8 +383,20 @@ mod tests {
     }
 
     #[test]
-    fn reserved_words_are_refused_and_another_version_too() {
-        assert!(error("nixvm.answers.url=x").contains("is reserved"));
+    fn a_server_is_named_by_its_url_and_its_certificate() {
+        let url = "https://a.example/nixvm?rack=3";
+        let pin = "AB".repeat(32);
+        let given = answers(&format!("nixvm.answers.url={url} nixvm.answers.fingerprint={pin}"));
+        let server = given.server.unwrap();
+        assert_eq!(server.url.unwrap().as_str(), url);
+        assert_eq!(server.fingerprint.unwrap().0, [0xab; 32]);
+        assert!(error(&format!("nixvm.answers.fingerprint={pin}")).contains("has no url"));
+        assert!(error("nixvm.answers.url=http://a").contains("by HTTPS and by nothing else"));
+        assert!(error("nixvm.answers.token=x").contains("is not a setting of the answers server"));
+    }
+
+    #[test]
+    fn another_version_is_refused() {
         assert_eq!(answers("nixvm.version=1"), Answers::default());
         assert!(error("nixvm.version=2").contains("reads version 1"));
     }

@@ -17,6 +17,7 @@ use crate::keymap::Keymap;
 use crate::locale::Locale;
 use crate::network::NetworkSettings;
 use crate::password::PasswordHash;
+use crate::server::AnswersServer;
 use crate::ssh::AuthorizedKey;
 use crate::timezone::Timezone;
 use crate::value::{Invalid, quote};
@@ -284,7 +285,7 @@ macro_rules! table_form {
         })+
     };
 }
-table_form!(DiskRule, NetworkSettings);
+table_form!(DiskRule, NetworkSettings, AnswersServer);
 
 fn table_from_toml<T: Table>(key: &str, value: &Toml<'_>) -> Result<T, Vec<Misplaced>> {
     let at_value = |what| vec![Misplaced::at(value, what)];

@@ -17,7 +17,8 @@ use crate::keymap::Keymap;
 use crate::locale::Locale;
 use crate::network::{NetworkForms, NetworkSettings};
 use crate::password::PasswordHash;
-use crate::resolve::{Baseline, Defaults, Ignored, SourceAnswers};
+use crate::resolve::{Baselines, Defaults, Ignored, SourceAnswers};
+use crate::server::{AnswersServer, ServerForms};
 use crate::source::{Source, Sourced};
 use crate::ssh::AuthorizedKey;
 use crate::timezone::Timezone;
@@ -42,10 +43,9 @@ pub struct Key {
     pub parts: &'static [&'static str],
 }
 
-/// Words that no key may have, because they mean something beside the answers, or will: the format's
-/// version, a source to fetch answers from, the switch of the installer, cloud-init's source, the
-/// interface.
-pub const RESERVED: [&str; 5] = ["version", "answers", "installer", "nocloud", "ui"];
+/// Words that no key may have, because they mean something beside the answers: the format's version,
+/// the switch of the installer, cloud-init's source, the interface.
+pub const RESERVED: [&str; 4] = ["version", "installer", "nocloud", "ui"];
 
 /// The version of the format. A document may name it, with `version = 1`.
 pub const VERSION: u32 = 1;
@@ -59,10 +59,6 @@ pub(crate) fn refuse(prefix: &str, key: &str) -> Invalid {
             .hint("write nixvm.nocloud=no on the kernel's command line"),
         Some("ui") => Invalid::new("\"ui\" is not an answer")
             .hint("write nixvm.ui=plain on the kernel's command line"),
-        Some(word) if RESERVED.contains(&word) => {
-            Invalid::new(format!("\"{prefix}{word}\" is reserved, and has no meaning yet"))
-                .hint("a later version of nixvm may know it")
-        }
         _ => unknown("key", prefix, key, &Answers::KEYS),
     }
 }
@@ -151,9 +147,9 @@ macro_rules! keys {
                 #[serde(rename = $name)]
                 pub $field: resolved!(type $presence $type),
             )+
-            /// What decides about consent on a physical machine.
+            /// What decides about consent where not every source counts.
             #[serde(skip)]
-            pub baseline: Baseline,
+            pub baselines: Baselines,
             /// What the sources say beyond the keys, highest precedence first.
             #[serde(skip)]
             pub ignored: Vec<Ignored>,
@@ -229,7 +225,7 @@ macro_rules! keys {
                         first(given, |answers| &answers.$field),
                         { let $iso = iso; $default }
                     ),)+
-                    baseline: Baseline::default(),
+                    baselines: Baselines::default(),
                     ignored: ignored(given),
                 }
             }
@@ -361,6 +357,16 @@ keys! {
         default: |_| Network::Auto.into(),
         secret: false,
         option: Some("POLICY"),
+    }
+    /// Where to fetch further answers from, by HTTPS.
+    #[schemars(with = "Option<ServerForms>")]
+    server: AnswersServer {
+        name: "answers",
+        label: "Answers from",
+        optional: |_| None,
+        secret: false,
+        // `--answers-url` and `--answers-fingerprint` set it.
+        option: None,
     }
 }
 

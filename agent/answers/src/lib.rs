@@ -65,6 +65,7 @@ pub mod problem;
 pub mod resolve;
 pub mod schema;
 pub mod selection;
+pub mod server;
 pub mod size;
 pub mod source;
 pub mod ssh;

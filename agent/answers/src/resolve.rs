@@ -71,8 +71,7 @@ pub struct Defaults {
     pub countdown: Countdown,
 }
 
-/// The answers about consent of those sources alone that count on every machine
-/// ([`Strength::Everywhere`]).
+/// The answers about consent of those sources alone that count on a kind of machine ([`Strength`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baseline {
     /// When a disk may be erased without asking.
@@ -88,6 +87,15 @@ impl Default for Baseline {
     fn default() -> Self {
         Self { erase: Erase::Confirm, countdown: Countdown::MAXIMUM, disk: None }
     }
+}
+
+/// What decides about consent, for each kind of machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Baselines {
+    /// Of the sources that count on a virtual machine.
+    pub virtual_machine: Baseline,
+    /// Of the sources that count on a physical machine.
+    pub physical: Baseline,
 }
 
 /// Merges the sources' answers: the source of the highest precedence decides each key, whole.
@@ -124,14 +132,20 @@ pub fn resolve(
     Problems::none_or(problems, ())?;
     leave_out_other_accounts(&mut given, &defaults);
     let mut resolved = Resolved::from_sorted(&given, &defaults);
+    given.retain(|one| one.source.strength() != Strength::Nowhere);
+    resolved.baselines.virtual_machine = baseline(&given, &defaults);
     given.retain(|one| one.source.strength() == Strength::Everywhere);
-    let strong = Resolved::from_sorted(&given, &defaults);
-    resolved.baseline = Baseline {
-        erase: strong.erase.value,
-        countdown: strong.countdown.value,
-        disk: strong.disk.map(|rule| rule.value),
-    };
+    resolved.baselines.physical = baseline(&given, &defaults);
     Ok(resolved)
+}
+
+fn baseline(given: &[SourceAnswers], defaults: &Defaults) -> Baseline {
+    let resolved = Resolved::from_sorted(given, defaults);
+    Baseline {
+        erase: resolved.erase.value,
+        countdown: resolved.countdown.value,
+        disk: resolved.disk.map(|rule| rule.value),
+    }
 }
 
 /// A credential that names an account counts for no other one.
@@ -183,6 +197,7 @@ mod tests {
             Source::FirmwareConfig,
             Source::Guestinfo,
             Source::Credential,
+            Source::Url { url: "https://a.example/answers".into() },
             Source::NoCloud { path: NoCloudFile::UserData, device: "/dev/sr0".into() },
             Source::NoCloud { path: NoCloudFile::MetaData, device: "/dev/sr0".into() },
             Source::NoCloud { path: NoCloudFile::NetworkConfig, device: "/dev/sr0".into() },
@@ -250,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_baseline_knows_nothing_of_what_only_a_virtual_machine_believes() {
+    fn a_baseline_knows_nothing_of_what_its_kind_of_machine_does_not_believe() {
         let loose = "erase = 'any'\ncountdown = 0\ndisk = 'largest'\n";
         for source in sources() {
             let strict = "erase = 'confirm'\ncountdown = 60\n";
@@ -260,18 +275,24 @@ mod tests {
             }
             let resolved = resolve(found, defaults()).unwrap();
             assert_eq!(resolved.erase.value, Erase::Any, "{source}");
+            // By a virtual machine, and by a physical one.
             let believed = match source {
-                Source::Request | Source::File { .. } | Source::CommandLine | Source::Iso => true,
-                Source::Volume { .. } | Source::FirmwareConfig => false,
-                Source::Guestinfo | Source::Credential => false,
-                Source::NoCloud { .. } | Source::SystemCredential { .. } => false,
+                Source::Request | Source::File { .. } | Source::CommandLine | Source::Iso => {
+                    [true, true]
+                }
+                Source::Volume { .. } | Source::FirmwareConfig => [true, false],
+                Source::Guestinfo | Source::Credential => [true, false],
+                Source::NoCloud { .. } | Source::SystemCredential { .. } => [true, false],
+                Source::Url { .. } => [false, false],
                 Source::Default => panic!("it gives no answers"),
             };
-            let baseline = resolved.baseline;
-            let found = (baseline.erase, baseline.countdown.seconds(), baseline.disk.is_some());
-            let expected =
-                if believed { (Erase::Any, 0, true) } else { (Erase::Confirm, 60, false) };
-            assert_eq!(found, expected, "{source}");
+            let baselines = [resolved.baselines.virtual_machine, resolved.baselines.physical];
+            for (believed, baseline) in believed.into_iter().zip(baselines) {
+                let found = (baseline.erase, baseline.countdown.seconds(), baseline.disk.is_some());
+                let expected =
+                    if believed { (Erase::Any, 0, true) } else { (Erase::Confirm, 60, false) };
+                assert_eq!(found, expected, "{source}");
+            }
         }
     }
 

@@ -30,6 +30,11 @@ pub enum Source {
     Guestinfo,
     /// The system credential `nixvm.answers`, from SMBIOS type 11 as a rule.
     Credential,
+    /// What the server sent that `answers.url` names, by HTTPS.
+    Url {
+        /// As it was given.
+        url: String,
+    },
     /// A file of cloud-init's NoCloud, on a volume labelled cidata.
     #[serde(rename = "nocloud")]
     NoCloud {
@@ -58,6 +63,8 @@ pub enum Strength {
     /// On a virtual machine, whose settings it belongs to. On a physical machine it may be a volume
     /// that was forgotten in it, or was meant for another one.
     VirtualMachine,
+    /// On none: it answers for many machines, and does not see what is on the disk of this one.
+    Nowhere,
 }
 
 /// A file of NoCloud that is read. As in cloud-init, `user-data` comes before `meta-data`; what
@@ -88,6 +95,7 @@ impl Source {
             | Self::Credential
             | Self::NoCloud { .. }
             | Self::SystemCredential { .. } => Strength::VirtualMachine,
+            Self::Url { .. } => Strength::Nowhere,
         }
     }
 
@@ -104,12 +112,13 @@ impl Source {
             Self::FirmwareConfig => 4,
             Self::Guestinfo => 5,
             Self::Credential => 6,
-            Self::NoCloud { path: NoCloudFile::UserData, .. } => 7,
-            Self::NoCloud { path: NoCloudFile::MetaData, .. } => 8,
-            Self::NoCloud { path: NoCloudFile::NetworkConfig, .. } => 9,
-            Self::SystemCredential { .. } => 10,
-            Self::Iso => 11,
-            Self::Default => 12,
+            Self::Url { .. } => 7,
+            Self::NoCloud { path: NoCloudFile::UserData, .. } => 8,
+            Self::NoCloud { path: NoCloudFile::MetaData, .. } => 9,
+            Self::NoCloud { path: NoCloudFile::NetworkConfig, .. } => 10,
+            Self::SystemCredential { .. } => 11,
+            Self::Iso => 12,
+            Self::Default => 13,
         }
     }
 }
@@ -124,6 +133,7 @@ impl fmt::Display for Source {
             Self::FirmwareConfig => f.write_str("QEMU fw_cfg"),
             Self::Guestinfo => f.write_str("VMware guestinfo"),
             Self::Credential => f.write_str("system credential"),
+            Self::Url { url } => f.write_str(url),
             Self::NoCloud { path, device } => write!(f, "{path} on {device}"),
             Self::SystemCredential { name } => write!(f, "system credential {name}"),
             Self::Iso => f.write_str("this ISO"),

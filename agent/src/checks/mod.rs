@@ -3,20 +3,49 @@
 //! [`crate::plan`] is pure: what it needs to know beyond its facts it asks for by a [`Check`], which the
 //! session has answered here and hands back among the facts as [`Checked`].
 
+mod answers;
 mod build;
 pub(crate) mod configuration;
 mod derivation;
+mod facts;
 mod follows;
+mod https;
 mod interfaces;
 mod network;
+mod tls;
 
 use nixvm_manifest::Manifest;
+use tokio::sync::watch;
 
 use crate::command::Runner;
 use crate::plan::{Check, Checked};
 
+/// Tells what a check is doing.
+pub struct Progress(watch::Sender<String>);
+
+impl Progress {
+    /// It, and where what it tells is heard: a sentence each time.
+    pub fn new() -> (Self, watch::Receiver<String>) {
+        let (sender, receiver) = watch::channel(String::new());
+        (Self(sender), receiver)
+    }
+
+    fn say(&self, sentence: String) {
+        self.0.send_if_modified(|before| {
+            let is_new = *before != sentence;
+            *before = sentence;
+            is_new
+        });
+    }
+}
+
 /// Answers a check. Whatever goes wrong is part of the answer.
-pub async fn answer(check: Check, runner: Runner, manifest: Manifest) -> Checked {
+pub async fn answer(
+    check: Check,
+    runner: Runner,
+    manifest: Manifest,
+    progress: Progress,
+) -> Checked {
     match check {
         Check::Interfaces(wanted) => {
             let applied = interfaces::apply(&runner, &wanted).await;
@@ -27,5 +56,6 @@ pub async fn answer(check: Check, runner: Runner, manifest: Manifest) -> Checked
             Checked { network, ..Checked::default() }
         }
         Check::Build(wanted) => build::check(&runner, &manifest, wanted).await,
+        Check::Answers(server) => answers::check(&manifest, server, &progress).await,
     }
 }

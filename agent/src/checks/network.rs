@@ -17,14 +17,14 @@ const LEASE: Duration = Duration::from_secs(45);
 const LINK: Duration = Duration::from_secs(15);
 
 /// How long one question over the network may take.
-const QUESTION: Duration = Duration::from_secs(30);
+pub(super) const QUESTION: Duration = Duration::from_secs(30);
 
 /// Asked for where Nix has no substituter.
 const HOST: &str = "cache.nixos.org";
 
 /// Asks all four.
 pub(super) async fn check(runner: &Runner) -> Result<(), Unreachable> {
-    local(Path::new("/")).await?;
+    local(Path::new("/"), |_| ()).await?;
     let host = substituter(runner).await.unwrap_or_else(|| HOST.to_owned());
     let dns = |error: String| Unreachable::Dns { host: host.clone(), error };
     let https = |error: String| Unreachable::Https { host: host.clone(), error };
@@ -42,8 +42,14 @@ pub(super) async fn check(runner: &Runner) -> Result<(), Unreachable> {
     }
 }
 
-/// Waits for link and lease.
-async fn local(root: &Path) -> Result<(), Unreachable> {
+/// Waits for link and lease; `missing_yet` is told which of them there is not, again and again.
+///
+/// # Errors
+/// It was not there in time.
+pub(super) async fn local(
+    root: &Path,
+    missing_yet: impl Fn(&Unreachable),
+) -> Result<(), Unreachable> {
     let started = Instant::now();
     let mut tick = interval(Duration::from_millis(500));
     loop {
@@ -53,7 +59,7 @@ async fn local(root: &Path) -> Result<(), Unreachable> {
             // A cable that is not there will not come by itself.
             Err(Unreachable::Link) if started.elapsed() > LINK => return Err(Unreachable::Link),
             Err(missing) if started.elapsed() > LEASE => return Err(missing),
-            Err(_) => {}
+            Err(missing) => missing_yet(&missing),
         }
     }
 }

@@ -23,11 +23,14 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerSource {
     /// Which kind of source: `request`, `file`, `command-line`, `volume`, `firmware-config`,
-    /// `guestinfo`, `credential`, `nocloud`, `system-credential`, `iso` or `default`.
+    /// `guestinfo`, `credential`, `url`, `nocloud`, `system-credential`, `iso` or `default`.
     pub kind: String,
     /// The device file, for a volume and for NoCloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The URL, for answers that a server sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The path, for a file; the name, for a file of NoCloud and for a credential of systemd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -43,6 +46,7 @@ impl From<&Source> for AnswerSource {
         Self {
             kind: part("kind").unwrap_or_default(),
             device: part("device"),
+            url: part("url"),
             path: part("path"),
             text: source.to_string(),
         }

@@ -2,6 +2,8 @@
 //! is required.
 
 use nixvm_answers::answers::Erase;
+use nixvm_answers::resolve::Baseline;
+use nixvm_answers::source::Strength;
 use nixvm_answers::{Resolved, Source};
 
 use super::ChosenBy;
@@ -29,7 +31,7 @@ pub(super) struct Case<'a> {
     pub(super) chosen_by: ChosenBy,
     /// When a disk may be erased without asking.
     pub(super) erase: Erase,
-    /// That is so only by the word of sources that count on virtual machines alone: see [`loosened`].
+    /// That is so only by the word of sources that do not count on this machine: see [`loosened`].
     pub(super) is_loosened: bool,
 }
 
@@ -40,9 +42,8 @@ impl Case<'_> {
     /// known to have been made for this. An unattended install of one needs `erase = "any"` and a rule,
     /// as for a disk with data.
     pub(super) fn needed(&self) -> Consent {
-        let unattended = self.erase == Erase::Any
-            && self.chosen_by == ChosenBy::Rule
-            && (self.is_virtual || !self.is_loosened);
+        let unattended =
+            self.erase == Erase::Any && self.chosen_by == ChosenBy::Rule && !self.is_loosened;
         let begins_by_itself = match self.condition {
             Condition::Installed if self.chosen_by != ChosenBy::User => return Consent::Boot,
             Condition::Installed | Condition::PossiblyInstalled | Condition::Unreadable => false,
@@ -55,21 +56,46 @@ impl Case<'_> {
     }
 }
 
-/// Each answer that makes an install less attended than it would be without the sources of which only
-/// a virtual machine takes that: a sentence that names its source.
+/// What the sources say together that count on such a machine.
+fn baseline(answers: &Resolved, is_virtual: bool) -> &Baseline {
+    match is_virtual {
+        true => &answers.baselines.virtual_machine,
+        false => &answers.baselines.physical,
+    }
+}
+
+/// When a disk may be erased without asking: the stricter of what all sources say together, and of
+/// what those say that count on this machine.
+pub(super) fn believed_erase(answers: &Resolved, is_virtual: bool) -> Erase {
+    let believed = baseline(answers, is_virtual).erase;
+    if laxness(answers.erase.value) > laxness(believed) { believed } else { answers.erase.value }
+}
+
+fn laxness(erase: Erase) -> u8 {
+    match erase {
+        Erase::Confirm => 0,
+        Erase::Blank => 1,
+        Erase::Any => 2,
+    }
+}
+
+/// Each answer that makes an install less attended than it would be without the sources that do not
+/// count on this machine: a sentence that names its source.
 ///
 /// The rule is one of them because `erase = "any"` holds for the disk that it selects.
-pub(super) fn loosened(answers: &Resolved) -> Vec<String> {
-    let baseline = &answers.baseline;
+pub(super) fn loosened(answers: &Resolved, is_virtual: bool) -> Vec<String> {
+    let baseline = baseline(answers, is_virtual);
     let mut found = Vec::new();
     let mut add = |answer: String, source: &Source| {
-        found.push(format!(
-            "{answer} comes from {source}: on a physical machine, that is asked once."
-        ));
+        let place = match source.strength() {
+            Strength::Nowhere => "",
+            Strength::Everywhere | Strength::VirtualMachine => "on a physical machine, ",
+        };
+        found.push(format!("{answer} comes from {source}: {place}that is asked once."));
     };
     let erase = &answers.erase;
-    if erase.value == Erase::Any && baseline.erase != Erase::Any {
-        add("erase = \"any\"".to_owned(), &erase.source);
+    if laxness(erase.value) > laxness(baseline.erase) {
+        add(format!("erase = \"{}\"", erase.value), &erase.source);
     }
     if let Some(rule) = &answers.disk
         && baseline.disk.as_ref() != Some(&rule.value)

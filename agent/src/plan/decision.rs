@@ -109,21 +109,36 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     if let Some(check) = network::to_set_up(&network, facts.checked) {
         return Ok(Decision::Check(check));
     }
-    let (disk, chosen_by, compared) = match choice::choose(facts, answers)? {
+    let server = answers.server.as_ref().map(|server| &server.value);
+    let unfetched = match server.map(|server| (server, facts.checked.answers_of(server))) {
+        Some((server, None)) => return Ok(Decision::Check(Check::Answers(server.clone()))),
+        Some((server, Some(Err(unfetched)))) => Some((server, unfetched)),
+        Some((_, Some(Ok(_)))) | None => None,
+    };
+    let chosen = choice::choose(facts, answers);
+    if let Some((server, unfetched)) = unfetched {
+        // What is installed can be booted without them.
+        return installed_choice(&chosen).ok_or_else(|| Refusal::NoAnswers {
+            url: server.to_string(),
+            unfetched: unfetched.clone(),
+        });
+    }
+    let (disk, chosen_by, compared) = match chosen? {
         Choice::Disk { disk, chosen_by, compared } => (disk, chosen_by, compared),
         Choice::Decided(decision) => return Ok(decision),
     };
     let condition = disk.condition();
-    let mut loosened = consent::loosened(answers);
+    let is_virtual = facts.machine.hypervisor.is_virtual();
+    let mut loosened = consent::loosened(answers, is_virtual);
     let case = consent::Case {
-        is_virtual: facts.machine.hypervisor.is_virtual(),
+        is_virtual,
         condition: &condition,
         chosen_by,
-        erase: answers.erase.value,
+        erase: consent::believed_erase(answers, is_virtual),
         is_loosened: !loosened.is_empty(),
     };
     let consent = case.needed();
-    let believed = consent::Case { is_loosened: false, ..case };
+    let believed = consent::Case { is_loosened: false, erase: answers.erase.value, ..case };
     if believed.needed() == consent {
         loosened.clear();
     }
@@ -189,6 +204,19 @@ fn preflight<'a>(facts: &Facts<'a>) -> Result<&'a Resolved, Refusal> {
     facts.answers.map_err(|problems| Refusal::InvalidAnswers {
         problems: problems.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// The decision to boot an installed system, if that is what follows from a choice.
+fn installed_choice(chosen: &Result<Choice<'_>, Refusal>) -> Option<Decision> {
+    match chosen {
+        Ok(Choice::Decided(decision @ Decision::Installed { .. })) => Some(decision.clone()),
+        Ok(Choice::Disk { disk, chosen_by, .. })
+            if *chosen_by != ChosenBy::User && disk.condition() == Condition::Installed =>
+        {
+            Some(installed(disk))
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn installed(disk: &Disk) -> Decision {

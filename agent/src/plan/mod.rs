@@ -35,7 +35,9 @@ pub use answer::{Answer, AnswerSource};
 pub use configuration::Configuration;
 pub use decision::{Decision, Facts, UserChoices, decide, eligible};
 pub use problem::Problem;
-pub use question::{Applied, Buildable, Check, Checked, UnknownInterface, Unreachable, Wanted};
+pub use question::{
+    Applied, Buildable, Check, Checked, Fetched, Unfetched, UnknownInterface, Unreachable, Wanted,
+};
 pub use refusal::Refusal;
 
 /// How long no disk may have come or gone before one is taken for the largest, the smallest or the only

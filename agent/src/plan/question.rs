@@ -6,6 +6,8 @@ use std::fmt;
 
 use nixvm_answers::answers::Network;
 use nixvm_answers::interface::Interface;
+use nixvm_answers::server::AnswersServer;
+use nixvm_answers::{Problems, SourceAnswers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,8 @@ pub enum Check {
     Network,
     /// Can this system be built here?
     Build(Wanted),
+    /// What does this server answer?
+    Answers(AnswersServer),
 }
 
 /// A system that the ISO does not carry built.
@@ -63,7 +67,7 @@ pub struct UnknownInterface {
 }
 
 /// What is known so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Checked {
     /// The interfaces that were set up last; if they were not, the one that can't be.
     pub interfaces: Option<(Vec<Interface>, Result<Applied, UnknownInterface>)>,
@@ -71,36 +75,58 @@ pub struct Checked {
     pub network: Option<Result<(), Unreachable>>,
     /// The system that was asked about last, and whether it can be built; if not, what is missing.
     pub build: Option<(Wanted, Result<Buildable, String>)>,
+    /// The server that was asked for answers last, and what it sent.
+    pub answers: Option<(AnswersServer, Result<Fetched, Unfetched>)>,
 }
+
+/// What a server sent: answers, or all that is wrong with them.
+pub type Fetched = Result<SourceAnswers, Problems>;
 
 impl Checked {
     /// Takes in what another check found out.
     pub fn add(&mut self, other: Self) {
         if other.interfaces.is_some() {
-            // What was found out of the network was found out of another one.
-            *self = Self { interfaces: other.interfaces, ..Self::default() };
+            // What was found out of the network was found out of another one; what a server answered
+            // stays, or its own interfaces would be taken back.
+            let answers = self.fetched();
+            *self = Self { interfaces: other.interfaces, answers, ..Self::default() };
             return;
         }
         self.network = other.network.or(self.network.take());
         self.build = other.build.or(self.build.take());
+        self.answers = other.answers.or(self.answers.take());
+    }
+
+    /// What is known of this server's answers.
+    pub fn answers_of(&self, server: &AnswersServer) -> Option<&Result<Fetched, Unfetched>> {
+        self.answers.as_ref().filter(|(asked, _)| asked == server).map(|(_, found)| found)
     }
 
     /// What is left after a decision is made anew from nothing: the state of the live system's
-    /// network, which stays as it was set up.
+    /// network, which stays as it was set up, and what a server has answered.
     #[must_use]
-    pub fn only_lasting(self) -> Self {
+    pub fn only_lasting(mut self) -> Self {
+        let answers = self.fetched();
         let interfaces = self.interfaces.filter(|(_, applied)| applied.is_ok());
-        Self { interfaces, ..Self::default() }
+        Self { interfaces, answers, ..Self::default() }
+    }
+
+    /// A server's answers, if it gave any.
+    fn fetched(&mut self) -> Option<(AnswersServer, Result<Fetched, Unfetched>)> {
+        self.answers.take().filter(|(_, found)| found.is_ok())
     }
 }
 
 impl Check {
     /// What is being found out, a sentence.
-    pub fn sentence(&self) -> &'static str {
+    pub fn sentence(&self) -> String {
         match self {
-            Self::Interfaces(_) => "Setting up the network.",
-            Self::Network => "Checking the network.",
-            Self::Build(_) => "Checking that the system can be built before anything is erased.",
+            Self::Interfaces(_) => "Setting up the network.".to_owned(),
+            Self::Network => "Checking the network.".to_owned(),
+            Self::Build(_) => {
+                "Checking that the system can be built before anything is erased.".to_owned()
+            }
+            Self::Answers(server) => format!("Fetching answers from {server}."),
         }
     }
 }
@@ -139,6 +165,87 @@ impl fmt::Display for Unreachable {
             Self::Dns { host, error } => write!(f, "DNS does not resolve {host}: {error}"),
             Self::Https { host, error } => {
                 write!(f, "{host} does not answer over HTTPS (is the clock right?): {error}")
+            }
+        }
+    }
+}
+
+/// Where fetching the answers has stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "stopped-at")]
+pub enum Unfetched {
+    /// There is no way to the server: no link, no lease, or its name is not resolved.
+    Network(Unreachable),
+    /// The token that the server is to be shown can't be used.
+    Token {
+        /// Why not.
+        error: String,
+    },
+    /// No connection to the server.
+    Connect {
+        /// Address and port, or all that were tried.
+        server: String,
+        /// What the kernel says.
+        error: String,
+    },
+    /// The server is another one than was meant, or speaks no TLS.
+    Tls {
+        /// Why not.
+        error: String,
+    },
+    /// The server answers with something else than 200.
+    Status {
+        /// The status, with its name.
+        status: String,
+        /// Where it redirects to.
+        location: Option<String>,
+    },
+    /// What was sent is no HTTP, breaks off, is empty, or too long.
+    Response {
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The server took too long.
+    Timeout {
+        /// Seconds.
+        seconds: u64,
+    },
+}
+
+impl Unfetched {
+    /// What to do about it.
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Network(Unreachable::Dns { .. }) => "Check the host name in answers.url.",
+            Self::Network(_) => "Connect the VM's network adapter, then retry.",
+            Self::Token { .. } => "Check the system credential nixvm.answers.token.",
+            Self::Connect { .. } | Self::Timeout { .. } => {
+                "Check that the server runs and can be reached from here, then retry."
+            }
+            Self::Tls { .. } => "Check the server's certificate and answers.fingerprint.",
+            Self::Status { location: Some(_), .. } => "Write the address itself in answers.url.",
+            Self::Status { .. } | Self::Response { .. } => "Check the server's log, then retry.",
+        }
+    }
+}
+
+impl fmt::Display for Unfetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(unreachable) => unreachable.fmt(f),
+            Self::Token { error } => write!(f, "the token can't be used: {error}"),
+            Self::Connect { server, error } => write!(f, "no connection to {server}: {error}"),
+            Self::Tls { error } => write!(f, "TLS fails: {error}"),
+            Self::Status { status, location: None } => write!(f, "the server answers {status}"),
+            Self::Status { status, location: Some(location) } => {
+                write!(
+                    f,
+                    "the server answers {status} and redirects to {location}, which is not followed"
+                )
+            }
+            Self::Response { error } => write!(f, "the response can't be used: {error}"),
+            Self::Timeout { seconds } => {
+                write!(f, "the server did not answer within {seconds} s")
             }
         }
     }

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
-use super::{UnknownInterface, Unreachable};
+use super::{Problem, Unfetched, UnknownInterface, Unreachable};
 use crate::format;
 use crate::machine::Hypervisor;
 
@@ -38,6 +37,13 @@ pub enum Refusal {
     InvalidAnswers {
         /// All that is wrong with them.
         problems: Vec<String>,
+    },
+    /// The server that the answers name gave none.
+    NoAnswers {
+        /// Its URL.
+        url: String,
+        /// Where it stopped.
+        unfetched: Unfetched,
     },
     /// The disk rule fits several disks.
     AmbiguousRule {
@@ -114,6 +120,11 @@ impl Refusal {
                 format!("The answers have errors; none are used:\n{}", problems.join("\n")),
                 "Fix them at the source named above, then retry. `nixvm-agent validate FILE` checks a file."
                     .to_owned(),
+            ),
+            Self::NoAnswers { url, unfetched } => (
+                "no-answers",
+                format!("The answers can't be fetched from {url}: {unfetched}."),
+                unfetched.hint().to_owned(),
             ),
             Self::AmbiguousRule { message } => (
                 "ambiguous-rule",

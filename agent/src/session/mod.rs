@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
-use crate::checks;
+use crate::checks::{self, Progress};
 use crate::command::{Runner, Transcript};
 use crate::disk::receipt::Receipt;
 use crate::disk::watch::{Attached, Rescan};
@@ -128,7 +128,22 @@ struct UserInput {
 #[derive(Default)]
 struct Checks {
     results: Checked,
-    running: Option<(Check, JoinHandle<Checked>)>,
+    running: Option<RunningCheck>,
+}
+
+/// A check that is being answered.
+struct RunningCheck {
+    check: Check,
+    work: JoinHandle<Checked>,
+    /// What it is doing, a sentence.
+    doing: watch::Receiver<String>,
+}
+
+impl RunningCheck {
+    /// What it is doing; none if it has not said so.
+    fn doing(&mut self) -> Option<String> {
+        Some(self.doing.borrow_and_update().clone()).filter(|sentence| !sentence.is_empty())
+    }
 }
 
 impl Session {
@@ -137,7 +152,7 @@ impl Session {
         let transcript: Arc<dyn Transcript> = Arc::clone(&context.log) as _;
         Self {
             runner: Runner::new(CancellationToken::new(), Some(transcript)),
-            phase: Phase::Preflight { check: None, retry: None },
+            phase: Phase::Preflight { check: None, doing: None, retry: None },
             user: UserInput::default(),
             inventory: Inventory::default(),
             arrivals: Arrivals::default(),
@@ -244,26 +259,32 @@ impl Session {
     /// Runs a check until it has a result or something changes. A check that is still needed after
     /// a change goes on where it was.
     async fn check(&mut self, check: Check) -> Result<Option<ExitAction>> {
-        let retry = self.phase.retry();
-        self.transition_to(Phase::Preflight { check: Some(check.clone()), retry });
-        let mut work = match self.checks.running.take() {
-            Some((running, work)) if running == check => work,
+        let mut running = match self.checks.running.take() {
+            Some(running) if running.check == check => running,
             other => {
-                if let Some((_, work)) = other {
+                if let Some(RunningCheck { work, .. }) = other {
                     work.abort();
                 }
-                let manifest = self.context.manifest.clone();
-                tokio::spawn(checks::answer(check.clone(), self.runner.clone(), manifest))
+                let (manifest, runner) = (self.context.manifest.clone(), self.runner.clone());
+                let (progress, doing) = Progress::new();
+                let work = tokio::spawn(checks::answer(check.clone(), runner, manifest, progress));
+                RunningCheck { check, work, doing }
             }
         };
-        tokio::select! {
-            found = &mut work => {
-                self.checks.results.add(found?);
-                Ok(None)
-            }
-            exit = self.wait() => {
-                self.checks.running = Some((check, work));
-                exit
+        loop {
+            let (check, doing) = (Some(running.check.clone()), running.doing());
+            let retry = self.phase.retry();
+            self.transition_to(Phase::Preflight { check, doing, retry });
+            tokio::select! {
+                found = &mut running.work => {
+                    self.checks.results.add(found?);
+                    return Ok(None);
+                }
+                Ok(()) = running.doing.changed() => {}
+                exit = self.wait() => {
+                    self.checks.running = Some(running);
+                    return exit;
+                }
             }
         }
     }

@@ -122,6 +122,7 @@ impl Session {
                     _ => None,
                 };
                 self.user.paused = false;
+                self.checks.results.answers = None;
                 self.start_over(failed);
             }
             Request::Finish { how } => {
@@ -173,6 +174,8 @@ impl Session {
     }
 
     /// Makes a decision due that depends on nothing that was found out before.
+    ///
+    /// What a server has answered stays: only a retry asks it again.
     fn start_over(&mut self, retry: Option<Identity>) {
         self.checks.results = std::mem::take(&mut self.checks.results).only_lasting();
         self.user.choices.confirmed = None;
@@ -213,6 +216,46 @@ impl Session {
 mod tests {
     use super::super::tests;
     use super::*;
+
+    #[tokio::test]
+    async fn a_server_s_answers_count_until_another_server_is_named_or_a_retry_asks_again() {
+        let (mut session, _handle) = tests::session();
+        let url = |name: &str| format!("answers.url = 'https://{name}.example'");
+        let set = |session: &mut Session, toml: String| {
+            session.set_answers(&Secret::new(toml), true).unwrap();
+        };
+        set(&mut session, url("a"));
+        let server = session.answers().unwrap().server.unwrap().value;
+        let source = Source::Url { url: server.to_string() };
+        let fetched = document::parse(b"hostname = 'web'\nusername = 'ada'", source.clone());
+        session.checks.results.answers = Some((server, Ok(fetched)));
+        set(&mut session, "username = 'bob'".to_owned());
+        let answers = session.answers().unwrap();
+        assert_eq!((answers.hostname.value.as_str(), answers.hostname.source), ("web", source));
+        assert_eq!(answers.username.source, Source::Request);
+
+        set(&mut session, url("b"));
+        assert_eq!(session.answers().unwrap().hostname.source, Source::Default);
+        set(&mut session, url("a"));
+        assert_eq!(session.answers().unwrap().hostname.value.as_str(), "web");
+        let problem = crate::event::examples::problem();
+        session.transition_to(Phase::Refused { problem });
+        session.apply(Request::Retry).unwrap();
+        assert_eq!(session.checks.results.answers, None);
+    }
+
+    #[tokio::test]
+    async fn mistakes_of_a_server_are_the_answers_mistakes() {
+        let (mut session, _handle) = tests::session();
+        let toml = "answers.url = 'https://a.example'".to_owned();
+        session.set_answers(&Secret::new(toml), false).unwrap();
+        let server = session.answers().unwrap().server.unwrap().value;
+        let source = Source::Url { url: server.to_string() };
+        let fetched = document::parse(b"hostnme = 'web'", source);
+        session.checks.results.answers = Some((server, Ok(fetched)));
+        let problems = session.answers().unwrap_err().to_string();
+        assert!(problems.starts_with("https://a.example, line 1, column 1: "), "{problems}");
+    }
 
     #[tokio::test]
     async fn answers_replace_those_of_earlier_requests_unless_they_are_merged() {

@@ -44,6 +44,8 @@ pub(super) enum Phase {
     /// Something is found out that the decision needs; `None` before the first decision.
     Preflight {
         check: Option<Check>,
+        /// What the check is doing, a sentence, where it says so.
+        doing: Option<String>,
         retry: Option<Identity>,
     },
     WaitingForDisk {
@@ -132,8 +134,9 @@ impl Phase {
     fn message(&self) -> String {
         match self {
             Self::Deciding { before, .. } => before.message(),
-            Self::Preflight { check, .. } => {
-                check.as_ref().map(Check::sentence).unwrap_or_default().to_owned()
+            Self::Preflight { check, doing, .. } => {
+                let sentence = || check.as_ref().map(Check::sentence);
+                doing.clone().or_else(sentence).unwrap_or_default()
             }
             Self::WaitingForDisk { message }
             | Self::Installed { message, .. }
@@ -266,7 +269,7 @@ mod tests {
     }
 
     fn preflight() -> Phase {
-        Phase::Preflight { check: None, retry: None }
+        Phase::Preflight { check: None, doing: None, retry: None }
     }
 
     fn countdown(disk: &str) -> Phase {
@@ -335,7 +338,8 @@ mod tests {
         let other = Identity::of(&crate::disk::examples::disk("vdb"));
         let deciding = preflight().decide_anew(Some(failed.clone()));
         assert!(deciding.is_retry_of(&failed) && !deciding.is_retry_of(&other));
-        let checking = Phase::Preflight { check: Some(Check::Network), retry: deciding.retry() };
+        let (check, retry) = (Some(Check::Network), deciding.retry());
+        let checking = Phase::Preflight { check, doing: None, retry };
         assert!(checking.is_retry_of(&failed));
         assert!(!countdown("vda").is_retry_of(&failed) && countdown("vda").retry().is_none());
     }

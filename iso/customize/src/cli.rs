@@ -7,6 +7,7 @@ use anyhow::{Context, Error, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use nixvm_answers::password::PasswordHash;
+use nixvm_answers::server::{AnswersServer, Fingerprint, ServerUrl};
 use nixvm_answers::ssh::{self, AuthorizedKey};
 use nixvm_answers::{Answers, Problems, Source, document};
 
@@ -102,6 +103,13 @@ struct Customize {
     /// A file with the account's password as `mkpasswd` writes it; - for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["password", "password_hash"])]
     password_hash_file: Option<PathBuf>,
+    /// Where the installer fetches further answers from, by HTTPS.
+    #[arg(long, value_name = "URL")]
+    answers_url: Option<ServerUrl>,
+    /// The SHA-256 fingerprint of that server's certificate; without it, an authority has to have
+    /// signed the certificate.
+    #[arg(long, value_name = "SHA-256", requires = "answers_url")]
+    answers_fingerprint: Option<Fingerprint>,
     /// Write a new ISO and leave the other one as it is.
     #[arg(short, long, value_name = "ISO")]
     output: Option<PathBuf>,
@@ -201,6 +209,10 @@ fn options(arguments: &Customize) -> Result<Answers> {
         ssh_authorized_keys: read(&arguments.ssh_key)?,
         live_ssh_authorized_keys: read(&arguments.live_ssh_key)?,
         password_hash: password_hash(arguments)?,
+        server: arguments.answers_url.clone().map(|url| AnswersServer {
+            url: Some(url),
+            fingerprint: arguments.answers_fingerprint,
+        }),
         ..arguments.keys.answers.clone()
     })
 }

@@ -18,8 +18,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("kmod", "/sbin/depmod"),
     ("libudev-dev", "/usr/share/doc/libudev-dev"),
     ("mmdebstrap", "/usr/bin/mmdebstrap"),
+    ("openssl", "/usr/bin/openssl"),
     ("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),
     ("pkg-config", "/usr/bin/pkg-config"),
+    ("python3", "/usr/bin/python3"),
     ("qemu-system-x86", "/usr/bin/qemu-system-x86_64"),
     ("xz-utils", "/usr/bin/xz"),
 ];

@@ -71,6 +71,7 @@ pub mod error {
     pub const DISK_REMOVED: &str = "disk-removed";
     pub const NOT_UEFI: &str = "not-uefi";
     pub const NO_NETWORK: &str = "no-network";
+    pub const NO_ANSWERS: &str = "no-answers";
     pub const INSUFFICIENT_MEMORY: &str = "insufficient-memory";
     pub const AMBIGUOUS_RULE: &str = "ambiguous-rule";
 }

@@ -8,12 +8,11 @@ use crate::plan::consent::{Case, Consent};
 use crate::plan::{ChosenBy, Refusal};
 
 /// Every case of the table, the first row that fits it. The last four columns: on a virtual machine, by
-/// sources that every machine believes and by those that only a virtual one does; on a physical
-/// machine, the same two.
+/// sources that it believes and by those that it does not; on a physical machine, the same two.
 const TABLE: &str = "
     blank               rule      any      go    go    go    ask
     unfinished          rule      any      go    go    go    ask
-    data                rule      any      go    go    go    ask
+    data                rule      any      go    ask   go    ask
     blank               *         confirm  ask   ask   ask   ask
     unfinished          *         confirm  ask   ask   ask   ask
     blank               *         *        go    go    ask   ask

@@ -120,6 +120,10 @@ fn volume() -> Source {
     Source::Volume { device: "/dev/sdb1".into() }
 }
 
+fn server() -> Source {
+    Source::Url { url: "https://a.example/nixvm".into() }
+}
+
 fn buildable() -> Buildable {
     Buildable {
         derivation: "/nix/store/x.drv".into(),

@@ -80,7 +80,8 @@ fn world() -> impl Strategy<Value = World> {
         ]),
     );
     let machine = (select(HYPERVISORS.to_vec()), any::<u8>(), any::<bool>());
-    let source = select(vec![Source::CommandLine, Source::Iso, volume(), Source::Credential]);
+    let source =
+        select(vec![Source::CommandLine, Source::Iso, volume(), Source::Credential, server()]);
     (disks, (source, answers), machine, 0..6_usize).prop_map(
         |(disks, (source, (rule, erase, other)), (hypervisor, machine, quiet), wish)| {
             let toml = format!("{erase}\n{other}\n{rule}\n");
@@ -163,6 +164,11 @@ proptest! {
                 .iter()
                 .all(|source| source.strength() == nixvm_answers::source::Strength::Everywhere);
             prop_assert!(believed, "by {erase}");
+        }
+        if let Condition::Data = disk.condition() {
+            let nowhere = nixvm_answers::source::Strength::Nowhere;
+            let told = [&answers.erase.source, &rule.unwrap().source];
+            prop_assert!(told.iter().all(|source| source.strength() != nowhere), "{told:?}");
         }
         if !(world.quiet || plan.countdown >= 5) && plan.target.chosen_by != ChosenBy::User {
             prop_assert!(rule.is_some_and(|rule| !rule.value.is_relative()));

@@ -1,8 +1,7 @@
 //! What is refused, and what has to be found out before a plan is complete.
 
 use super::*;
-use crate::plan::{Refusal, System};
-use crate::plan::{UnknownInterface, Unreachable};
+use crate::plan::{Refusal, System, Unfetched, UnknownInterface, Unreachable};
 
 fn refusal(world: &World) -> Refusal {
     match world.decide() {
@@ -56,6 +55,70 @@ fn a_required_network_is_looked_for_before_the_plan_is_complete() {
     assert!(problem.message.contains("DHCP"), "{problem:?}");
     world.checked.network = Some(Ok(()));
     assert!(goes(&world.decide()).is_some());
+}
+
+/// A world whose command line names a server, and the server.
+fn asking(disk: Disk) -> (World, nixvm_answers::server::AnswersServer) {
+    let world = World::new([disk]).answering("answers.url = 'https://a.example/nixvm'");
+    let server = world.answers.as_ref().unwrap().server.clone().unwrap().value;
+    (world, server)
+}
+
+#[test]
+fn a_server_is_asked_before_anything_is_decided_and_one_that_fails_is_a_refusal() {
+    for disk in [blank("vda"), data("vda"), unfinished("vda"), installed("vda")] {
+        let (mut world, server) = asking(disk);
+        assert_eq!(world.decide(), Decision::Check(Check::Answers(server.clone())));
+        let other = "https://b.example".parse().unwrap();
+        world.checked.answers = Some((other, Err(Unfetched::Timeout { seconds: 30 })));
+        assert_eq!(world.decide(), Decision::Check(Check::Answers(server)));
+    }
+    let tls = Unfetched::Tls { error: "it shows another certificate".into() };
+    for (unfetched, said) in [
+        (Unfetched::Network(Unreachable::Link), "no network adapter has a link."),
+        (tls, "TLS fails: it shows another certificate."),
+        (Unfetched::Timeout { seconds: 30 }, "the server did not answer within 30 s."),
+    ] {
+        for disk in [blank("vda"), data("vda"), unfinished("vda")] {
+            let (mut world, server) = asking(disk);
+            world.checked.answers = Some((server, Err(unfetched.clone())));
+            let problem = refusal(&world).problem();
+            assert_eq!(problem.kind, "no-answers");
+            let url = "The answers can't be fetched from https://a.example/nixvm: ";
+            assert_eq!(problem.message, format!("{url}{said}"));
+            assert!(!problem.hint.is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_is_installed_boots_without_the_server_and_is_not_installed_again() {
+    let (mut world, server) = asking(installed("vda"));
+    world.checked.answers = Some((server, Err(Unfetched::Network(Unreachable::Lease))));
+    assert!(matches!(world.decide(), Decision::Installed { .. }));
+    let again = world.choosing("vda");
+    assert_eq!(refusal(&again).problem().kind, "no-answers");
+}
+
+/// Otherwise the server's interface would be set up and taken back for ever.
+#[test]
+fn what_a_server_answered_stays_while_its_interfaces_are_set_up() {
+    let (mut world, server) = asking(blank("vda"));
+    let fetched = Ok(SourceAnswers {
+        source: Source::Url { url: server.to_string() },
+        answers: nixvm_answers::Answers::default(),
+        ignored: Vec::new(),
+    });
+    world.checked.answers = Some((server.clone(), Ok(fetched)));
+    world.checked.network = Some(Ok(()));
+    let interfaces = Some((Vec::new(), Ok(Applied::default())));
+    world.checked.add(Checked { interfaces, ..Checked::default() });
+    assert!(world.checked.answers_of(&server).is_some() && world.checked.network.is_none());
+    // One that could not be reached may be by the new interface.
+    world.checked.answers = Some((server.clone(), Err(Unfetched::Timeout { seconds: 30 })));
+    let interfaces = Some((Vec::new(), Ok(Applied::default())));
+    world.checked.add(Checked { interfaces, ..Checked::default() });
+    assert!(world.checked.answers_of(&server).is_none());
 }
 
 /// A check of these interfaces, and none before it.

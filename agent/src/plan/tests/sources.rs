@@ -66,6 +66,48 @@ fn a_volume_is_asked_about_where_it_takes_more_than_the_iso_gives() {
 }
 
 #[test]
+fn a_server_takes_no_question_away_on_any_machine() {
+    for decision in decisions(&[(server(), ALL)]) {
+        let plan = asks(&decision).unwrap_or_else(|| panic!("{decision:?}"));
+        let expected = ["erase = \"any\"", "disk = \"serial=serial-vda\"", "countdown = 0"]
+            .map(|answer| format!("{answer} comes from {}: that is asked once.", server()));
+        assert_eq!(plan.warnings, expected);
+    }
+    // Each of the three is enough to ask, where the command line has given the others.
+    for (line, said) in [
+        ("disk = 'serial=serial-vda'\ncountdown = 0", "erase = 'any'"),
+        ("erase = 'any'", "disk = 'serial=serial-vda'"),
+        (ANY, "countdown = 0"),
+    ] {
+        for decision in decisions(&[(Source::CommandLine, line), (server(), said)]) {
+            assert_eq!(asks(&decision).unwrap().warnings.len(), 1, "{said}: {decision:?}");
+        }
+    }
+    // Who starts the machine may say that it needs none.
+    for decision in decisions(&[(Source::CommandLine, ALL), (server(), "hostname = 'nixvm'")]) {
+        assert!(goes(&decision).unwrap().warnings.is_empty());
+    }
+}
+
+#[test]
+fn a_server_may_choose_among_blank_disks_of_a_virtual_machine_unless_the_iso_wants_to_ask() {
+    let rule = "disk = 'serial=serial-vda'\ncountdown = 0\nerase = 'blank'\n";
+    let world = World::new([blank("vda"), blank("vdb")]);
+    let blank = world.clone().answering_from(&[(server(), rule)]);
+    let decision = blank.decide();
+    assert_eq!(goes(&decision).unwrap().countdown, 0);
+    assert!(asks(&blank.on(Hypervisor::None).decide()).is_some());
+    for erase in ["blank", "any"] {
+        let rule = rule.replace("'blank'", &format!("'{erase}'"));
+        let strict = (Source::Iso, "erase = 'confirm'");
+        let decision = world.clone().answering_from(&[strict, (server(), &rule)]).decide();
+        let plan = asks(&decision).unwrap_or_else(|| panic!("{erase}: {decision:?}"));
+        let expected = format!("erase = \"{erase}\" comes from {}", server());
+        assert!(plan.warnings[0].starts_with(&expected), "{:?}", plan.warnings);
+    }
+}
+
+#[test]
 fn nothing_is_said_of_a_source_where_the_machine_asks_anyhow() {
     let world = World::new([data("vda")]).answering_from(&[(volume(), "countdown = 0")]);
     for hypervisor in [Hypervisor::Kvm, Hypervisor::None] {

@@ -74,6 +74,24 @@ fn options_win_over_the_file_and_its_comments_stay() {
 }
 
 #[test]
+fn a_server_is_put_into_the_iso_with_its_certificate() {
+    let desk = Desk::with(&published());
+    let pin = "ab".repeat(32);
+    let url = "https://answers.example/nixvm";
+    let options = ["--answers-url", url, "--answers-fingerprint", &pin];
+    desk.run("customize", &[&options[..], &["--hostname", "web"]].concat()).unwrap();
+    let bytes = desk.bytes();
+    let stored = area::decode(&bytes[desk.area()]).unwrap();
+    let source = nixvm_answers::Source::Iso;
+    let server = document::parse(stored.as_bytes(), source).unwrap().answers.server.unwrap();
+    assert_eq!(server.url.unwrap().as_str(), url);
+    assert_eq!(server.fingerprint.unwrap().0, [0xab; 32]);
+    for wrong in [["--answers-url", "http://a"], ["--answers-fingerprint", &pin]] {
+        assert!(desk.run("customize", &wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_password_hash_may_come_from_a_file_and_json_masks_it() {
     let desk = Desk::with(&published());
     let hash = "$2b$05$brngTNzGAqoFji5Ue.9iferNHD0WvKD6q0dEPXARfwfNFIRVkev.q";

@@ -29,6 +29,7 @@ mod run;
 mod screen;
 mod secrets;
 mod serial;
+mod server;
 mod steps;
 #[cfg(test)]
 mod table;
@@ -106,6 +107,7 @@ pub fn all() -> Vec<&'static Scenario> {
         install::SCENARIOS,
         answers::SCENARIOS,
         network::SCENARIOS,
+        server::SCENARIOS,
         nocloud::SCENARIOS,
         disks::SCENARIOS,
         classifier::SCENARIOS,

@@ -57,7 +57,8 @@ pub(super) fn arguments(config: &Config, accelerator: Accelerator, sockets: &Pat
     line.socket("serial", sockets).add("-serial", "chardev:serial");
     line.add("-qmp", &format!("unix:{}/qmp,server=on,wait=off", sockets.display()));
     if config.network {
-        line.add("-netdev", "user,id=net0,restrict=on");
+        let restrict = if config.reaches_host { "off" } else { "on" };
+        line.add("-netdev", &format!("user,id=net0,restrict={restrict}"));
         line.device(&format!("{},netdev=net0", hardware.adapter));
     } else {
         line.add("-nic", "none");

@@ -96,6 +96,8 @@ pub struct Config {
     pub answers: Option<PathBuf>,
     /// Whether there is a network adapter, on a network that leads nowhere.
     pub network: bool,
+    /// Whether that network leads to the host, at 10.0.2.2, and to whatever the host reaches.
+    pub reaches_host: bool,
     /// The kernel that the firmware starts, in place of a boot menu's.
     pub kernel: Option<Kernel>,
     /// Whether a window shows the screen.
@@ -122,6 +124,7 @@ impl Config {
             ordered: true,
             answers: None,
             network: true,
+            reaches_host: false,
             kernel: None,
             display: false,
             restart: false,
