@@ -118,9 +118,9 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     let chosen = choice::choose(facts, answers);
     if let Some((server, unfetched)) = unfetched {
         // What is installed can be booted without them.
-        return installed_choice(&chosen).ok_or_else(|| Refusal::NoAnswers {
-            url: server.to_string(),
-            unfetched: unfetched.clone(),
+        return installed_choice(&chosen).ok_or_else(|| {
+            let (url, unfetched) = (server.to_string(), unfetched.clone());
+            network::unknown(facts.checked).unwrap_or(Refusal::NoAnswers { url, unfetched })
         });
     }
     let (disk, chosen_by, compared) = match chosen? {

@@ -54,8 +54,8 @@ pub(super) fn check(network: &PlannedNetwork, facts: &Facts<'_>) -> Result<Optio
     if !network.interfaces.is_empty() && !facts.manifest.network_manager {
         return Err(Refusal::NoNetworkManager);
     }
-    if let Some((_, Err(unknown))) = &facts.checked.interfaces {
-        return Err(Refusal::NoSuchInterface { unknown: unknown.clone() });
+    if let Some(refusal) = unknown(facts.checked) {
+        return Err(refusal);
     }
     match (network.policy, &facts.checked.network) {
         (Network::Required, None) => Ok(Some(Check::Network)),
@@ -63,6 +63,14 @@ pub(super) fn check(network: &PlannedNetwork, facts: &Facts<'_>) -> Result<Optio
             Err(Refusal::NoNetwork { unreachable: unreachable.clone() })
         }
         (Network::Required, Some(Ok(()))) | (Network::Auto | Network::None, _) => Ok(None),
+    }
+}
+
+/// The refusal of an interface that this machine does not have.
+pub(super) fn unknown(checked: &Checked) -> Option<Refusal> {
+    match &checked.interfaces {
+        Some((_, Err(unknown))) => Some(Refusal::NoSuchInterface { unknown: unknown.clone() }),
+        _ => None,
     }
 }
 
