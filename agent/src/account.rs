@@ -1,4 +1,4 @@
-//! The account's secrets while an install runs: typed on the screen, set by the answers, or generated.
+//! The account's secrets while an install runs: typed on a console, set by the answers, or generated.
 //!
 //! Shared by the screen, the session and the account step, and never part of an event. A file in
 //! memory keeps what an agent that crashes would lose, see [`save`](Account::save).
@@ -24,7 +24,7 @@ pub struct Account {
     /// Where it comes from.
     pub origin: PasswordOrigin,
     /// The password itself where the installer made it up: to be shown, once, and nowhere but on the
-    /// screen.
+    /// screen and in dialogues.
     pub generated: Option<Secret>,
     /// The first login has to change it.
     pub expired: bool,

@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// Says so if the account has a password that nobody can have read.
-    fn warn_of_unseen_password(&self) {
+    pub(super) fn warn_of_unseen_password(&self) {
         let generated = self.context.account.borrow().origin == PasswordOrigin::Generated;
         if generated && !self.context.shows_password {
             let message =

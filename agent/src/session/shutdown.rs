@@ -79,7 +79,7 @@ impl ExitAction {
 impl Session {
     /// The shutdown after an install.
     ///
-    /// A generated password that is the only way to log in is on the screen and nowhere else:
+    /// A generated password that is the only way to log in is where it is shown and nowhere else:
     /// shutting down before it was read would make the system inaccessible.
     pub(super) fn shutdown_after_install(&self, finish: Finish) -> PendingShutdown {
         let (generated, has_keys) = {
@@ -170,6 +170,22 @@ mod tests {
             session.context.account.send_replace(account.clone());
             let shutdown = session.shutdown_after_install(finish);
             assert_eq!(seconds(shutdown), expected, "{account:?} {screen} {finish:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_nobody_can_have_read_is_warned_of() {
+        for (shows_password, origin, warnings) in [
+            (true, PasswordOrigin::Generated, 0),
+            (false, PasswordOrigin::Typed, 0),
+            (false, PasswordOrigin::Generated, 1),
+        ] {
+            let (mut session, _handle) = session();
+            session.context.shows_password = shows_password;
+            session.context.account.send_modify(|account| account.origin = origin);
+            session.warn_of_unseen_password();
+            let status = session.context.publisher.status();
+            assert_eq!(status.borrow().warnings.len(), warnings, "{shows_password} {origin:?}");
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Dialogue {
     pub(super) line: Field,
     /// What was written last.
     asked: Question,
+    /// It is to be written again.
+    again: bool,
     /// The prompt stands on the last line, which is not ended.
     prompted: bool,
     /// Keys are not taken until there was such a pause.
@@ -49,6 +51,7 @@ impl Dialogue {
             renderer: Renderer::default(),
             line: Field::default(),
             asked: Question::default(),
+            again: false,
             prompted: false,
             settling: None,
             last_key: None,
@@ -120,9 +123,10 @@ impl Dialogue {
         if let Some(said) = said {
             self.say(&said);
         }
-        if other {
+        let again = std::mem::take(&mut self.again);
+        if other || again {
             self.end_line();
-            if question.about != self.asked.about {
+            if again || question.about != self.asked.about {
                 for line in &question.about {
                     self.say(line);
                 }
@@ -145,7 +149,7 @@ impl Dialogue {
     /// Has what is asked written again.
     pub(super) fn repeat(&mut self) {
         self.end_line();
-        self.asked.about.clear();
+        self.again = true;
     }
 
     /// Takes a key in.

@@ -359,6 +359,10 @@ async fn what_is_half_typed_survives_progress_and_not_another_question() {
     tty.shows("inst");
     installer.publisher.publish(Event::Warning { message: "Something odd.".to_owned() });
     tty.shows("\r\nWarning: Something odd.\r\n> inst");
+    // Control and L.
+    tty.types("\x0c");
+    tty.shows("Commands: install, ");
+    tty.shows("\r\n> inst");
     installer.publisher.publish(Event::Disks { disks: vec![disk("vda"), disk("vdb")] });
     installer.enter(State::ChoosingDisk, "Several disks can be used: vda, vdb.");
     tty.shows("Disk name: ");
