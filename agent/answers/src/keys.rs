@@ -349,14 +349,14 @@ keys! {
         secret: false,
         option: Some("HOW"),
     }
-    /// Whether the install may, must or must not use the network.
+    /// How the install uses the network, and the addresses of adapters that are not left to DHCP.
     #[schemars(with = "Option<NetworkForms>")]
     network: NetworkSettings {
         name: "network",
         label: "Network",
         default: |_| Network::Auto.into(),
         secret: false,
-        option: Some("POLICY"),
+        option: Some("SETTINGS"),
     }
     /// Where to fetch further answers from, by HTTPS.
     #[schemars(with = "Option<ServerForms>")]

@@ -74,7 +74,7 @@ mod tests {
         read(root.path())
     }
 
-    fn wired<'t>(mac: &'t str) -> [(&'t str, &'t str); 3] {
+    fn wired(mac: &str) -> [(&str, &str); 3] {
         [("device", ""), ("type", "1\n"), ("address", mac)]
     }
 

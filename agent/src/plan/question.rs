@@ -250,3 +250,26 @@ impl fmt::Display for Unfetched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_network_is_tried_anew_once_it_was_set_up_and_stays_set_up() {
+        let mut checked = Checked { network: Some(Ok(())), ..Checked::default() };
+        let wanted = vec!["address=10.0.2.77/24".parse().unwrap()];
+        let set_up = Some((wanted.clone(), Ok(Applied::default())));
+        checked.add(Checked { interfaces: set_up.clone(), ..Checked::default() });
+        assert_eq!((checked.network.clone(), checked.interfaces.clone()), (None, set_up.clone()));
+        checked.add(Checked { network: Some(Ok(())), ..Checked::default() });
+        assert_eq!(
+            checked.clone().only_lasting(),
+            Checked { interfaces: set_up, ..Checked::default() }
+        );
+        // What could not be set up may be possible now.
+        let unknown = UnknownInterface { wanted: "the only adapter".into(), adapters: vec![] };
+        checked.interfaces = Some((wanted, Err(unknown)));
+        assert_eq!(checked.only_lasting(), Checked::default());
+    }
+}

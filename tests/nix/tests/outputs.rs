@@ -40,6 +40,7 @@ const SCENARIOS: &[&str] = &[
     "hot-plugged-disk",
     "install",
     "iso-left-attached",
+    "static-address",
     "usb-stick",
 ];
 
