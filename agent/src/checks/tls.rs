@@ -158,6 +158,7 @@ fn explain(error: &io::Error, host: &str) -> String {
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 format!("its certificate is not for {host}")
             }
+            Certificate::BadSignature => "the signature in its certificate is wrong".to_owned(),
             Certificate::Other(OtherError(other)) => other.to_string(),
             other => format!("its certificate is refused: {other}"),
         },
