@@ -24,13 +24,13 @@ const SHORT: Limits = Limits {
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nhostname = 'web'";
 
 /// A certificate with its key.
-struct Identity {
+pub(in crate::checks) struct Identity {
     certificate: CertificateDer<'static>,
     key: KeyPair,
 }
 
 impl Identity {
-    fn fingerprint(&self) -> Fingerprint {
+    pub(in crate::checks) fn fingerprint(&self) -> Fingerprint {
         Fingerprint(Sha256::digest(&self.certificate).into())
     }
 
@@ -39,11 +39,11 @@ impl Identity {
     }
 }
 
-fn localhost() -> CertificateParams {
+pub(in crate::checks) fn localhost() -> CertificateParams {
     CertificateParams::new(vec!["localhost".to_owned()]).unwrap()
 }
 
-fn self_signed(parameters: &CertificateParams) -> Identity {
+pub(in crate::checks) fn self_signed(parameters: &CertificateParams) -> Identity {
     let key = KeyPair::generate().unwrap();
     Identity { certificate: parameters.self_signed(&key).unwrap().der().clone(), key }
 }
@@ -63,15 +63,15 @@ fn signed(parameters: &CertificateParams) -> (Trust, Identity) {
 }
 
 /// A server on this machine, and what it was asked.
-struct Server {
-    port: u16,
-    requests: Arc<Mutex<Vec<String>>>,
+pub(in crate::checks) struct Server {
+    pub(in crate::checks) port: u16,
+    pub(in crate::checks) requests: Arc<Mutex<Vec<String>>>,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
     /// Answers each request with `reply`, or never if that is empty.
-    async fn start(identity: &Identity, reply: impl Into<String>) -> Self {
+    pub(in crate::checks) async fn start(identity: &Identity, reply: impl Into<String>) -> Self {
         let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
