@@ -198,6 +198,12 @@ async fn without_a_pin_an_authority_has_to_have_signed_a_valid_certificate_for_t
     let error = tls_error(server.ask(other).await);
     assert!(error.contains("no authority that this system trusts"), "{error}");
 
+    let mut own = localhost();
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (other, _) = signed(&localhost());
+    let error = tls_error(Server::start(&self_signed(&own), OK).await.ask(other).await);
+    assert!(error.contains("is self-signed, and the answers give no fingerprint"), "{error}");
+
     let mut old = localhost();
     old.not_after = date_time_ymd(2020, 1, 1);
     let (trust, identity) = signed(&old);
