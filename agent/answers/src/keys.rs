@@ -362,7 +362,7 @@ keys! {
     #[schemars(with = "Option<ServerForms>")]
     server: AnswersServer {
         name: "answers",
-        label: "Answers from",
+        label: "Answers",
         optional: |_| None,
         secret: false,
         // `--answers-url` and `--answers-fingerprint` set it.

@@ -66,8 +66,9 @@ fn check(text: &str) -> Result<(), Invalid> {
         return Err(Invalid::new("this URL has a user name or a password in it")
             .hint("hand a token over in the system credential nixvm.answers.token"));
     }
-    let has_bad_port = authority.as_str().ends_with(':') || authority.port_u16() == Some(0);
-    if has_bad_port || authority.host().is_empty() {
+    let has_port = authority.as_str() != authority.host();
+    if has_port && authority.port_u16().is_none_or(|port| port == 0) || authority.host().is_empty()
+    {
         return Err(refused());
     }
     Ok(())

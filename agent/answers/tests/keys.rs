@@ -69,6 +69,8 @@ fn names_are_distinct_and_none_is_reserved() {
         assert!(!names[..index].contains(&key.name) && !RESERVED.contains(&key.name), "{key:?}");
         assert!(key.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{key:?}");
         assert!(key.doc.ends_with('.') && !key.label.is_empty(), "{key:?}");
+        // The screen has 12 columns for it, one of them blank.
+        assert!(key.label.len() < 12, "{key:?}");
         assert!(!(key.secret && key.option.is_some()), "an option would show the secret: {key:?}");
     }
 }

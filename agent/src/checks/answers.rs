@@ -100,7 +100,67 @@ fn token(root: &Path) -> Result<Option<Secret>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::https::tests::{Server, localhost, self_signed};
     use super::*;
+
+    const CARRIER: (&str, &str) = ("sys/class/net/ens3/carrier", "1\n");
+    const ROUTE: (&str, &str) =
+        ("proc/net/route", "Iface\tDestination\tGateway\tFlags\nens3\t00000000\t0202000A\t0003\n");
+
+    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn manifest() -> Manifest {
+        nixvm_manifest::parse(include_str!("../../manifest/fixtures/manifest.json")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_server_hears_who_asks_and_its_answers_are_read() {
+        let serial = ("sys/devices/virtual/dmi/id/product_serial", "A1\n");
+        let root = machine(&[CARRIER, ROUTE, serial, (TOKEN, "s3cret\n")]);
+        let identity = self_signed(&localhost());
+        let text = "hostname = 'web'\nerase = 'al'\n";
+        let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        let running = Server::start(&identity, reply).await;
+        let url = format!("https://127.0.0.1:{}/nixvm", running.port);
+        let server = AnswersServer {
+            url: Some(url.parse().unwrap()),
+            fingerprint: Some(identity.fingerprint()),
+        };
+        let (progress, heard) = Progress::new();
+        let found = fetch(root.path(), &manifest(), &server, &progress).await.unwrap();
+        let problems = found.unwrap_err().to_string();
+        assert!(problems.starts_with(&format!("{url}, line 2, column 9: ")), "{problems}");
+        let request = running.requests.lock().unwrap().remove(0);
+        assert!(request.to_ascii_lowercase().contains("\r\nauthorization: bearer s3cret\r\n"));
+        let body = request.split_once("\r\n\r\n").unwrap().1;
+        let said: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(said["dmi"]["system"]["serial"], "A1");
+        let expected = format!("Fetching answers from {url}: waiting for its response.");
+        assert_eq!(*heard.borrow(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_and_an_address_are_waited_for_and_named() {
+        let server: AnswersServer = "https://127.0.0.1:1/".parse().unwrap();
+        for (files, missing, said) in [
+            (vec![], Unreachable::Link, "waiting for a network adapter with a link."),
+            (vec![CARRIER], Unreachable::Lease, "waiting for an address."),
+        ] {
+            let root = machine(&files);
+            let (progress, heard) = Progress::new();
+            let found = fetch(root.path(), &manifest(), &server, &progress).await;
+            assert_eq!(found, Err(Unfetched::Network(missing)));
+            assert!(heard.borrow().ends_with(said), "{}", *heard.borrow());
+        }
+    }
 
     #[test]
     fn mistakes_have_line_and_column_and_a_server_names_no_other_one() {

@@ -158,6 +158,11 @@ fn explain(error: &io::Error, host: &str) -> String {
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 format!("its certificate is not for {host}")
             }
+            Certificate::BadSignature => "the signature in its certificate is wrong".to_owned(),
+            // What `openssl req -x509` makes; rustls has no error of its own for it.
+            Certificate::Other(OtherError(other)) if other.to_string() == "CaUsedAsEndEntity" => {
+                "its certificate is self-signed, and the answers give no fingerprint".to_owned()
+            }
             Certificate::Other(OtherError(other)) => other.to_string(),
             other => format!("its certificate is refused: {other}"),
         },

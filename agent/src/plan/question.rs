@@ -183,7 +183,7 @@ pub enum Unfetched {
     },
     /// No connection to the server.
     Connect {
-        /// Address and port, or all that were tried.
+        /// Address and port that were tried last.
         server: String,
         /// What the kernel says.
         error: String,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use nixvm_answers::server::Fingerprint;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -24,13 +24,13 @@ const SHORT: Limits = Limits {
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nhostname = 'web'";
 
 /// A certificate with its key.
-struct Identity {
+pub(in crate::checks) struct Identity {
     certificate: CertificateDer<'static>,
     key: KeyPair,
 }
 
 impl Identity {
-    fn fingerprint(&self) -> Fingerprint {
+    pub(in crate::checks) fn fingerprint(&self) -> Fingerprint {
         Fingerprint(Sha256::digest(&self.certificate).into())
     }
 
@@ -39,11 +39,11 @@ impl Identity {
     }
 }
 
-fn localhost() -> CertificateParams {
+pub(in crate::checks) fn localhost() -> CertificateParams {
     CertificateParams::new(vec!["localhost".to_owned()]).unwrap()
 }
 
-fn self_signed(parameters: &CertificateParams) -> Identity {
+pub(in crate::checks) fn self_signed(parameters: &CertificateParams) -> Identity {
     let key = KeyPair::generate().unwrap();
     Identity { certificate: parameters.self_signed(&key).unwrap().der().clone(), key }
 }
@@ -52,6 +52,7 @@ fn self_signed(parameters: &CertificateParams) -> Identity {
 fn signed(parameters: &CertificateParams) -> (Trust, Identity) {
     let mut own = CertificateParams::default();
     own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    own.distinguished_name.push(DnType::CommonName, uuid::Uuid::new_v4().to_string());
     let authority = self_signed(&own);
     let mut roots = RootCertStore::empty();
     roots.add(authority.certificate).unwrap();
@@ -62,15 +63,15 @@ fn signed(parameters: &CertificateParams) -> (Trust, Identity) {
 }
 
 /// A server on this machine, and what it was asked.
-struct Server {
-    port: u16,
-    requests: Arc<Mutex<Vec<String>>>,
+pub(in crate::checks) struct Server {
+    pub(in crate::checks) port: u16,
+    pub(in crate::checks) requests: Arc<Mutex<Vec<String>>>,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
     /// Answers each request with `reply`, or never if that is empty.
-    async fn start(identity: &Identity, reply: impl Into<String>) -> Self {
+    pub(in crate::checks) async fn start(identity: &Identity, reply: impl Into<String>) -> Self {
         let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -197,6 +198,12 @@ async fn without_a_pin_an_authority_has_to_have_signed_a_valid_certificate_for_t
     let error = tls_error(server.ask(other).await);
     assert!(error.contains("no authority that this system trusts"), "{error}");
 
+    let mut own = localhost();
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (other, _) = signed(&localhost());
+    let error = tls_error(Server::start(&self_signed(&own), OK).await.ask(other).await);
+    assert!(error.contains("is self-signed, and the answers give no fingerprint"), "{error}");
+
     let mut old = localhost();
     old.not_after = date_time_ymd(2020, 1, 1);
     let (trust, identity) = signed(&old);
@@ -242,7 +249,7 @@ async fn only_200_is_an_answer_and_no_redirect_is_followed() {
     for (reply, expected, to) in [
         ("404 Not Found\r\n", "404 Not Found", None),
         ("204 No Content\r\n", "204 No Content", None),
-        ("302 Found\r\nLocation: http://a/\x1b[2J\r\n", "302 Found", Some(r"http://a/\u{1b}[2J")),
+        ("302 Found\r\nLocation: http://a/\u{9b}2J\r\n", "302 Found", Some(r"http://a/\u{9b}2J")),
         ("307 Temporary Redirect\r\nLocation: https://b/\r\n", "307 Temporary", Some("https://b/")),
     ] {
         let reply = format!("HTTP/1.1 {reply}Content-Length: 0\r\n\r\n");
