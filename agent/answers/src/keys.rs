@@ -286,7 +286,7 @@ keys! {
     /// Public keys that may log in as root to the live system, by SSH, while it installs.
     live_ssh_authorized_keys: Vec<AuthorizedKey> {
         name: "live-ssh-authorized-keys",
-        label: "Installer's SSH keys",
+        label: "Live keys",
         default: |_| Vec::new(),
         secret: false,
         // `--live-ssh-key` reads them from files.
