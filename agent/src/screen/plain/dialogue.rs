@@ -157,14 +157,15 @@ impl Dialogue {
         self.model.clock = clock;
         let last = self.last_key.replace(clock.now);
         self.model.note_key();
+        // Whatever the key was meant for, it is an objection.
+        if self.is_counting() {
+            return Some(Action::Ask(Request::Cancel));
+        }
         if let Some(pause) = self.settling {
             if last.is_some_and(|last| clock.now.duration_since(last) < pause) {
                 return None;
             }
             self.settling = None;
-        }
-        if self.is_counting() {
-            return Some(Action::Ask(Request::Cancel));
         }
         if matches!(self.model.dialog, Some(Dialog::Password(_))) {
             return self.secret_key(key);
