@@ -17,9 +17,11 @@ in
   agent = agent.overrideAttrs {
     pname = "nixvm-agent-tests";
     doCheck = true;
-    # What the tests start: a message bus and its clients, and the maker of the images that are copied.
+    # What the tests start: a message bus and its clients, the reader of network settings, and the maker
+    # of the images that are copied.
     nativeCheckInputs = with pkgs; [
       dbus
+      networkmanager
       squashfsTools
       systemd
       util-linux
