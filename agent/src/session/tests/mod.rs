@@ -204,6 +204,28 @@ async fn refused() {
     assert_eq!(fixture.published().await, ["state refused", "verdict refused"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cannot_be_asked_is_a_refusal_and_a_retry_asks_it_again() {
+    // Wherever this runs, a link, an address or the connection is missing: nothing listens there.
+    let answers = "countdown = 0\nanswers.url = 'https://127.0.0.1:1/'";
+    let mut fixture = Fixture::start(vec![crate::disk::examples::disk("vda")], answers, |_| {});
+    for _ in 0..2 {
+        let asks = |event: &Event| match event {
+            Event::State { to, message, .. } => {
+                *to == State::Preflight
+                    && message.starts_with("Fetching answers from https://127.0.0.1:1/")
+            }
+            _ => false,
+        };
+        fixture.until(asks).await;
+        let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+        let Event::AttemptEnded { outcome, error, .. } = verdict else { panic!("{verdict:?}") };
+        assert_eq!((outcome.name(), error.unwrap().kind.as_str()), ("refused", "no-answers"));
+        assert!(fixture.kinds.iter().all(|kind| kind != "plan"), "{:?}", fixture.kinds);
+        fixture.handle.ask(Request::Retry).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn installed_already() {
     let mut disk = crate::disk::examples::disk("vda");
