@@ -34,6 +34,8 @@ pub(super) struct Dialogue {
     asked: Question,
     /// It is to be written again.
     again: bool,
+    /// What was asked is answered, and the installer has not said anything of it yet.
+    pub(super) awaits: bool,
     /// The prompt stands on the last line, which is not ended.
     prompted: bool,
     /// Keys are not taken until there was such a pause.
@@ -52,6 +54,7 @@ impl Dialogue {
             line: Field::default(),
             asked: Question::default(),
             again: false,
+            awaits: false,
             prompted: false,
             settling: None,
             last_key: None,
@@ -113,6 +116,10 @@ impl Dialogue {
 
     /// Writes what has become to be asked, and what became of the last answer.
     pub(super) fn present(&mut self) {
+        // The next question may be another one.
+        if self.awaits {
+            return;
+        }
         let question = question(&self.model);
         let other = question != self.asked;
         if other && !self.line.is_empty() {
@@ -167,10 +174,10 @@ impl Dialogue {
             }
             self.settling = None;
         }
-        if matches!(self.model.dialog, Some(Dialog::Password(_))) {
+        if matches!(self.model.dialog, Some(Dialog::Password(_))) && !self.awaits {
             return self.secret_key(key);
         }
-        if self.asked.prompt.is_none() {
+        if self.asked.prompt.is_none() || self.awaits {
             self.model.note_idle_key();
             return None;
         }

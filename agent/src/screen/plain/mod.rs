@@ -23,6 +23,7 @@ use super::link::{Link, clock};
 use super::model::Action;
 use super::shell;
 use crate::event::Record;
+use crate::request::Request;
 use dialogue::Dialogue;
 use tty::Tty;
 
@@ -116,7 +117,9 @@ impl<'a> Run<'a> {
 
     /// Takes in what has happened.
     fn look(&mut self) {
-        self.link.take_replies(&mut self.dialogue.model);
+        if self.link.take_replies(&mut self.dialogue.model) {
+            self.dialogue.awaits = false;
+        }
         self.link.take_account(&mut self.dialogue.model, false);
         loop {
             let action = match self.records.try_recv() {
@@ -159,8 +162,15 @@ impl<'a> Run<'a> {
     fn act(&mut self, action: Option<Action>) {
         match action {
             None => {}
-            Some(Action::Ask(request)) => self.link.ask(request),
-            Some(Action::UsePassword(password)) => self.link.use_password(password),
+            Some(Action::Ask(request)) => {
+                // What any key stops, it stops beside what it types.
+                self.dialogue.awaits |= !matches!(request, Request::Cancel);
+                self.link.ask(request);
+            }
+            Some(Action::UsePassword(password)) => {
+                self.dialogue.awaits = true;
+                self.link.use_password(password);
+            }
             Some(Action::Repaint) => self.dialogue.repeat(),
             Some(Action::Shell) => self.open_shell(),
         }
