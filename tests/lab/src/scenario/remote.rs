@@ -12,6 +12,7 @@ use crate::fixture::Fixture;
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario::new("live-login")
     .fault("answers with an SSH key for the live system; then answers without")
     .expected("that key alone logs in as root, and steers the installer; then none does")
+    .daily()
     .run(live_login)];
 
 /// A command on the live system by SSH, from itself, with a key.

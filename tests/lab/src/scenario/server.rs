@@ -21,12 +21,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .fault("the kernel command line names a server and its certificate; the server is the README's")
         .expected("installed with the host name that the server sends; the plan names the server")
         .only_on(Arch::X86_64)
-        .daily()
         .run(answers_by_https),
     Scenario::new("answers-by-https-refused")
         .fault("the same with the fingerprint of another certificate")
         .expected("refused before anything is asked for; the disk is not written to")
         .only_on(Arch::X86_64)
+        .daily()
         .run(answers_by_https_refused),
 ];
 
