@@ -1,7 +1,7 @@
 //! A POST request to an HTTPS server → the bytes that it answers with, or at which stage it stopped.
 //!
-//! Nothing is sent before the certificate is known to be the right one. No redirect is followed, and
-//! time and size are bounded.
+//! Nothing is sent before the certificate is known to be the right one. No redirect is followed. Resolving
+//! and routes, the connection, and the exchange each have a limit of time ([`LIMITS`]); the size is bounded.
 
 use std::error::Error;
 use std::io::ErrorKind;

@@ -1,8 +1,8 @@
 //! Block devices as udev describes them, and what is on them → [`Disk`].
 //!
 //! [`watch`] follows udev, [`describe`] reads one device's description, [`probe`] reads the disk
-//! itself, [`verdict`] says what that means, [`contents`] puts it into words, [`eligibility`] says why
-//! a disk can't be used, [`identity`] tells whether it is still the one that was shown.
+//! itself, [`verdict`] says what that means and why, [`contents`] what would be lost, [`eligibility`]
+//! why a disk can't be used, [`identity`] whether it is still the one that was shown.
 
 mod contents;
 pub mod describe;

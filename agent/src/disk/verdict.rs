@@ -61,6 +61,8 @@ pub enum Evidence {
     OtherPartition,
     /// The root file system was used since the install.
     RootUsed(Ext4Use),
+    /// The root file system is not the one that the install made.
+    OtherRoot,
     /// The root file system does not tell whether it was used.
     RootUnknown,
 }
@@ -101,6 +103,10 @@ impl fmt::Display for Evidence {
             Self::OtherTable => f.write_str("not the unfinished install's partition table"),
             Self::WrittenSince => f.write_str("data written since it was wiped"),
             Self::OtherPartition => f.write_str("not only the unfinished install's partitions"),
+            Self::RootUsed(Ext4Use { checked: true, .. }) => {
+                f.write_str("a root file system that was checked since")
+            }
+            Self::OtherRoot => f.write_str("a root file system that was made since"),
             Self::RootUsed(found) => write!(
                 f,
                 "a root file system in use since: mounted {} times, last at {:?}",
@@ -263,7 +269,10 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
         }
         (Esp::Unformatted, ..) => return Err(Evidence::WrittenSince),
         (Esp::Empty, Some("ext4"), Some(found)) if marker.root_uuid.is_some() => {
-            if !found.is_only_installed_to() || Some(&found.uuid) != marker.root_uuid.as_ref() {
+            if Some(&found.uuid) != marker.root_uuid.as_ref() {
+                return Err(Evidence::OtherRoot);
+            }
+            if !found.is_only_installed_to() {
                 return Err(Evidence::RootUsed(found.clone()));
             }
         }

@@ -273,6 +273,20 @@ fn the_layout_without_evidence_of_its_own_is_perhaps_a_system() {
 }
 
 #[test]
+fn a_root_that_is_not_as_it_was_left_is_told_by_what_happened_to_it() {
+    let root = unfinished("vda").content.root.unwrap();
+    for (words, root) in [
+        ("made since", Ext4Use { uuid: "another".into(), ..root.clone() }),
+        ("checked since", Ext4Use { checked: true, ..root.clone() }),
+        ("in use since: mounted 2 times, last at \"/mnt\"", Ext4Use { mounts: 2, ..root.clone() }),
+    ] {
+        let mut disk = unfinished("vda");
+        disk.content.root = Some(root);
+        assert!(disk.evidence()[0].ends_with(words), "{:?}", disk.evidence());
+    }
+}
+
+#[test]
 fn a_receipt_counts_for_more_than_a_marker() {
     let mut disk = unfinished("vda");
     disk.content.receipt = Some(Receipt::default());
