@@ -43,7 +43,10 @@ pub fn parse(bytes: &[u8], source: Source) -> Result<SourceAnswers, Problems> {
             return Err(Problem::value(source, position, what).into());
         }
     };
-    let (table, errors) = DeTable::parse_recoverable(text);
+    // A quote that is not closed then always has a line's end in it, which tells that it may have
+    // swallowed a secret: see `form::as_text`.
+    let ended = format!("{text}\n");
+    let (table, errors) = DeTable::parse_recoverable(&ended);
     let (answers, wrong) = read_table(table.get_ref());
     let mistakes = errors.iter().map(|error| misspelt(text, error)).collect();
     let problems = combine(text, mistakes, wrong)

@@ -290,7 +290,9 @@ table_form!(DiskRule, NetworkSettings, AnswersServer);
 fn table_from_toml<T: Table>(key: &str, value: &Toml<'_>) -> Result<T, Vec<Misplaced>> {
     let at_value = |what| vec![Misplaced::at(value, what)];
     let parts = match value.get_ref() {
-        DeValue::String(text) => return text.parse().map_err(at_value),
+        DeValue::String(_) => {
+            return as_text(key, value).and_then(str::parse).map_err(at_value);
+        }
         DeValue::Table(parts) => parts,
         _ => {
             let what = Invalid::new(format!("{key} has to be text in quotes, or a table"));

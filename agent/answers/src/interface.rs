@@ -115,7 +115,9 @@ impl Interface {
     pub(crate) fn from_toml(value: &Toml<'_>) -> Result<Self, Vec<Misplaced>> {
         let at_value = |what| vec![Misplaced::at(value, what)];
         let parts = match value.get_ref() {
-            DeValue::String(text) => return text.parse().map_err(at_value),
+            DeValue::String(_) => {
+                return as_text("interface", value).and_then(str::parse).map_err(at_value);
+            }
             DeValue::Table(parts) => parts,
             _ => {
                 let what = Invalid::new("an interface has to be a table, or text in quotes");

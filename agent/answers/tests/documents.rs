@@ -179,6 +179,17 @@ fn any_line() -> impl Strategy<Value = String> {
     (key, value).prop_map(|(key, value)| format!("{key} = {value}"))
 }
 
+#[test]
+fn a_quote_that_swallows_the_last_line_repeats_nothing_of_it() {
+    for key in Answers::KEYS {
+        for quote in ["\"\"\"", "'''", "\"", "'", "[\"\"\""] {
+            let text = format!("{key} = {quote}\npassword-hash = Hunter2Hunter2");
+            let problems = parse(text.as_bytes(), file()).unwrap_err();
+            assert!(!format!("{problems} {problems:?}").contains("Hunter2"), "{problems}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_taken_or_refused_with_a_place_inside_them(
