@@ -336,6 +336,7 @@ async fn the_largest_disk_is_seen_though_its_bus_is_slow() {
     session.context.attached.mark_unchanged();
     assert_eq!(session.step().await.unwrap(), None);
     assert_eq!((status.borrow().state, started.elapsed().as_secs()), (State::WaitingForDisk, 8));
+    session.arrivals.note(&session.inventory.disks);
     assert!(session.step().now_or_never().is_none());
     assert_eq!(status.borrow().state, State::Installing);
     assert_eq!(status.borrow().plan.as_ref().unwrap().target.name, "sda");
