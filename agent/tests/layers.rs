@@ -16,11 +16,11 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 #[rustfmt::skip]
 const ROOMS: &[&str] = &[
     // Tools that know nothing of installing.
-    "format", "clock", "command", "lock", "log", "nix",
+    "format", "command",
     // Facts, and what follows from them.
     "machine", "disk", "network", "sources", "plan", "checks",
     // The words in which an install is reported and steered.
-    "event", "account", "request",
+    "event", "control",
     // The install and its control.
     "install", "session",
     // Interfaces.

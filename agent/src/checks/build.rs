@@ -12,7 +12,7 @@ use nixvm_manifest::Manifest;
 use super::follows::{Evaluated, Ignored, question};
 use super::{configuration, derivation, network};
 use crate::command::Runner;
-use crate::nix::nix;
+use crate::command::nix::nix;
 use crate::plan::{Buildable, Checked, Wanted};
 
 /// Where the configuration is tried.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use nixvm_manifest::Manifest;
 
 use crate::command::Runner;
-use crate::nix::string_literal;
+use crate::command::nix::string_literal;
 use crate::plan::Configuration;
 
 /// Writes the flake with this machine's files into `folder`, which is made, and puts it under git's

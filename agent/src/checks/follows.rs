@@ -8,7 +8,7 @@ use std::fmt;
 use nixvm_manifest::Defaults;
 use serde::Deserialize;
 
-use crate::nix::string_literal;
+use crate::command::nix::string_literal;
 use crate::plan::Configuration;
 
 /// What the flake makes of the answers, as Nix says it.

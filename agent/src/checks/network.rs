@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, interval, timeout};
 
 use crate::command::Runner;
-use crate::nix::nix;
+use crate::command::nix::nix;
 use crate::plan::Unreachable;
 
 /// How long an adapter may take to get its address after the machine has started.

@@ -11,7 +11,7 @@ use nixvm_answers::{Source, document};
 
 use super::Arguments;
 use super::code::{Code, Failure};
-use crate::log;
+use crate::command::log;
 
 /// The path that means standard input.
 const STDIN: &str = "-";

@@ -2,7 +2,7 @@
 
 use zbus::{BoxDBusError, DBusError};
 
-use crate::request::RequestError;
+use crate::control::request::RequestError;
 
 /// Why a request was not followed: `org.nixvm.Installer1.Error.*`, each with a sentence.
 #[derive(Debug, PartialEq, Eq, DBusError)]

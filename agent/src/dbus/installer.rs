@@ -17,13 +17,13 @@ use super::caller::Callers;
 use super::error::Error;
 use super::options::{self, Options};
 use super::{disk, text};
-use crate::clock::{now_utc, uptime_ms};
+use crate::control::request::{InstallerHandle, Request};
 use crate::event::Status;
 use crate::event::Step;
 use crate::event::{Event, Record, VERSION};
+use crate::format::clock::{now_utc, uptime_ms};
 use crate::machine::Machine;
 use crate::plan::{Plan, Problem};
-use crate::request::{InstallerHandle, Request};
 
 /// Properties that change without a signal.
 pub(super) const UNSIGNALLED: &[&str] = &["Snapshot"];

@@ -21,9 +21,9 @@ use zbus::connection::Builder;
 use zbus::fdo::{ObjectManager, RequestNameFlags, RequestNameReply};
 use zbus::{Address, Connection, ObjectPath};
 
+use crate::control::request::InstallerHandle;
 use crate::event::Status;
 use crate::event::publisher::{Publisher, Reader};
-use crate::request::InstallerHandle;
 use caller::Callers;
 use installer::Installer;
 

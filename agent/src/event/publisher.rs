@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
-use crate::clock::{now_utc, uptime_ms};
 use crate::event::Status;
 use crate::event::{Event, Record, VERSION};
+use crate::format::clock::{now_utc, uptime_ms};
 
 /// Records that a slow reader may be behind before it loses some.
 const BACKLOG: usize = 4096;

@@ -13,8 +13,8 @@ use anyhow::{Context, Result, ensure};
 use nixvm_answers::{generated_password, hashing};
 
 use super::Attempt;
-use crate::account::Account;
 use crate::command::Cancelled;
+use crate::control::account::Account;
 use crate::disk::layout;
 use crate::event::{Event, PasswordOrigin};
 

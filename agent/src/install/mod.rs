@@ -42,8 +42,8 @@ use nixvm_manifest::Manifest;
 
 pub use system::{build_arguments, transfer_arguments};
 
-use crate::account::Account;
 use crate::command::{Cancelled, Runner};
+use crate::control::account::Account;
 use crate::disk::Disk;
 use crate::disk::layout;
 use crate::disk::mounts;
@@ -137,7 +137,7 @@ impl Failure {
                         "The system on the disk is complete; the next start of the ISO puts its boot \
                          loader in place.",
                 },
-                crate::log::PATH
+                crate::command::log::PATH
             ),
             step: Some(self.step.to_string()),
         }

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 use super::Attempt;
 use super::closure::{copy, target_store};
+use crate::command::nix::nix;
 use crate::disk::layout;
-use crate::nix::nix;
 use crate::plan::Buildable;
 use crate::plan::System;
 

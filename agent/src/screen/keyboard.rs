@@ -6,7 +6,7 @@ use nixvm_answers::password::Secret;
 use super::dialog::{Dialog, Field};
 use super::input::Key;
 use super::model::{Action, Model};
-use crate::request::Request;
+use crate::control::request::Request;
 
 /// Keymaps that Page Up and Page Down pass.
 const PAGE: usize = 8;

@@ -8,8 +8,8 @@ use super::dialog::{Choose, Dialog, Erase, LogView, Name, NameForm, PasswordForm
 use super::input::Key;
 use super::keyboard::KeymapList;
 use super::model::{Action, Model};
+use crate::control::request::Request;
 use crate::event::State;
-use crate::request::Request;
 
 /// Refusals for which the machine has to be switched off: trying again would say the same.
 const LASTING: [&str; 4] = ["not-uefi", "wrong-architecture", "insufficient-memory", "not-root"];

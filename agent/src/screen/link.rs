@@ -14,10 +14,10 @@ use super::facts::Facts;
 use super::model::{Clock, Model};
 use super::terminal;
 use super::wake::Wake;
-use crate::account::Account;
-use crate::clock::uptime_ms;
+use crate::control::account::Account;
+use crate::control::request::{Request, RequestError};
 use crate::event::Status;
-use crate::request::{Request, RequestError};
+use crate::format::clock::uptime_ms;
 
 /// An answer that has come.
 enum Reply {

@@ -41,12 +41,12 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::account::Account;
-use crate::clock::uptime_ms;
+use crate::command::log::Log;
+use crate::control::account::Account;
+use crate::control::request::InstallerHandle;
 use crate::event::publisher::Publisher;
 use crate::event::{Event, Record, Status, VERSION};
-use crate::log::Log;
-use crate::request::InstallerHandle;
+use crate::format::clock::uptime_ms;
 use crate::sinks::console;
 use crate::sinks::text::Renderer;
 use link::Link;

@@ -11,11 +11,11 @@ use super::facts::Facts;
 use super::overall::reached;
 use super::rate::Rate;
 use super::text;
+use crate::control::request::{Request, RequestError};
 use crate::disk::Condition;
 use crate::event::Status;
 use crate::event::{DiskView, PasswordOrigin, State};
 use crate::plan::{Configuration, Plan};
-use crate::request::{Request, RequestError};
 
 /// Keys that follow another one within this time may be meant for what was on the screen before it
 /// changed.

@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::state::Phase;
 use super::{ExitAction, Session};
-use crate::account::Account;
 use crate::command::{Runner, Transcript};
+use crate::control::account::Account;
+use crate::control::request::Message;
 use crate::disk::receipt::Receipt;
 use crate::event::{Event, PasswordOrigin, Record};
 use crate::install::{self, Failure, TargetState};
 use crate::plan::{Plan, Problem, Target};
-use crate::request::Message;
 
 impl Session {
     /// Installs, and handles requests meanwhile.

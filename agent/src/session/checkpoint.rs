@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::shutdown::PendingShutdown;
 use super::state::Phase;
 use super::{ExitAction, Session};
-use crate::account::Account;
+use crate::control::account::Account;
 use crate::disk::identity::Identity;
 use crate::disk::receipt::Receipt;
 use crate::event::{Event, PasswordOrigin, Step};
@@ -201,7 +201,7 @@ impl Session {
                         "If the system on the disk is complete, the next start of the ISO boots it.",
                     Some(_) => "The disk will not boot. You can install to it again.",
                 },
-                crate::log::PATH
+                crate::command::log::PATH
             ),
         };
         self.transition_to(Phase::Failed { disk: None, problem, seconds: None });

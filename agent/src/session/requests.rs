@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::state::Phase;
 use super::{ExitAction, Session};
+use crate::control::request::{Message, Request, RequestError};
 use crate::disk::identity::Identity;
 use crate::event::{Event, PasswordOrigin, State};
 use crate::plan::{self, UserChoices};
-use crate::request::{Message, Request, RequestError};
 
 /// A request that was applied. The reply waits until the effect is published, so that a caller
 /// which then reads the status finds it there.

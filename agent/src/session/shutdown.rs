@@ -9,8 +9,8 @@ use nixvm_answers::answers::Finish;
 use super::requests::Effect;
 use super::state::Phase;
 use super::{ExitAction, Session};
-use crate::clock::uptime_ms;
 use crate::event::{PasswordOrigin, ScheduledFinish};
+use crate::format::clock::uptime_ms;
 
 /// Seconds before the shutdown if there was a request in this run.
 const ATTENDED: u64 = 10;
@@ -139,8 +139,8 @@ impl Session {
 mod tests {
     use super::super::tests::session;
     use super::*;
-    use crate::account::Account;
-    use crate::request::{Request, RequestError};
+    use crate::control::account::Account;
+    use crate::control::request::{Request, RequestError};
 
     /// A session that has installed, and what it schedules.
     fn enter_installed(session: &mut Session, shutdown: PendingShutdown) {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use nixvm_agent::control::request::{InstallerHandle, Request, RequestError};
 use nixvm_agent::dbus::{self, Bus};
 use nixvm_agent::event::publisher::Publisher;
 use nixvm_agent::event::{Event, Outcome, State};
-use nixvm_agent::request::{InstallerHandle, Request, RequestError};
 use tokio::sync::mpsc;
 
 /// What the reference implementation's system.conf says, in short.

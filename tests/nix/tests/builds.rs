@@ -4,8 +4,8 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use nixvm_agent::command::nix::{FEATURES, OFFLINE};
 use nixvm_agent::install::{build_arguments, transfer_arguments};
-use nixvm_agent::nix::{FEATURES, OFFLINE};
 use nixvm_nix_tests::Tree;
 
 /// The tree's Debian has neither users to build as nor, mostly, a sandbox to build in.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::request::{Request, RequestError};
+use crate::control::request::{Request, RequestError};
 
 fn options() -> HashMap<String, OwnedVariant> {
     HashMap::new()

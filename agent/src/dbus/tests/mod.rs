@@ -12,11 +12,11 @@ use zbus::message::Type;
 use zbus::{Guid, MessageStream, OwnedVariant, Proxy};
 
 use super::*;
+use crate::control::request::Message;
 use crate::disk::eligibility::Ineligible;
 use crate::event::Step;
 use crate::event::examples::{self, disk};
 use crate::event::{Event, Record, State};
-use crate::request::Message;
 
 /// An agent's half, and a client's connection to it.
 struct Fixture {

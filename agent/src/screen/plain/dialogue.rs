@@ -10,9 +10,9 @@ use super::super::input::Key;
 use super::super::model::{Action, Clock, Model};
 use super::super::view::lines::{Question, question};
 use super::super::{snapshot, text};
+use crate::control::request::Request;
 use crate::event::{Event, Record, State, Status};
 use crate::format::printable;
-use crate::request::Request;
 use crate::sinks::text::Renderer;
 
 /// A line that was half typed when something else was asked went with it: its rest is not taken until

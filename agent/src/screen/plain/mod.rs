@@ -22,8 +22,8 @@ use super::input::{self, Decoder};
 use super::link::{Link, clock};
 use super::model::Action;
 use super::shell;
+use crate::control::request::Request;
 use crate::event::Record;
-use crate::request::Request;
 use dialogue::Dialogue;
 use tty::Tty;
 

@@ -14,11 +14,11 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::account::Account;
+use crate::command::log::Log;
+use crate::control::account::Account;
+use crate::control::request::{InstallerHandle, Message, Request, RequestError};
 use crate::event::publisher::Publisher;
 use crate::event::{PasswordOrigin, ScheduledFinish};
-use crate::log::Log;
-use crate::request::{InstallerHandle, Message, Request, RequestError};
 use crate::screen::{Interface, ScreenContext, start};
 
 const MANIFEST: &str = include_str!("../../../manifest/fixtures/manifest.json");

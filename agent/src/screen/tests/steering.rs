@@ -5,8 +5,8 @@ use std::time::Duration;
 use nixvm_answers::answers::Finish;
 
 use super::*;
+use crate::control::request::{Request, RequestError};
 use crate::event::{PasswordOrigin, ScheduledFinish};
-use crate::request::{Request, RequestError};
 use crate::screen::dialog::Dialog;
 
 const PAUSE: Duration = Duration::from_secs(2);

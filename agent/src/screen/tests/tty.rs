@@ -16,11 +16,11 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::account::Account;
+use crate::command::log::Log;
+use crate::control::account::Account;
+use crate::control::request::{InstallerHandle, Message, Request};
 use crate::event::PasswordOrigin;
 use crate::event::publisher::Publisher;
-use crate::log::Log;
-use crate::request::{InstallerHandle, Message, Request};
 use crate::screen::{Ended, Interface, ScreenContext, keep_up, plain_lines, start};
 
 const MANIFEST: &str = include_str!("../../../manifest/fixtures/manifest.json");

@@ -12,12 +12,12 @@ use tokio::task::JoinHandle;
 use super::arrivals::Arrivals;
 use super::*;
 use crate::command::Cancelled;
+use crate::control::request::{InstallerHandle, Request, RequestError};
 use crate::disk::Disk;
 use crate::disk::watch::Attached;
 use crate::event::{Record, State, Step};
 use crate::install::TargetState;
 use crate::machine::Firmware;
-use crate::request::{InstallerHandle, Request, RequestError};
 
 /// A session that has seen no disk come for long, on a virtual machine, and the handle that sends it requests.
 pub(super) fn session() -> (Session, InstallerHandle) {

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
-use crate::clock::uptime_ms;
 use crate::command::Transcript;
+use crate::format::clock::uptime_ms;
 use crate::format::printable;
 
 /// Where the log is while the installer runs.

@@ -1,5 +1,7 @@
 //! Numbers → words that people read.
 
+pub mod clock;
+
 /// A size as hypervisors and `lsblk` show it: in powers of 1024, rounded down.
 pub fn size(bytes: u64) -> String {
     in_units(bytes, |bytes, unit| bytes / unit)

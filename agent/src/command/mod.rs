@@ -4,6 +4,9 @@
 //! nothing on stdin unless given, and dies with its group when the runner is cancelled. Arguments
 //! are logged: a secret goes through [`Tool::input`].
 
+pub mod log;
+pub mod nix;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::process::Stdio;

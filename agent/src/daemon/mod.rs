@@ -1,23 +1,25 @@
 //! `nixvm-agent run`: wires the modules together and stays until the machine restarts.
 
+pub mod lock;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::account::Account;
 use crate::command::Runner;
+use crate::command::log::{self, Log};
+use crate::control::account::Account;
+use crate::control::request::InstallerHandle;
 use crate::dbus::{self, Bus};
 use crate::event::Event;
 use crate::event::publisher::Publisher;
 use crate::install;
-use crate::log::{self, Log};
-use crate::request::InstallerHandle;
 use crate::screen::Interface;
 use crate::session::{CHECKPOINT, ExitAction, Session, SessionContext};
 use crate::sinks::{console, journald, virtio};
-use crate::{disk, lock, machine, screen, sources};
+use crate::{disk, machine, screen, sources};
 
 /// How long a shutdown waits for the event sinks.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
