@@ -1,10 +1,12 @@
 //! A machine in every state, for tests of what is seen and of what keys do.
 
 mod content;
+mod countdown;
 mod drawing;
 mod lines;
 mod steering;
 mod tty;
+mod typing;
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ use super::facts::Facts;
 use super::input::Key;
 use super::model::{Action, Clock, Model};
 use super::{glyph, view};
+use crate::control::request::Request;
 use crate::disk::Condition;
 use crate::disk::eligibility::Ineligible;
 use crate::event::Status;
@@ -258,4 +261,22 @@ fn with_password_answered(mut plan: Plan) -> Plan {
         source: (&Source::CommandLine).into(),
     });
     plan
+}
+
+/// Longer than a key that was meant for an earlier page can come late.
+const PAUSE: Duration = Duration::from_secs(2);
+
+#[track_caller]
+fn asked(action: Option<Action>) -> Request {
+    match action {
+        Some(Action::Ask(request)) => request,
+        other => panic!("a request, not {other:?}"),
+    }
+}
+
+fn data() -> Fixture {
+    let mut fixture = Fixture::with_disks(vec![windows("vda"), disk("vdb")]);
+    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
+    fixture.plan(plan_for_windows("vda"));
+    fixture
 }

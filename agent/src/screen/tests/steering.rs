@@ -1,60 +1,11 @@
 //! What keys ask for, and above all what they don't.
 
-use std::time::Duration;
-
 use nixvm_answers::answers::Finish;
 
 use super::*;
 use crate::control::request::{Request, RequestError};
-use crate::event::{PasswordOrigin, ScheduledFinish};
+use crate::event::ScheduledFinish;
 use crate::screen::dialog::Dialog;
-
-const PAUSE: Duration = Duration::from_secs(2);
-
-#[track_caller]
-fn asked(action: Option<Action>) -> Request {
-    match action {
-        Some(Action::Ask(request)) => request,
-        other => panic!("a request, not {other:?}"),
-    }
-}
-
-#[test]
-fn every_key_stops_the_countdown_and_does_nothing_else() {
-    for key in
-        [Key::Enter, Key::Char('i'), Key::Char('o'), Key::Escape, Key::Control('c'), Key::Other]
-    {
-        let mut fixture = Fixture::counting_down();
-        assert!(matches!(asked(fixture.key(key)), Request::Cancel), "{key:?}");
-        assert!(fixture.model.dialog.is_none());
-    }
-}
-
-#[test]
-fn a_key_pressed_just_before_the_countdown_stops_it_too() {
-    let begin = |key: Option<Key>, pause: u64| {
-        let mut fixture = Fixture::with_disks(vec![disk("vda")]);
-        if let Some(key) = key {
-            assert!(fixture.key(key).is_none());
-        }
-        fixture.pass(Duration::from_millis(pause));
-        fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
-        fixture.plan(plan("vda"));
-        fixture.event(Event::Countdown { seconds_left: 10 })
-    };
-    assert!(matches!(asked(begin(Some(Key::Char(' ')), 100)), Request::Cancel));
-    assert!(begin(Some(Key::Char(' ')), 5_000).is_none(), "long before");
-    assert!(begin(None, 100).is_none());
-}
-
-#[test]
-fn a_command_that_leads_to_a_countdown_does_not_stop_it() {
-    let mut fixture = Fixture::with_disks(vec![disk("vda")]);
-    fixture.enter(State::Cancelled, "Installation cancelled. Nothing was written.");
-    assert!(matches!(asked(fixture.key(Key::Char('r'))), Request::Retry));
-    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
-    assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
-}
 
 #[test]
 fn what_is_confirmed_is_the_plan_that_was_seen() {
@@ -66,31 +17,6 @@ fn what_is_confirmed_is_the_plan_that_was_seen() {
     // Not by `Fixture::key`, which draws first.
     let request = asked(fixture.model.key(Key::Char('i'), 20));
     assert!(matches!(request, Request::Confirm { token } if token == seen));
-}
-
-#[test]
-fn a_keymap_is_chosen_by_a_part_of_its_name_and_asked_for_once() {
-    let mut fixture = Fixture::awaiting_confirmation();
-    assert!(fixture.key(Key::Char('K')).is_none());
-    fixture.type_text("latin1-nodead");
-    let request = asked(fixture.key(Key::Enter));
-    let Request::Answers { toml, merge: true } = request else { panic!("{request:?}") };
-    assert_eq!(toml.reveal(), "keymap = \"de-latin1-nodeadkeys\"\n");
-    assert!(fixture.key(Key::Enter).is_none(), "it is on its way");
-    fixture.model.answered(Ok(()));
-    assert!(fixture.model.dialog.is_none());
-}
-
-#[test]
-fn letters_that_no_keymap_has_choose_none() {
-    let mut fixture = Fixture::awaiting_confirmation();
-    fixture.key(Key::Char('k'));
-    // Neither is a command while a name is typed.
-    fixture.type_text("oil");
-    assert!(fixture.key(Key::Enter).is_none());
-    assert!(fixture.frame(80, 25).contains("! No keymap has that in its name."));
-    fixture.key(Key::Escape);
-    assert!(fixture.model.dialog.is_none());
 }
 
 #[test]
@@ -110,13 +36,6 @@ fn a_blank_disk_is_confirmed_by_one_key_with_the_token_of_the_plan() {
     assert!(!token.is_empty());
     let request = asked(fixture.key(Key::Char('I')));
     assert!(matches!(request, Request::Confirm { token: sent } if sent == token));
-}
-
-fn data() -> Fixture {
-    let mut fixture = Fixture::with_disks(vec![windows("vda"), disk("vdb")]);
-    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
-    fixture.plan(plan_for_windows("vda"));
-    fixture
 }
 
 #[test]
@@ -178,154 +97,11 @@ fn another_disk_can_be_chosen_where_there_is_one() {
 }
 
 #[test]
-fn a_name_is_checked_here_and_sent_as_an_answer() {
-    let mut fixture = Fixture::awaiting_confirmation();
-    fixture.key(Key::Char('u'));
-    fixture.key(Key::Control('u'));
-    fixture.type_text("root");
-    assert!(fixture.key(Key::Enter).is_none());
-    assert!(fixture.frame(80, 25).contains("of the system itself"));
-    fixture.key(Key::Control('u'));
-    fixture.type_text("ada");
-    let request = asked(fixture.key(Key::Enter));
-    assert!(
-        matches!(request, Request::Answers { toml, merge: true } if toml.reveal() == "username = \"ada\"\n")
-    );
-    fixture.model.answered(Ok(()));
-    assert!(fixture.model.dialog.is_none());
-}
-
-#[test]
-fn a_name_that_was_given_is_not_said_to_be_late() {
-    for given in [true, false] {
-        let mut fixture = Fixture::awaiting_confirmation();
-        fixture.key(Key::Char('h'));
-        if given {
-            assert!(matches!(asked(fixture.key(Key::Enter)), Request::Answers { .. }));
-        }
-        fixture.enter(State::Preflight, "Looking whether the system can be built.");
-        assert!(fixture.model.dialog.is_none());
-        assert_eq!(fixture.frame(80, 25).contains("too late"), !given);
-    }
-}
-
-#[test]
-fn a_choice_that_takes_long_says_so_and_is_not_taken_back_by_what_comes_of_it() {
-    let mut fixture = Fixture::with_disks(vec![windows("vda"), disk("vdb")]);
-    fixture.enter(State::Cancelled, "Installation cancelled. Nothing was written.");
-    fixture.key(Key::Char('d'));
-    assert!(matches!(asked(fixture.key(Key::Enter)), Request::Select { .. }));
-    assert!(fixture.frame(80, 25).contains("One moment"));
-    assert!(!fixture.frame(80, 25).contains("Back"), "it would not take anything back");
-    assert!(fixture.key(Key::Enter).is_none(), "asked once");
-    fixture.pass(PAUSE);
-    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
-    fixture.plan(plan("vda"));
-    assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
-}
-
-#[test]
-fn a_countdown_that_comes_of_a_choice_on_the_same_page_runs() {
-    let mut fixture = data();
-    fixture.key(Key::Char('d'));
-    fixture.key(Key::Down);
-    assert!(matches!(asked(fixture.key(Key::Enter)), Request::Select { disk } if disk == "vdb"));
-    fixture.pass(PAUSE);
-    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
-    fixture.plan(plan("vdb"));
-    assert!(fixture.event(Event::Countdown { seconds_left: 10 }).is_none());
-    fixture.model.answered(Ok(()));
-    assert!(fixture.model.dialog.is_none());
-    assert!(matches!(asked(fixture.key(Key::Escape)), Request::Cancel));
-}
-
-#[test]
 fn a_rule_that_waits_for_a_disk_leaves_the_choice_of_another() {
     let mut fixture = Fixture::with_disks(vec![disk("vda"), medium()]);
     fixture.enter(State::WaitingForDisk, "Waiting for /dev/vdb, which can't be used.");
     fixture.key(Key::Char('d'));
     assert!(matches!(asked(fixture.key(Key::Enter)), Request::Select { disk } if disk == "vda"));
-}
-
-#[test]
-fn no_countdown_runs_while_a_name_is_typed() {
-    let mut fixture = Fixture::awaiting_confirmation();
-    fixture.key(Key::Char('h'));
-    fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
-    let action = fixture.event(Event::Countdown { seconds_left: 10 });
-    assert!(matches!(asked(action), Request::Cancel));
-    assert!(fixture.event(Event::Countdown { seconds_left: 9 }).is_none(), "asked once");
-    assert!(matches!(fixture.model.dialog, Some(Dialog::Name(_))), "what was typed is kept");
-}
-
-#[test]
-fn no_countdown_runs_behind_a_shell_or_the_log() {
-    for key in ['s', 'l'] {
-        let mut fixture = Fixture::with_disks(vec![medium()]);
-        fixture.enter(State::WaitingForDisk, "No usable disk yet.");
-        fixture.key(Key::Char(key));
-        fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
-        let action = fixture.event(Event::Countdown { seconds_left: 10 });
-        assert!(matches!(asked(action), Request::Cancel), "{key}");
-    }
-}
-
-#[test]
-fn the_password_is_asked_for_once_while_the_system_is_copied() {
-    let mut fixture = Fixture::installing();
-    assert!(matches!(fixture.model.dialog, Some(Dialog::Password(_))));
-    assert!(!fixture.model.is_typing_password(), "typing has not begun");
-    fixture.type_text("horse");
-    assert!(fixture.model.is_typing_password());
-    fixture.key(Key::Enter);
-    fixture.type_text("house");
-    assert!(fixture.key(Key::Enter).is_none());
-    assert!(fixture.frame(80, 25).contains("The passwords don't match"));
-    for _ in 0..2 {
-        fixture.type_text("horse");
-        fixture.pass(PAUSE);
-        let Some(Action::UsePassword(password)) = fixture.key(Key::Enter) else { continue };
-        assert_eq!(password.reveal(), "horse");
-    }
-    assert!(fixture.model.is_typing_password(), "it is on its way");
-    fixture.model.password_answered(Ok(()));
-    fixture.event(Event::Password { origin: PasswordOrigin::Typed });
-    assert!(fixture.model.dialog.is_none() && !fixture.model.is_typing_password());
-}
-
-#[test]
-fn whoever_walks_away_from_a_password_is_not_waited_for() {
-    let mut fixture = Fixture::installing();
-    fixture.type_text("ho");
-    fixture.pass(Duration::from_secs(61));
-    assert!(!fixture.model.is_typing_password());
-    fixture.event(Event::Password { origin: PasswordOrigin::Generated });
-    assert!(fixture.model.dialog.is_none());
-    assert!(fixture.frame(80, 25).contains("A password was generated."));
-}
-
-#[test]
-fn an_answered_password_is_not_asked_for() {
-    let mut fixture = Fixture::awaiting_confirmation();
-    fixture.plan(with_password_answered(plan("vda")));
-    fixture.enter(State::Installing, "Install NixOS.");
-    assert!(fixture.model.dialog.is_none());
-    fixture.pass(PAUSE);
-    assert!(fixture.key(Key::Char('p')).is_none() && fixture.model.dialog.is_none());
-}
-
-#[test]
-fn what_was_typed_for_a_password_is_no_command() {
-    let mut fixture = Fixture::installing();
-    fixture.type_text("hop");
-    fixture.enter(State::Failed, "A step failed.");
-    // The user types on: power off, retry, and so on.
-    for sign in ['o', 'r', 's', 'e'] {
-        fixture.pass(Duration::from_secs(2));
-        assert!(fixture.key(Key::Char(sign)).is_none());
-    }
-    fixture.pass(Duration::from_secs(3));
-    assert!(matches!(asked(fixture.key(Key::Char('r'))), Request::Retry));
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! What is typed: names, keymaps, and passwords.
+
+use std::time::Duration;
+
+use super::*;
+use crate::control::request::Request;
+use crate::event::PasswordOrigin;
+use crate::screen::dialog::Dialog;
+
+#[test]
+fn a_keymap_is_chosen_by_a_part_of_its_name_and_asked_for_once() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    assert!(fixture.key(Key::Char('K')).is_none());
+    fixture.type_text("latin1-nodead");
+    let request = asked(fixture.key(Key::Enter));
+    let Request::Answers { toml, merge: true } = request else { panic!("{request:?}") };
+    assert_eq!(toml.reveal(), "keymap = \"de-latin1-nodeadkeys\"\n");
+    assert!(fixture.key(Key::Enter).is_none(), "it is on its way");
+    fixture.model.answered(Ok(()));
+    assert!(fixture.model.dialog.is_none());
+}
+
+#[test]
+fn letters_that_no_keymap_has_choose_none() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    fixture.key(Key::Char('k'));
+    // Neither is a command while a name is typed.
+    fixture.type_text("oil");
+    assert!(fixture.key(Key::Enter).is_none());
+    assert!(fixture.frame(80, 25).contains("! No keymap has that in its name."));
+    fixture.key(Key::Escape);
+    assert!(fixture.model.dialog.is_none());
+}
+
+#[test]
+fn a_name_is_checked_here_and_sent_as_an_answer() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    fixture.key(Key::Char('u'));
+    fixture.key(Key::Control('u'));
+    fixture.type_text("root");
+    assert!(fixture.key(Key::Enter).is_none());
+    assert!(fixture.frame(80, 25).contains("of the system itself"));
+    fixture.key(Key::Control('u'));
+    fixture.type_text("ada");
+    let request = asked(fixture.key(Key::Enter));
+    assert!(
+        matches!(request, Request::Answers { toml, merge: true } if toml.reveal() == "username = \"ada\"\n")
+    );
+    fixture.model.answered(Ok(()));
+    assert!(fixture.model.dialog.is_none());
+}
+
+#[test]
+fn a_name_that_was_given_is_not_said_to_be_late() {
+    for given in [true, false] {
+        let mut fixture = Fixture::awaiting_confirmation();
+        fixture.key(Key::Char('h'));
+        if given {
+            assert!(matches!(asked(fixture.key(Key::Enter)), Request::Answers { .. }));
+        }
+        fixture.enter(State::Preflight, "Looking whether the system can be built.");
+        assert!(fixture.model.dialog.is_none());
+        assert_eq!(fixture.frame(80, 25).contains("too late"), !given);
+    }
+}
+
+#[test]
+fn the_password_is_asked_for_once_while_the_system_is_copied() {
+    let mut fixture = Fixture::installing();
+    assert!(matches!(fixture.model.dialog, Some(Dialog::Password(_))));
+    assert!(!fixture.model.is_typing_password(), "typing has not begun");
+    fixture.type_text("horse");
+    assert!(fixture.model.is_typing_password());
+    fixture.key(Key::Enter);
+    fixture.type_text("house");
+    assert!(fixture.key(Key::Enter).is_none());
+    assert!(fixture.frame(80, 25).contains("The passwords don't match"));
+    for _ in 0..2 {
+        fixture.type_text("horse");
+        fixture.pass(PAUSE);
+        let Some(Action::UsePassword(password)) = fixture.key(Key::Enter) else { continue };
+        assert_eq!(password.reveal(), "horse");
+    }
+    assert!(fixture.model.is_typing_password(), "it is on its way");
+    fixture.model.password_answered(Ok(()));
+    fixture.event(Event::Password { origin: PasswordOrigin::Typed });
+    assert!(fixture.model.dialog.is_none() && !fixture.model.is_typing_password());
+}
+
+#[test]
+fn whoever_walks_away_from_a_password_is_not_waited_for() {
+    let mut fixture = Fixture::installing();
+    fixture.type_text("ho");
+    fixture.pass(Duration::from_secs(61));
+    assert!(!fixture.model.is_typing_password());
+    fixture.event(Event::Password { origin: PasswordOrigin::Generated });
+    assert!(fixture.model.dialog.is_none());
+    assert!(fixture.frame(80, 25).contains("A password was generated."));
+}
+
+#[test]
+fn an_answered_password_is_not_asked_for() {
+    let mut fixture = Fixture::awaiting_confirmation();
+    fixture.plan(with_password_answered(plan("vda")));
+    fixture.enter(State::Installing, "Install NixOS.");
+    assert!(fixture.model.dialog.is_none());
+    fixture.pass(PAUSE);
+    assert!(fixture.key(Key::Char('p')).is_none() && fixture.model.dialog.is_none());
+}
+
+#[test]
+fn what_was_typed_for_a_password_is_no_command() {
+    let mut fixture = Fixture::installing();
+    fixture.type_text("hop");
+    fixture.enter(State::Failed, "A step failed.");
+    // The user types on: power off, retry, and so on.
+    for sign in ['o', 'r', 's', 'e'] {
+        fixture.pass(Duration::from_secs(2));
+        assert!(fixture.key(Key::Char(sign)).is_none());
+    }
+    fixture.pass(Duration::from_secs(3));
+    assert!(matches!(asked(fixture.key(Key::Char('r'))), Request::Retry));
+}

@@ -1,0 +1,222 @@
+//! The events of each outcome, in order.
+
+use std::time::Duration;
+
+use nixvm_answers::document;
+use nixvm_answers::source::Source;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::command::Cancelled;
+use crate::control::request::{InstallerHandle, Request};
+use crate::disk::Disk;
+use crate::event::{Record, State, Step};
+use crate::machine::Firmware;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A session that runs, and the events that it publishes.
+struct Fixture {
+    handle: InstallerHandle,
+    attached: watch::Sender<Attached>,
+    records: Receiver<Record>,
+    kinds: Vec<String>,
+    work: JoinHandle<Result<ExitAction>>,
+}
+
+impl Fixture {
+    /// Runs a session with these disks and answers; it reads neither again.
+    fn start(disks: Vec<Disk>, answers: &str, change: impl FnOnce(&mut Session)) -> Self {
+        let (mut session, handle) = session();
+        let devices = disks.iter().map(|disk| disk.device.clone()).collect();
+        let attached = watch::Sender::new(Attached { devices, ..Attached::default() });
+        session.context.attached = attached.subscribe();
+        session.inventory.disks = disks;
+        session.user.answers = Some(document::parse(answers.as_bytes(), Source::Request));
+        change(&mut session);
+        let records = session.context.publisher.records();
+        let work = tokio::spawn(async move {
+            loop {
+                if let Some(exit) = session.step().await? {
+                    return Ok(exit);
+                }
+            }
+        });
+        Self { handle, attached, records, kinds: Vec::new(), work }
+    }
+
+    /// Waits for the next event that `find` wants.
+    async fn until(&mut self, find: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.records.recv());
+            let Record { event, .. } = next.await.unwrap().unwrap();
+            self.kinds.push(match &event {
+                Event::State { to, .. } => format!("state {}", to.name()),
+                Event::StepStarted { step } => format!("begun {step}"),
+                Event::StepFinished { step, .. } => format!("done {step}"),
+                Event::AttemptEnded { outcome, .. } => format!("verdict {}", outcome.name()),
+                other => other.name().to_owned(),
+            });
+            if find(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// The kinds of all events until the verdict, which is the last.
+    async fn published(mut self) -> Vec<String> {
+        self.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+        assert!(self.records.is_empty(), "something follows the verdict");
+        self.work.abort();
+        self.kinds
+    }
+}
+
+/// What comes before the first step of an install that begins by itself.
+const BEGINNING: [&str; 6] =
+    ["state countdown", "plan", "countdown", "state installing", "attempt-started", "password"];
+
+fn after_beginning(rest: &[&str]) -> Vec<String> {
+    BEGINNING.iter().chain(rest).map(|kind| (*kind).to_owned()).collect()
+}
+
+fn step(attempt: &Attempt, step: Step) {
+    attempt.publisher.publish(Event::StepStarted { step });
+    attempt.publisher.publish(Event::StepFinished { step, duration_seconds: 0.0 });
+}
+
+#[tokio::test]
+async fn finished() {
+    let fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
+            session.context.install = |attempt| {
+                Box::pin(async move {
+                    Step::ALL.into_iter().for_each(|one| step(&attempt, one));
+                    Ok(Receipt::default())
+                })
+            };
+        });
+    let mut expected = after_beginning(&[]);
+    for step in Step::ALL {
+        expected.extend([format!("begun {step}"), format!("done {step}")]);
+    }
+    expected
+        .extend(["state installed", "finish-scheduled", "verdict installed"].map(str::to_owned));
+    assert_eq!(fixture.published().await, expected);
+}
+
+#[tokio::test]
+async fn failed() {
+    let fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
+            session.context.install = |attempt| {
+                Box::pin(async move {
+                    step(&attempt, Step::Partition);
+                    attempt.publisher.publish(Event::StepStarted { step: Step::Configure });
+                    fails(Step::Configure, anyhow::anyhow!("no space left"))
+                })
+            };
+        });
+    let rest = ["begun partition", "done partition", "begun configure"];
+    let ends = ["state failed", "verdict failed"];
+    assert_eq!(fixture.published().await, after_beginning(&[&rest[..], &ends[..]].concat()));
+}
+
+/// Fails when it is stopped, as what runs commands does.
+fn until_stopped(
+    attempt: Attempt,
+) -> Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + Send>> {
+    Box::pin(async move {
+        attempt.publisher.publish(Event::StepStarted { step: Step::Partition });
+        attempt.runner.cancellation().cancelled().await;
+        fails(Step::Partition, Cancelled.into())
+    })
+}
+
+#[tokio::test]
+async fn cancelled() {
+    let mut fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
+            session.context.install = until_stopped;
+        });
+    fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
+    fixture.handle.ask(Request::Cancel).await.unwrap();
+    let ends = ["begun partition", "state cancelled", "verdict cancelled"];
+    assert_eq!(fixture.published().await, after_beginning(&ends));
+}
+
+#[tokio::test]
+async fn failed_because_the_disk_was_pulled() {
+    let mut fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
+            session.context.install = until_stopped;
+        });
+    fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
+    fixture.attached.send_replace(Attached::default());
+    let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+    let Event::AttemptEnded { error: Some(problem), .. } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(problem.kind, "disk-removed");
+    let ends = ["begun partition", "state failed", "verdict failed"];
+    assert_eq!(fixture.kinds, after_beginning(&ends));
+}
+
+#[tokio::test]
+async fn refused() {
+    let fixture = Fixture::start(vec![crate::disk::examples::disk("vda")], "", |session| {
+        session.context.machine.firmware = Firmware::Bios;
+    });
+    assert_eq!(fixture.published().await, ["state refused", "verdict refused"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cannot_be_asked_is_a_refusal_and_a_retry_asks_it_again() {
+    // Wherever this runs, a link, an address or the connection is missing: nothing listens there.
+    let answers = "countdown = 0\nanswers.url = 'https://127.0.0.1:1/'";
+    let mut fixture = Fixture::start(vec![crate::disk::examples::disk("vda")], answers, |_| {});
+    for _ in 0..2 {
+        let asks = |event: &Event| match event {
+            Event::State { to, message, .. } => {
+                *to == State::Preflight
+                    && message.starts_with("Fetching answers from https://127.0.0.1:1/")
+            }
+            _ => false,
+        };
+        fixture.until(asks).await;
+        let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+        let Event::AttemptEnded { outcome, error, .. } = verdict else { panic!("{verdict:?}") };
+        assert_eq!((outcome.name(), error.unwrap().kind.as_str()), ("refused", "no-answers"));
+        assert!(fixture.kinds.iter().all(|kind| kind != "plan"), "{:?}", fixture.kinds);
+        fixture.handle.ask(Request::Retry).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn installed_already() {
+    let mut disk = crate::disk::examples::disk("vda");
+    disk.content.receipt = Some(Receipt::default());
+    let fixture = Fixture::start(vec![disk], "", |_| {});
+    let expected = ["state already-installed", "finish-scheduled", "verdict already-installed"];
+    assert_eq!(fixture.published().await, expected);
+}
+
+#[tokio::test]
+async fn nothing_ends_while_a_choice_is_awaited() {
+    let mut fixture = Fixture::start(Vec::new(), "", |_| {});
+    fixture.until(|event| matches!(event, Event::State { .. })).await;
+    assert_eq!(fixture.kinds, ["state waiting-for-disk"]);
+    let mut fixture = Fixture::start(
+        vec![crate::disk::examples::disk("vda"), crate::disk::examples::disk("vdb")],
+        "",
+        |_| {},
+    );
+    fixture.until(|event| matches!(event, Event::State { .. })).await;
+    assert_eq!(fixture.kinds, ["state choosing-disk"]);
+    let mut fixture =
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "erase = 'confirm'", |_| {});
+    fixture.until(|event| matches!(event, Event::Plan { .. })).await;
+    assert_eq!(fixture.kinds, ["state awaiting-confirmation", "plan"]);
+    assert!(fixture.records.is_empty() && !fixture.work.is_finished());
+}
