@@ -7,6 +7,7 @@
 //! [`start`] keeps that going.
 
 mod commands;
+mod console;
 mod dialog;
 mod facts;
 mod flow;
@@ -47,7 +48,7 @@ use crate::control::request::InstallerHandle;
 use crate::event::publisher::Publisher;
 use crate::event::{Event, Record, Status, VERSION};
 use crate::format::clock::uptime_ms;
-use crate::sinks::console;
+use crate::sinks;
 use crate::sinks::text::Renderer;
 use link::Link;
 pub use terminal::of_stdout;
@@ -190,5 +191,5 @@ fn plain_lines(path: &Path, publisher: &Publisher) -> Result<()> {
     let lines = Renderer::default().of(&record);
     let mut out = OpenOptions::new().write(true).open(path)?;
     write!(out, "{}\r\n", lines.join("\r\n"))?;
-    console::follow(publisher, path.to_owned())
+    sinks::console::follow(publisher, path.to_owned())
 }

@@ -12,6 +12,8 @@ use ratatui::layout::{Position, Rect};
 use rustix::fs::OFlags;
 use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
 
+use super::console::Device;
+
 /// Bytes of a frame that are written at once: a frame in parts would flicker.
 const FRAME: usize = 64 * 1024;
 
@@ -31,27 +33,6 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Takes the terminal over.
-    ///
-    /// What was typed before the screen was there is thrown away: it was meant for something else.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
-            .open(path)?;
-        let before = termios::tcgetattr(&file)?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        termios::tcsetattr(&file, OptionalActions::Now, &raw)?;
-        termios::tcflush(&file, QueueSelector::IFlush)?;
-        let mut backend = TermionBackend::new(BufWriter::with_capacity(FRAME, file.try_clone()?));
-        backend.hide_cursor()?;
-        backend.clear()?;
-        let drawn = Buffer::empty(Rect::ZERO);
-        Ok(Self { file, before, backend, drawn })
-    }
-
     /// Its size.
     pub(super) fn area(&self) -> io::Result<Rect> {
         let size = termios::tcgetwinsize(&self.file)?;
@@ -62,17 +43,6 @@ impl Terminal {
     /// Whether the terminal has another size than what was drawn last.
     pub(super) fn was_resized(&self) -> io::Result<bool> {
         Ok(self.area()? != self.drawn.area)
-    }
-
-    /// Reads what was typed.
-    ///
-    /// # Errors
-    /// The terminal is gone.
-    pub(super) fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self.file.read(bytes)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            count => Ok(count),
-        }
     }
 
     /// Draws a frame: what differs from the last one, or all of it, over whatever others wrote.
@@ -101,9 +71,36 @@ impl Terminal {
         self.drawn = frame;
         Ok(())
     }
+}
 
-    /// Another handle on it, for a program that runs on it.
-    pub(super) fn file(&self) -> io::Result<File> {
+impl Device for Terminal {
+    /// What was typed before the screen was there is thrown away: it was meant for something else.
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+            .open(path)?;
+        let before = termios::tcgetattr(&file)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        termios::tcsetattr(&file, OptionalActions::Now, &raw)?;
+        termios::tcflush(&file, QueueSelector::IFlush)?;
+        let mut backend = TermionBackend::new(BufWriter::with_capacity(FRAME, file.try_clone()?));
+        backend.hide_cursor()?;
+        backend.clear()?;
+        let drawn = Buffer::empty(Rect::ZERO);
+        Ok(Self { file, before, backend, drawn })
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self.file.read(bytes)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => Ok(count),
+        }
+    }
+
+    fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 }

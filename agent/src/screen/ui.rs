@@ -1,19 +1,16 @@
 //! One run of the screen: waits for keys, changes and time, and draws.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::console::{Console, take_turns};
 use super::dialog::Dialog;
-use super::input::{self, Decoder};
 use super::link::{Link, clock};
 use super::model::{Action, Model};
 use super::terminal::Terminal;
-use super::{shell, view};
+use super::view;
 use crate::event::Event;
 
 /// Time between two frames that no key asked for: an emulated processor has other things to do.
@@ -33,23 +30,13 @@ const LOG: u64 = 512 * 1024;
 
 /// Shows the screen until the terminal is lost; says how.
 pub(super) fn run(link: &mut Link) -> io::Error {
-    match Run::new(link) {
-        Ok(mut run) => loop {
-            if let Err(error) = run.turn() {
-                return error;
-            }
-        },
-        Err(error) => error,
-    }
+    take_turns(Run::new(link), Run::turn)
 }
 
 /// One run on one opened terminal.
 struct Run<'a> {
     link: &'a mut Link,
-    /// None while a shell has it.
-    terminal: Option<Terminal>,
-    shell: Option<Child>,
-    decoder: Decoder,
+    console: Console<Terminal>,
     model: Model,
     /// Something has to be drawn.
     changed: bool,
@@ -62,14 +49,12 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(link: &'a mut Link) -> io::Result<Self> {
-        let terminal = Terminal::open(&link.context.terminal)?;
+        let console = Console::open(&link.context.terminal)?;
         let model = link.model();
         let now = Instant::now();
         let mut run = Self {
             link,
-            terminal: Some(terminal),
-            shell: None,
-            decoder: Decoder::new(),
+            console,
             model,
             changed: true,
             whole: true,
@@ -110,37 +95,15 @@ impl<'a> Run<'a> {
         let next_tick = self.ticked + TICK;
         let until = if self.changed { next_tick.min(self.drawn + FRAME) } else { next_tick };
         let left = until.saturating_duration_since(Instant::now());
-        let timeout =
-            Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-        let mut fds = Vec::with_capacity(2);
         // What has changed already is drawn soon: until then, further changes need not wake the thread.
-        if !self.changed {
-            fds.push(PollFd::new(&self.link.wake, PollFlags::IN));
-        }
-        if let Some(terminal) = &self.terminal {
-            fds.push(PollFd::new(terminal, PollFlags::IN));
-        }
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        // A hangup is read as an end.
-        Ok(self.terminal.is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty()))
+        let wake = Some(&self.link.wake).filter(|_| !self.changed);
+        self.console.wait(wake, left)
     }
 
     fn read_keys(&mut self) -> io::Result<()> {
-        let Some(terminal) = &mut self.terminal else { return Ok(()) };
+        let Some(terminal) = self.console.device() else { return Ok(()) };
         let page = view::log_page(terminal.area()?.height);
-        let mut bytes = [0; 256];
-        let count = terminal.read(&mut bytes)?;
-        let mut keys = self.decoder.take(&mut bytes[..count]);
-        if self.decoder.is_undecided() {
-            let mut fds = [PollFd::from_borrowed_fd(terminal.as_fd(), PollFlags::IN)];
-            if poll(&mut fds, Some(&input::SEQUENCE)).is_ok_and(|ready| ready == 0) {
-                keys.push(self.decoder.escape());
-            }
-        }
-        for key in keys {
+        for key in self.console.keys()? {
             self.changed = true;
             let action = self.model.key(key, page);
             self.act(action);
@@ -159,7 +122,7 @@ impl<'a> Run<'a> {
         if let Some(Dialog::Log(view)) = &mut self.model.dialog
             && view.lines.is_empty()
         {
-            let area = self.terminal.as_ref().and_then(|terminal| terminal.area().ok());
+            let area = self.console.device().and_then(|terminal| terminal.area().ok());
             let width = usize::from(area.unwrap_or_default().width).saturating_sub(2);
             view.fill(&self.link.context.log.read(LOG), width);
         }
@@ -187,15 +150,19 @@ impl<'a> Run<'a> {
         if self.ticked.duration_since(self.drawn_whole) >= WHOLE {
             self.whole = true;
         }
-        if let Some(terminal) = &self.terminal {
+        if let Some(terminal) = self.console.device() {
             self.whole |= terminal.was_resized()?;
         }
+        if self.console.close_shell()? {
+            self.model.close();
+            self.whole = true;
+        }
         self.changed |= self.whole;
-        self.close_shell()
+        Ok(())
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let Some(terminal) = &mut self.terminal else {
+        let Some(terminal) = self.console.device() else {
             self.changed = false;
             return Ok(());
         };
@@ -217,34 +184,8 @@ impl<'a> Run<'a> {
     }
 
     fn open_shell(&mut self) {
-        let Some(terminal) = self.terminal.take() else { return };
-        let started = terminal.file().and_then(|file| {
-            drop(terminal);
-            shell::start(file)
-        });
-        match started {
-            Ok(child) => self.shell = Some(child),
-            Err(error) => {
-                tracing::warn!("no shell can be opened: {error}");
-                self.model.notice = Some(format!("No shell can be opened: {error}."));
-            }
+        if let Some(notice) = self.console.open_shell() {
+            self.model.notice = Some(notice);
         }
-    }
-
-    /// Takes the terminal back when the shell has ended, or none could be started.
-    fn close_shell(&mut self) -> io::Result<()> {
-        if self.terminal.is_some() {
-            return Ok(());
-        }
-        if let Some(child) = &mut self.shell
-            && matches!(child.try_wait(), Ok(None))
-        {
-            return Ok(());
-        }
-        self.shell = None;
-        self.terminal = Some(Terminal::open(&self.link.context.terminal)?);
-        self.model.close();
-        (self.changed, self.whole) = (true, true);
-        Ok(())
     }
 }

@@ -10,18 +10,14 @@ mod dialogue;
 mod tty;
 
 use std::io;
-use std::os::fd::AsFd;
-use std::process::Child;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::input::{self, Decoder};
+use super::console::{Console, take_turns};
 use super::link::{Link, clock};
 use super::model::Action;
-use super::shell;
 use crate::control::request::Request;
 use crate::event::Record;
 use dialogue::Dialogue;
@@ -38,23 +34,13 @@ const TAIL: usize = 100;
 
 /// Holds the dialogue until the terminal is lost; says how.
 pub(super) fn run(link: &mut Link) -> io::Error {
-    match Run::new(link) {
-        Ok(mut run) => loop {
-            if let Err(error) = run.turn() {
-                return error;
-            }
-        },
-        Err(error) => error,
-    }
+    take_turns(Run::new(link), Run::turn)
 }
 
 /// One run on one opened terminal.
 struct Run<'a> {
     link: &'a mut Link,
-    /// None while a shell has it.
-    tty: Option<Tty>,
-    shell: Option<Child>,
-    decoder: Decoder,
+    console: Console<Tty>,
     dialogue: Dialogue,
     records: broadcast::Receiver<Record>,
     ticked: Instant,
@@ -62,23 +48,25 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(link: &'a mut Link) -> io::Result<Self> {
-        let tty = Tty::open(&link.context.terminal)?;
+        let console = Console::open(&link.context.terminal)?;
         let mut model = link.model();
         link.take_account(&mut model, true);
         // What comes between the two is in both, and is told by its number.
         let records = link.context.publisher.records();
         let status = link.status.borrow_and_update().clone();
         let dialogue = Dialogue::new(model, status);
-        let decoder = Decoder::new();
-        let ticked = Instant::now();
-        Ok(Self { link, tty: Some(tty), shell: None, decoder, dialogue, records, ticked })
+        Ok(Self { link, console, dialogue, records, ticked: Instant::now() })
     }
 
     /// Waits for one thing and deals with it.
     fn turn(&mut self) -> io::Result<()> {
         // The status is published a moment before its last record.
         let behind = self.dialogue.sequence() < self.link.status.borrow().sequence;
-        let typed = self.wait(behind)?;
+        let left = match behind {
+            true => BEHIND,
+            false => (self.ticked + TICK).saturating_duration_since(Instant::now()),
+        };
+        let typed = self.console.wait(Some(&self.link.wake), left)?;
         self.dialogue.model.clock = clock();
         self.link.wake.heard();
         self.look();
@@ -93,26 +81,6 @@ impl<'a> Run<'a> {
             self.dialogue.present();
         }
         self.write()
-    }
-
-    /// Waits until something is to be done; says whether something was typed.
-    fn wait(&self, behind: bool) -> io::Result<bool> {
-        let left = match behind {
-            true => BEHIND,
-            false => (self.ticked + TICK).saturating_duration_since(Instant::now()),
-        };
-        let timeout =
-            Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-        let mut fds = vec![PollFd::new(&self.link.wake, PollFlags::IN)];
-        if let Some(tty) = &self.tty {
-            fds.push(PollFd::new(tty, PollFlags::IN));
-        }
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        // A hangup is read as an end.
-        Ok(self.tty.is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty()))
     }
 
     /// Takes in what has happened.
@@ -135,17 +103,7 @@ impl<'a> Run<'a> {
     }
 
     fn read_keys(&mut self) -> io::Result<()> {
-        let Some(tty) = &mut self.tty else { return Ok(()) };
-        let mut bytes = [0; 256];
-        let count = tty.read(&mut bytes)?;
-        let mut keys = self.decoder.take(&mut bytes[..count]);
-        if self.decoder.is_undecided() {
-            let mut fds = [PollFd::from_borrowed_fd(tty.as_fd(), PollFlags::IN)];
-            if poll(&mut fds, Some(&input::SEQUENCE)).is_ok_and(|ready| ready == 0) {
-                keys.push(self.decoder.escape());
-            }
-        }
-        for key in keys {
+        for key in self.console.keys()? {
             // What a line before asked for has to be asked before the next one is taken.
             self.dialogue.present();
             let counts = self.dialogue.is_counting();
@@ -179,12 +137,16 @@ impl<'a> Run<'a> {
     fn tick(&mut self) -> io::Result<()> {
         self.ticked = Instant::now();
         self.dialogue.model.log = self.link.context.log.tail(TAIL);
-        self.close_shell()
+        if self.console.close_shell()? {
+            self.dialogue.model.close();
+            self.dialogue.repeat();
+        }
+        Ok(())
     }
 
     fn write(&mut self) -> io::Result<()> {
         // While a shell has the terminal, nothing is written in between.
-        match &mut self.tty {
+        match self.console.device() {
             Some(tty) => tty.write(&self.dialogue.take_output()),
             None => Ok(()),
         }
@@ -194,34 +156,8 @@ impl<'a> Run<'a> {
         if let Err(error) = self.write() {
             tracing::debug!("the terminal is gone: {error}");
         }
-        let Some(tty) = self.tty.take() else { return };
-        let started = tty.file().and_then(|file| {
-            drop(tty);
-            shell::start(file)
-        });
-        match started {
-            Ok(child) => self.shell = Some(child),
-            Err(error) => {
-                tracing::warn!("no shell can be opened: {error}");
-                self.dialogue.model.notice = Some(format!("No shell can be opened: {error}."));
-            }
+        if let Some(notice) = self.console.open_shell() {
+            self.dialogue.model.notice = Some(notice);
         }
-    }
-
-    /// Takes the terminal back when the shell has ended, or none could be started.
-    fn close_shell(&mut self) -> io::Result<()> {
-        if self.tty.is_some() {
-            return Ok(());
-        }
-        if let Some(child) = &mut self.shell
-            && matches!(child.try_wait(), Ok(None))
-        {
-            return Ok(());
-        }
-        self.shell = None;
-        self.tty = Some(Tty::open(&self.link.context.terminal)?);
-        self.dialogue.model.close();
-        self.dialogue.repeat();
-        Ok(())
     }
 }

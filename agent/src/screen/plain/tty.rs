@@ -9,6 +9,8 @@ use std::path::Path;
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::termios::{self, ControlModes, OptionalActions, QueueSelector, Termios};
 
+use crate::screen::console::Device;
+
 /// A terminal that was taken over; it is given back when this is dropped.
 pub(super) struct Tty {
     file: File,
@@ -18,10 +20,17 @@ pub(super) struct Tty {
 }
 
 impl Tty {
+    /// Writes text; its line ends are CR LF already.
+    pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+impl Device for Tty {
     /// Takes the terminal over: it neither echoes nor edits nor interprets anything.
     ///
     /// What was typed before is thrown away: it was meant for something else.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path) -> io::Result<Self> {
         // A serial port must not wait for a modem's carrier.
         let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed();
         let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
@@ -39,7 +48,7 @@ impl Tty {
     ///
     /// # Errors
     /// The terminal is gone.
-    pub(super) fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let count = match self.file.read(bytes)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             count => count,
@@ -57,13 +66,7 @@ impl Tty {
         Ok(kept)
     }
 
-    /// Writes text; its line ends are CR LF already.
-    pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())
-    }
-
-    /// Another handle on it, for a program that runs on it.
-    pub(super) fn file(&self) -> io::Result<File> {
+    fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 }
