@@ -162,7 +162,7 @@ pub fn surface_digest(node: &Path, size_bytes: u64) -> Result<String> {
 }
 
 /// [`surface_digest`] of an open disk.
-pub(super) fn digest(file: &File, size: u64) -> std::io::Result<String> {
+pub fn digest(file: &File, size: u64) -> std::io::Result<String> {
     let end = size.saturating_sub(STEP);
     let dense_end = end.min(DIGEST_DENSE);
     let places =

@@ -1,5 +1,5 @@
-//! Work that waits for a disk → the same in a thread, so that a disk which never answers holds up
-//! neither a cancel nor anything else.
+//! Work that waits long for a disk → the same in a thread, so that a disk which does not answer holds
+//! up neither a cancel nor anything else. What only opens a file, or writes a few, is not worth one.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs `work` in a thread. It gets the token to look at between its parts.
 ///
 /// # Errors
-/// The work's own; or [`Cancelled`]: the thread may then still wait for the disk, but it writes no
-/// more than what it waits for, and keeps what it has open.
+/// The work's own; or [`Cancelled`]: the thread may then still wait for the disk, and keeps what it has
+/// open. It writes no more than what it waits for, if the work looks at the token before each write.
 pub(super) async fn blocking<T: Send + 'static>(
     cancel: &CancellationToken,
     work: impl FnOnce(&CancellationToken) -> Result<T> + Send + 'static,

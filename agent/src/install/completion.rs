@@ -4,11 +4,12 @@
 //! and the receipt one that this agent understands, of an install to this very partition table: a copy
 //! of our ESP on another disk is no install of ours.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use rustix::fs::OFlags;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::handover::ESP_PATH;
@@ -51,7 +52,7 @@ pub(super) fn complete(disk: &Disk) -> Result<()> {
     let result = complete_esp(Path::new(ESP_PATH), number, &table_id);
     unmount(ESP_PATH, UnmountFlags::empty()).context("cannot unmount the ESP")?;
     result?;
-    erase_marker(node)
+    erase_marker(&mut target.open_for_writing(OFlags::empty())?, node)
 }
 
 /// The same for the mounted ESP, which is still the one that was looked at.
@@ -84,19 +85,16 @@ fn check(receipt: &Receipt, table_id: &str) -> Result<()> {
 ///
 /// # Errors
 /// The disk can't be read or written.
-pub(super) fn erase_marker(node: &Path) -> Result<()> {
-    let about = || format!("cannot open {}", node.display());
-    let mut disk: File =
-        OpenOptions::new().read(true).write(true).open(node).with_context(about)?;
-    let found = Marker::read(&mut disk)
+pub(super) fn erase_marker(disk: &mut File, node: &Path) -> Result<()> {
+    let found = Marker::read(disk)
         .with_context(|| format!("cannot read the marker on {}", node.display()))?;
     let Some(marker) = found else { return Ok(()) };
     // The marker last: without the seal it is not believed.
     if let Some(table_id) = &marker.table_id {
-        seal::erase(&disk, table_id)
+        seal::erase(disk, table_id)
             .with_context(|| format!("cannot write to {}", node.display()))?;
     }
-    marker::erase(&mut disk)
+    marker::erase(disk)
 }
 
 #[cfg(test)]
@@ -126,7 +124,8 @@ mod tests {
         disk.as_file().set_len(2 << 20).unwrap();
         disk.seek(SeekFrom::Start(marker::OFFSET)).unwrap();
         disk.write_all(b"a user's data").unwrap();
-        erase_marker(disk.path()).unwrap();
+        let node = disk.path().to_owned();
+        erase_marker(disk.as_file_mut(), &node).unwrap();
         let mut found = [0; 13];
         disk.seek(SeekFrom::Start(marker::OFFSET)).unwrap();
         disk.read_exact(&mut found).unwrap();

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::OFlags;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
 use super::boot_loader::Withheld;
@@ -71,7 +72,7 @@ pub(super) async fn run(
     attempt.target_state.set(TargetState::Installed);
     put_in_place(esp)?;
     unmount(ESP_PATH, UnmountFlags::empty()).context("cannot unmount the ESP")?;
-    erase_marker(&target.node)?;
+    erase_marker(&mut target.open_for_writing(OFlags::empty())?, &target.node)?;
     if let Err(error) = boot_next(runner, &target.node, layout::ESP.number).await {
         attempt.publisher.publish(Event::Warning {
             message: format!(

@@ -215,6 +215,9 @@ pub async fn boot_installed(runner: &Runner, disk: &Disk) -> Result<()> {
 /// How long unmounting may take, with all that is still to be written.
 const UNMOUNTING: Duration = Duration::from_secs(300);
 
+/// How long a file system that is in use is tried to be unmounted again.
+const IN_USE: Duration = Duration::from_secs(15);
+
 /// Unmounts what an attempt has mounted, whether this process made it or one that died.
 ///
 /// Nothing here stops at an error: what can be undone is undone, and the next attempt refuses a disk
@@ -226,9 +229,8 @@ pub async fn clean_up(runner: &Runner) {
         if foreign || !is_mount_point(Path::new(path)) {
             continue;
         }
-        let tool = runner.tool("umount").args(["--recursive", path]);
-        match tokio::time::timeout(UNMOUNTING, tool.run()).await {
-            Ok(Ok(_)) => {}
+        match tokio::time::timeout(UNMOUNTING, unmount_when_unused(runner, path)).await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("cannot unmount {path}: {error:#}"),
             Err(_) => tracing::warn!("cannot unmount {path}: its disk does not answer"),
         }
@@ -241,6 +243,18 @@ pub async fn clean_up(runner: &Runner) {
     }
     if let Err(error) = target::remove_rule(runner).await {
         tracing::warn!("cannot remove the udev rule: {error:#}");
+    }
+}
+
+/// Unmounts; again while a thread that a cancel did not wait for still has a file there.
+async fn unmount_when_unused(runner: &Runner, path: &str) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let unmounted = runner.tool("umount").args(["--recursive", path]).run().await;
+        if unmounted.is_ok() || started.elapsed() >= IN_USE {
+            return unmounted.map(drop);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

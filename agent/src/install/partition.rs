@@ -4,12 +4,12 @@
 //! that it finds and can end well on the wrong disk. So the disk is emptied first, by us, and what
 //! counts at the end is what is mounted.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::OFlags;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::{blocking, go_on};
@@ -17,6 +17,7 @@ use super::target::{Target, settle};
 use super::{Attempt, TargetState, holders};
 use crate::command::Runner;
 use crate::disk::ext4;
+use crate::disk::identity::Identity;
 use crate::disk::layout;
 use crate::disk::marker::{self, Marker};
 use crate::disk::mounts::{self, Mount};
@@ -61,8 +62,9 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
         layout::MOUNT_POINT
     );
 
+    let cancel = runner.cancellation();
     let mut identity = attempt.plan.target.identity.clone();
-    let target = Target::open(&identity)?;
+    let target = open(cancel, &identity).await?;
     let mut taken_down = holders::deactivate(runner, &target.node).await?;
     target.install_rule(runner).await?;
     // udev was triggered: where its rules assemble what they find, it is there again. Not on the ISO.
@@ -80,20 +82,27 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
         root_uuid: None,
     };
     // Taking down and triggering took time: look once more, and write at once.
-    let target = Target::open(&identity)?;
-    let mut disk = open_exclusively(&target.node)?;
+    let target = open(cancel, &identity).await?;
+    // The kernel refuses if anything holds it, in whatever mount namespace.
+    let mut disk = target
+        .open_for_writing(OFlags::EXCL)
+        .with_context(|| format!("{} is in use", target.node.display()))?;
+    // It may have taken long to be read.
+    go_on(cancel)?;
     attempt.target_state.set(TargetState::Unfinished);
-    let cancel = runner.cancellation();
     let areas = areas(&partitions(&target.sysfs)?, target.size_bytes);
     let (node, first) = (target.node.clone(), marker.clone());
     blocking(cancel, move |cancel| empty(&mut disk, &node, &first, areas, cancel)).await?;
     reread(runner, &target).await?;
     // From here on the marker says what was left, so that what a user writes later is noticed.
+    let mut disk = target.open_for_writing(OFlags::empty())?;
     let (node, size_bytes) = (target.node.clone(), target.size_bytes);
-    let marker = blocking(cancel, move |_| {
-        let surface = surface::surface_digest(&node, size_bytes)?;
+    let marker = blocking(cancel, move |cancel| {
+        let surface = surface::digest(&disk, size_bytes)
+            .with_context(|| format!("cannot read {}", node.display()))?;
         let marker = Marker { surface: Some(surface), ..marker };
-        marker.write(&mut open_for_writing(&node, 0)?)?;
+        go_on(cancel)?;
+        marker.write(&mut disk)?;
         Ok(marker)
     })
     .await?;
@@ -103,39 +112,35 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     settle(runner).await?;
     verify_mounts(&target, &mounts::table()?)?;
 
-    let node = target.node.clone();
-    blocking(cancel, move |_| note_table(&node, marker)).await?;
+    let (disk, node) = (target.open_for_writing(OFlags::empty())?, target.node.clone());
+    blocking(cancel, move |cancel| note_table(disk, &node, marker, cancel)).await?;
     Ok(target)
 }
 
+/// Opens the disk and checks that it is the one that was shown: all of that is read from it.
+async fn open(cancel: &CancellationToken, identity: &Identity) -> Result<Target> {
+    let identity = identity.clone();
+    blocking(cancel, move |_| Target::open(&identity)).await
+}
+
 /// Seals the new table, and notes it and the root file system in the marker.
-fn note_table(node: &Path, marker: Marker) -> Result<()> {
-    let mut disk = open_for_writing(node, 0)?;
+fn note_table(
+    mut disk: File,
+    node: &Path,
+    marker: Marker,
+    cancel: &CancellationToken,
+) -> Result<()> {
     let table_id = probe::table_id(node).context("the new partition table has no identifier")?;
     let root_uuid = root_uuid(&mounts::table()?)?;
+    go_on(cancel)?;
     seal::write(&disk, &table_id).with_context(|| format!("cannot write to {}", node.display()))?;
+    go_on(cancel)?;
     Marker { table_id: Some(table_id), root_uuid, ..marker }.write(&mut disk)
 }
 
 fn is_on_path(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(tool).is_file())
-}
-
-fn open_for_writing(node: &Path, flags: i32) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(flags)
-        .open(node)
-        .with_context(|| format!("cannot open {} for writing", node.display()))
-}
-
-/// Opens the disk for the first write: the kernel refuses if anything holds it, in whatever mount
-/// namespace.
-fn open_exclusively(node: &Path) -> Result<File> {
-    let exclusive = rustix::fs::OFlags::EXCL.bits().cast_signed();
-    open_for_writing(node, exclusive).with_context(|| format!("{} is in use", node.display()))
 }
 
 /// Writes the marker and then empties the [`areas`].
@@ -147,6 +152,7 @@ fn empty(
     cancel: &CancellationToken,
 ) -> Result<()> {
     let about = || format!("cannot write to {}", node.display());
+    go_on(cancel)?;
     marker.write(disk)?;
     for areas in areas {
         for (from, to) in areas {

@@ -1,11 +1,12 @@
 //! The chosen disk, held while it is written to, and the name that disko's script knows it by.
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::OFlags;
 
 use crate::command::Runner;
 use crate::disk::identity::Identity;
@@ -28,6 +29,8 @@ pub(super) struct Target {
     pub(super) number: (u32, u32),
     /// Size in bytes.
     pub(super) size_bytes: u64,
+    /// The kernel's serial number of this appearance of the disk.
+    diskseq: Option<u64>,
     _open: File,
 }
 
@@ -78,7 +81,34 @@ impl Target {
             node.display(),
             differences.join("; ")
         );
-        Ok(Self { node: node.clone(), sysfs, number, size_bytes: now.size_bytes, _open: file })
+        let (size_bytes, diskseq) = (now.size_bytes, now.diskseq);
+        Ok(Self { node: node.clone(), sysfs, number, size_bytes, diskseq, _open: file })
+    }
+
+    /// Opens the disk to be written to, with more flags of open(2).
+    ///
+    /// Not every driver keeps a number for as long as the disk that had it is open: what was opened has
+    /// to be this appearance of it.
+    ///
+    /// # Errors
+    /// It is gone, another one, or can't be opened.
+    pub(super) fn open_for_writing(&self, flags: OFlags) -> Result<File> {
+        let about = || format!("cannot open {} for writing", self.node.display());
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(&self.node)
+            .with_context(about)?;
+        let number = file.metadata().with_context(about)?.rdev();
+        let number = (rustix::fs::major(number), rustix::fs::minor(number));
+        let diskseq = read(&self.sysfs.join("diskseq")).and_then(|text| text.parse().ok());
+        ensure!(
+            (number, diskseq) == (self.number, self.diskseq),
+            "{} is another disk by now: nothing more is written",
+            self.node.display()
+        );
+        Ok(file)
     }
 
     /// Whether a device of this number is a partition of the target.
