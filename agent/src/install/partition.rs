@@ -317,6 +317,31 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_written_after_a_cancel() {
+        let disk = tempfile::NamedTempFile::new().unwrap();
+        disk.as_file().set_len(8 << 20).unwrap();
+        let mut file = disk.reopen().unwrap();
+        let marker = Marker {
+            version: marker::VERSION,
+            attempt: "1".into(),
+            build_id: "b".into(),
+            table_id: None,
+            surface: None,
+            root_uuid: None,
+        };
+        let areas = || areas(&[], 8 << 20);
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let error = empty(&mut file, disk.path(), &marker, areas(), &cancel).unwrap_err();
+        assert!(error.is::<crate::command::Cancelled>());
+        assert_eq!(Marker::read(&mut file).unwrap(), None);
+        let note = note_table(disk.reopen().unwrap(), disk.path(), marker.clone(), &cancel);
+        assert!(note.is_err());
+        empty(&mut file, disk.path(), &marker, areas(), &CancellationToken::new()).unwrap();
+        assert_eq!(Marker::read(&mut file).unwrap(), Some(marker));
+    }
+
+    #[test]
     fn the_partition_table_goes_when_all_else_is_gone() {
         let [before, last] = areas(&[(1 << 20, 1 << 30)], SIZE);
         assert_eq!(last, [(0, marker::OFFSET)]);
