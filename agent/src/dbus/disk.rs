@@ -119,9 +119,18 @@ mod tests {
     fn the_documentation_has_every_value() {
         use strum::VariantNames;
         let xml = include_str!("../../../iso/org.nixvm.Installer1.xml");
-        let words: Vec<_> = xml.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).collect();
-        for name in [Condition::VARIANTS, Ineligible::VARIANTS, Hypervisor::VARIANTS].concat() {
-            assert!(words.contains(&name), "{name} is not in the interface's documentation");
+        for (property, values) in [
+            ("Condition", Condition::VARIANTS),
+            ("IneligibleReason", Ineligible::VARIANTS),
+            ("Hypervisor", Hypervisor::VARIANTS),
+        ] {
+            let (before, _) = xml.split_once(&format!("name=\"{property}\"")).unwrap();
+            let (_, comment) = before.rsplit_once("<!--").unwrap();
+            let is_end = |c: char| !(c.is_ascii_lowercase() || c == '-');
+            let words: Vec<_> = comment.split(is_end).collect();
+            for value in values {
+                assert!(words.contains(value), "{property}: {value} is not documented");
+            }
         }
     }
 

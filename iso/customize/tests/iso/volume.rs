@@ -19,10 +19,9 @@ fn volume(folder: &Path, answers: &str) -> Result<String, String> {
 }
 
 /// Standard output of a tool; none if it is missing.
-#[expect(clippy::print_stderr, reason = "a skipped test has to say so")]
 fn output(tool: &str, arguments: &[&str]) -> Option<String> {
     let Ok(output) = Command::new(tool).args(arguments).output() else {
-        eprintln!("SKIPPED: there is no {tool} on PATH");
+        crate::desk::skip(&format!("there is no {tool} on PATH"));
         return None;
     };
     let said = String::from_utf8_lossy(&output.stderr);

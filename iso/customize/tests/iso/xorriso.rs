@@ -14,7 +14,6 @@ fn empty() -> Vec<u8> {
 }
 
 /// What xorriso makes of the folder `tree`; None if there is no xorriso.
-#[expect(clippy::print_stdout, reason = "a skipped test has to say so")]
 fn xorriso(tree: &Path, options: &[&str]) -> Option<PathBuf> {
     let iso = tree.with_extension("iso");
     let made = Command::new("xorriso")
@@ -30,7 +29,7 @@ fn xorriso(tree: &Path, options: &[&str]) -> Option<PathBuf> {
             Some(iso)
         }
         Err(_) => {
-            println!("SKIPPED: there is no xorriso on PATH");
+            crate::desk::skip("there is no xorriso on PATH");
             None
         }
     }
