@@ -43,7 +43,7 @@ pub(super) fn to_set_up(network: &PlannedNetwork, checked: &Checked) -> Option<C
         Network::Auto | Network::Required => &network.interfaces,
     };
     let done = checked.interfaces.as_ref().map_or(&[][..], |(done, _)| done.as_slice());
-    (wanted != done).then(|| Check::Interfaces(wanted.to_vec()))
+    (wanted != done || checked.interfaces_changing).then(|| Check::Interfaces(wanted.to_vec()))
 }
 
 /// What else has to be found out.

@@ -71,6 +71,8 @@ pub struct UnknownInterface {
 pub struct Checked {
     /// The interfaces that were set up last; if they were not, the one that can't be.
     pub interfaces: Option<(Vec<Interface>, Result<Applied, UnknownInterface>)>,
+    /// They are being set up, or were until that was broken off: what is in force is not known.
+    pub interfaces_changing: bool,
     /// Whether the network works.
     pub network: Option<Result<(), Unreachable>>,
     /// The system that was asked about last, and whether it can be built; if not, what is missing.
@@ -106,9 +108,9 @@ impl Checked {
     /// network, which stays as it was set up, and what a server has answered.
     #[must_use]
     pub fn only_lasting(mut self) -> Self {
-        let answers = self.fetched();
+        let (answers, interfaces_changing) = (self.fetched(), self.interfaces_changing);
         let interfaces = self.interfaces.filter(|(_, applied)| applied.is_ok());
-        Self { interfaces, answers, ..Self::default() }
+        Self { interfaces, interfaces_changing, answers, ..Self::default() }
     }
 
     /// A server's answers, if it gave any.

@@ -267,6 +267,7 @@ impl Session {
                 }
                 let (manifest, runner) = (self.context.manifest.clone(), self.runner.clone());
                 let (progress, doing) = Progress::new();
+                self.checks.results.interfaces_changing |= matches!(check, Check::Interfaces(_));
                 let work = tokio::spawn(checks::answer(check.clone(), runner, manifest, progress));
                 RunningCheck { check, work, doing }
             }

@@ -178,6 +178,9 @@ impl Session {
     /// What a server has answered stays: only a retry asks it again.
     fn start_over(&mut self, retry: Option<Identity>) {
         self.checks.results = std::mem::take(&mut self.checks.results).only_lasting();
+        if let Some(running) = self.checks.running.take() {
+            running.work.abort();
+        }
         self.user.choices.confirmed = None;
         // udev reports none of an attempt's writes as a change of what was read.
         self.inventory.probed.clear();

@@ -93,16 +93,20 @@ impl World {
     /// Decides, and finds out well whatever has to be found out for that.
     fn decide_checked(&mut self) -> Decision {
         loop {
-            match self.decide() {
+            let found = match self.decide() {
                 Decision::Check(Check::Interfaces(wanted)) => {
-                    self.checked.interfaces = Some((wanted, Ok(Applied::default())));
+                    let interfaces = Some((wanted, Ok(Applied::default())));
+                    Checked { interfaces, ..Checked::default() }
                 }
-                Decision::Check(Check::Network) => self.checked.network = Some(Ok(())),
+                Decision::Check(Check::Network) => {
+                    Checked { network: Some(Ok(())), ..Checked::default() }
+                }
                 Decision::Check(Check::Build(wanted)) => {
-                    self.checked.build = Some((wanted, Ok(buildable())));
+                    Checked { build: Some((wanted, Ok(buildable()))), ..Checked::default() }
                 }
                 decision => return decision,
-            }
+            };
+            self.checked.add(found);
         }
     }
 }

@@ -100,6 +100,23 @@ fn what_is_installed_boots_without_the_server_and_is_not_installed_again() {
     assert_eq!(refusal(&again).problem().kind, "no-answers");
 }
 
+/// What is in force while interfaces are being set up is not known, even if the answers go back to those
+/// before.
+#[test]
+fn interfaces_whose_set_up_was_broken_off_are_set_up_again() {
+    let answers = "network = 'name=eth0,address=10.0.2.77/24'";
+    let mut world = World::new([blank("vda")]).answering(answers);
+    assert!(goes(&world.decide_checked()).is_some());
+    world.checked.interfaces_changing = true;
+    assert_eq!(asked(&world), ["name=eth0,address=10.0.2.77/24"]);
+    assert!(world.checked.clone().only_lasting().interfaces_changing);
+    // Nor is it known that there are none.
+    let mut world = World::new([blank("vda")]);
+    world.checked.interfaces_changing = true;
+    assert!(asked(&world).is_empty());
+    assert!(goes(&world.decide_checked()).is_some());
+}
+
 /// Otherwise the server's interface would be set up and taken back for ever.
 #[test]
 fn what_a_server_answered_stays_while_its_interfaces_are_set_up() {
