@@ -14,6 +14,7 @@ use crate::keys::Answers;
 use crate::locale::Locale;
 use crate::problem::{Problem, Problems};
 use crate::source::{Source, Strength};
+use crate::ssh::AuthorizedKey;
 use crate::timezone::Timezone;
 
 pub use crate::keys::{Resolved, Row};
@@ -80,12 +81,19 @@ pub struct Baseline {
     pub countdown: Countdown,
     /// Which disk to install on.
     pub disk: Option<DiskRule>,
+    /// Keys that may log in as root to the live system, where all consent is given.
+    pub live_ssh_authorized_keys: Vec<AuthorizedKey>,
 }
 
 impl Default for Baseline {
     /// The strictest.
     fn default() -> Self {
-        Self { erase: Erase::Confirm, countdown: Countdown::MAXIMUM, disk: None }
+        Self {
+            erase: Erase::Confirm,
+            countdown: Countdown::MAXIMUM,
+            disk: None,
+            live_ssh_authorized_keys: Vec::new(),
+        }
     }
 }
 
@@ -96,6 +104,13 @@ pub struct Baselines {
     pub virtual_machine: Baseline,
     /// Of the sources that count on a physical machine.
     pub physical: Baseline,
+}
+
+impl Baselines {
+    /// The one of such a machine.
+    pub fn of(&self, is_virtual: bool) -> &Baseline {
+        if is_virtual { &self.virtual_machine } else { &self.physical }
+    }
 }
 
 /// Merges the sources' answers: the source of the highest precedence decides each key, whole.
@@ -145,6 +160,7 @@ fn baseline(given: &[SourceAnswers], defaults: &Defaults) -> Baseline {
         erase: resolved.erase.value,
         countdown: resolved.countdown.value,
         disk: resolved.disk.map(|rule| rule.value),
+        live_ssh_authorized_keys: resolved.live_ssh_authorized_keys.value,
     }
 }
 

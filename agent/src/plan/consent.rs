@@ -2,7 +2,6 @@
 //! is required.
 
 use nixvm_answers::answers::Erase;
-use nixvm_answers::resolve::Baseline;
 use nixvm_answers::source::Strength;
 use nixvm_answers::{Resolved, Source};
 
@@ -56,18 +55,10 @@ impl Case<'_> {
     }
 }
 
-/// What the sources say together that count on such a machine.
-fn baseline(answers: &Resolved, is_virtual: bool) -> &Baseline {
-    match is_virtual {
-        true => &answers.baselines.virtual_machine,
-        false => &answers.baselines.physical,
-    }
-}
-
 /// When a disk may be erased without asking: the stricter of what all sources say together, and of
 /// what those say that count on this machine.
 pub(super) fn believed_erase(answers: &Resolved, is_virtual: bool) -> Erase {
-    let believed = baseline(answers, is_virtual).erase;
+    let believed = answers.baselines.of(is_virtual).erase;
     if laxness(answers.erase.value) > laxness(believed) { believed } else { answers.erase.value }
 }
 
@@ -84,7 +75,7 @@ fn laxness(erase: Erase) -> u8 {
 ///
 /// The rule is one of them because `erase = "any"` holds for the disk that it selects.
 pub(super) fn loosened(answers: &Resolved, is_virtual: bool) -> Vec<String> {
-    let baseline = baseline(answers, is_virtual);
+    let baseline = answers.baselines.of(is_virtual);
     let mut found = Vec::new();
     let mut add = |answer: String, source: &Source| {
         let place = match source.strength() {

@@ -1,4 +1,4 @@
-//! The answers' keys for the live system → root's `authorized_keys`, and sshd while there are any.
+//! The answers' keys for the live system → root's `authorized_keys`, and sshd once there are any.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -26,22 +26,47 @@ impl Session {
     pub(super) async fn allow_live_login(&mut self, answers: &Result<Resolved, Problems>) {
         // Answers with mistakes may have keys nonetheless; what was allowed before stays.
         let Ok(answers) = answers else { return };
-        let keys = &answers.live_ssh_authorized_keys.value;
-        if *keys == self.live_keys {
+        let is_virtual = self.context.machine.hypervisor.is_virtual();
+        // Root can confirm whatever is asked: a source that may not loosen consent gives no key.
+        let keys = &answers.baselines.of(is_virtual).live_ssh_authorized_keys;
+        if self.live_keys.as_ref() == Some(keys) {
             return;
         }
-        let action = if keys.is_empty() { "stop" } else { "start" };
-        self.live_keys.clone_from(keys);
-        let result = match write(Path::new(FILE), keys) {
-            Ok(()) => self.runner.tool("systemctl").args([action, SERVICE]).run().await.map(drop),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = result {
-            let message =
-                format!("The keys for this live system can't be used to log in by SSH: {error:#}");
-            self.context.publisher.publish(Event::Warning { message });
+        let had_keys = self.live_keys.replace(keys.clone()).is_some_and(|keys| !keys.is_empty());
+        let given = &answers.live_ssh_authorized_keys;
+        if given.value != *keys {
+            self.warn_of_live_login(&format!("on this machine, {} does not count", given.source));
+        }
+        if let Err(error) = self.write_live_keys(keys, had_keys).await {
+            self.warn_of_live_login(&format!("{error:#}"));
         }
     }
+
+    fn warn_of_live_login(&self, why: &str) {
+        let message = format!("The SSH keys for this live system are not used: {why}.");
+        self.context.publisher.publish(Event::Warning { message });
+    }
+
+    /// Writes the keys, and starts sshd if there are any. It goes on without: it lets nobody in then,
+    /// and it may be the ISO's own.
+    async fn write_live_keys(&self, keys: &[AuthorizedKey], had_keys: bool) -> Result<()> {
+        let path = Path::new(FILE);
+        // An agent that has died may have left some.
+        if keys.is_empty() && !had_keys && !is_ours(path) {
+            return Ok(());
+        }
+        write(path, keys)?;
+        if !keys.is_empty() {
+            // The session does not wait for host keys to be made.
+            self.runner.tool("systemctl").args(["start", "--no-block", SERVICE]).run().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the installer wrote the file.
+fn is_ours(path: &Path) -> bool {
+    fs::read_to_string(path).is_ok_and(|text| text.starts_with(HEADER))
 }
 
 /// Writes the keys to a file that only its owner can write, unless another program wrote it.

@@ -109,8 +109,9 @@ pub struct Session {
     checkpoint: Checkpoint,
     /// The keymap that was loaded for the screen, or that could not be.
     keymap: Option<String>,
-    /// The keys that were last allowed to log in to the live system, or could not be.
-    live_keys: Vec<AuthorizedKey>,
+    /// The keys that were last allowed to log in to the live system, or could not be; None: nothing was
+    /// decided yet.
+    live_keys: Option<Vec<AuthorizedKey>>,
 }
 
 /// What requests have said so far.
@@ -160,7 +161,7 @@ impl Session {
             pending_replies: Vec::new(),
             checkpoint: Checkpoint::open(context.checkpoint_path.clone()),
             keymap: None,
-            live_keys: Vec::new(),
+            live_keys: None,
             context,
         }
     }
