@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Invalid, checked_text, quote};
+use crate::value::{Invalid, checked_text, octets, quote};
 
 checked_text! {
     /// The name of a network interface, as `ip link` shows it.
@@ -48,16 +48,8 @@ impl FromStr for MacAddress {
             Invalid::new(format!("{} is not a MAC address", quote(text)))
                 .hint("write it like 52:54:00:12:34:56")
         };
-        let separator = if text.contains('-') { '-' } else { ':' };
-        let octets: Vec<u8> = text
-            .split(separator)
-            .filter(|octet| octet.len() == 2 && octet.bytes().all(|b| b.is_ascii_hexdigit()))
-            .filter_map(|octet| u8::from_str_radix(octet, 16).ok())
-            .collect();
-        let octets: [u8; 6] = match text.len() {
-            17 => octets.try_into().map_err(|_| invalid())?,
-            _ => return Err(invalid()),
-        };
+        let separator = if text.contains('-') { b'-' } else { b':' };
+        let octets: [u8; 6] = octets(text, Some(separator)).ok_or_else(invalid)?;
         // The lowest bit is that of a group (IEEE 802); no adapter has an address of zeros.
         if octets[0] & 1 == 1 || octets == [0; 6] {
             return Err(Invalid::new(format!("{} is no adapter's MAC address", quote(text))));

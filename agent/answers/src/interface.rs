@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use crate::adapter::{InterfaceName, MacAddress};
 use crate::domain::SearchDomain;
-use crate::form::{Misplaced, Toml, as_text, unknown};
+use crate::form::{Misplaced, Table, Toml, all, set_text};
 use crate::value::{Invalid, quote};
 
 /// A network adapter, and what it is given in place of what DHCP and router advertisements say.
@@ -63,11 +63,25 @@ impl Interface {
     /// The names of the parts, as they are written.
     pub const KEYS: [&str; 6] = ["name", "mac", "address", "gateway", "dns", "search"];
 
-    /// Sets the part called `key` from `text`, or adds to it where it is a list.
-    ///
-    /// # Errors
-    /// There is no such part, it has been set already, or the value is refused.
-    pub(crate) fn set(&mut self, key: &str, text: &str) -> Result<(), Invalid> {
+    /// Which adapter is meant, in words.
+    pub fn adapter(&self) -> String {
+        match (&self.name, &self.mac) {
+            (Some(name), Some(mac)) => format!("the adapter {name} with the MAC address {mac}"),
+            (Some(name), None) => format!("the adapter {name}"),
+            (None, Some(mac)) => format!("the adapter with the MAC address {mac}"),
+            (None, None) => "the only adapter".to_owned(),
+        }
+    }
+}
+
+impl Table for Interface {
+    const PARTS: &'static [&'static str] = &Self::KEYS;
+    const CHOICES: &'static [&'static str] = &[];
+    const REMEDY: &'static str = "write [[network.interface]], and its parts below";
+    const PART: &'static str = "part of an interface";
+
+    /// A list is added to.
+    fn set(&mut self, part: &str, text: &str) -> Result<(), Invalid> {
         fn add<T: PartialEq>(list: &mut Vec<T>, text: &str, one: T) -> Result<(), Invalid> {
             if list.contains(&one) {
                 return Err(Invalid::new(format!("{} is given twice", quote(text))));
@@ -75,25 +89,45 @@ impl Interface {
             list.push(one);
             Ok(())
         }
-        fn put<T>(place: &mut Option<T>, key: &str, one: T) -> Result<(), Invalid> {
+        fn put<T>(place: &mut Option<T>, part: &str, one: T) -> Result<(), Invalid> {
             match place.replace(one) {
-                Some(_) => Err(Invalid::new(format!("{key} is given twice"))),
+                Some(_) => Err(Invalid::new(format!("{part} is given twice"))),
                 None => Ok(()),
             }
         }
-        match key {
-            "name" => put(&mut self.name, key, text.parse()?),
-            "mac" => put(&mut self.mac, key, text.parse()?),
+        match part {
+            "name" => put(&mut self.name, part, text.parse()?),
+            "mac" => put(&mut self.mac, part, text.parse()?),
             "address" => add(&mut self.address, text, address(text)?),
             "gateway" => add(&mut self.gateway, text, host(text)?),
             "dns" => add(&mut self.dns, text, host(text)?),
             "search" => add(&mut self.search, text, text.parse()?),
-            _ => Err(unknown("part of an interface", "", key, &Self::KEYS)),
+            _ => Err(Self::unknown(part)),
         }
     }
 
-    /// Checks the parts against each other.
-    pub(crate) fn check(&self) -> Result<(), Invalid> {
+    fn set_from_toml(&mut self, part: &str, value: &Toml<'_>) -> Result<(), Vec<Misplaced>> {
+        match value.get_ref() {
+            DeValue::Array(items) if !["name", "mac"].contains(&part) => {
+                let set = items.iter().map(|item| set_text(self, part, item));
+                all(set).map(drop).map_err(|mistakes| mistakes.into_iter().flatten().collect())
+            }
+            _ => set_text(self, part, value),
+        }
+    }
+
+    fn add(&mut self, text: &str) -> Result<(), Invalid> {
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let Some((key, value)) = part.split_once('=') else {
+                let what = format!("{} is not a part of an interface", quote(part));
+                return Err(Invalid::new(what).hint(format!("write it like {EXAMPLE}")));
+            };
+            self.set(key.trim_end(), value.trim_start())?;
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
         if self.address.is_empty() && self.dns.is_empty() && self.search.is_empty() {
             let nothing = Invalid::new("this interface has neither an address nor a name server");
             return Err(nothing.hint("give it an address, or leave it out: DHCP is the default"));
@@ -111,54 +145,19 @@ impl Interface {
         Ok(())
     }
 
-    /// The value of an `interface` in a document: a table, or the short form.
-    pub(crate) fn from_toml(value: &Toml<'_>) -> Result<Self, Vec<Misplaced>> {
-        let at_value = |what| vec![Misplaced::at(value, what)];
-        let parts = match value.get_ref() {
-            DeValue::String(_) => {
-                return as_text("interface", value).and_then(str::parse).map_err(at_value);
-            }
-            DeValue::Table(parts) => parts,
-            _ => {
-                let what = Invalid::new("an interface has to be a table, or text in quotes");
-                return Err(at_value(
-                    what.hint("write [[network.interface]], and its parts below"),
-                ));
-            }
-        };
-        let (mut interface, mut mistakes) = (Self::default(), Vec::new());
-        for (name, part) in parts {
-            let key = name.get_ref().as_ref();
-            if !Self::KEYS.contains(&key) {
-                let what = unknown("part of an interface", "", key, &Self::KEYS);
-                mistakes.push(Misplaced { offset: name.span().start, what });
-                continue;
-            }
-            let mut set = |value: &Toml<'_>| {
-                let result = as_text(key, value).and_then(|text| interface.set(key, text));
-                mistakes.extend(result.err().map(|what| Misplaced::at(value, what)));
-            };
-            match part.get_ref() {
-                DeValue::Array(items) if !["name", "mac"].contains(&key) => {
-                    items.iter().for_each(&mut set);
-                }
-                _ => set(part),
-            }
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        fn each<T: fmt::Display>(part: &'static str, values: &[T]) -> Vec<(&'static str, String)> {
+            values.iter().map(|value| (part, value.to_string())).collect()
         }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        interface.check().map(|()| interface).map_err(at_value)
-    }
-
-    /// Which adapter is meant, in words.
-    pub fn adapter(&self) -> String {
-        match (&self.name, &self.mac) {
-            (Some(name), Some(mac)) => format!("the adapter {name} with the MAC address {mac}"),
-            (Some(name), None) => format!("the adapter {name}"),
-            (None, Some(mac)) => format!("the adapter with the MAC address {mac}"),
-            (None, None) => "the only adapter".to_owned(),
-        }
+        let parts = [
+            each("name", self.name.as_slice()),
+            each("mac", self.mac.as_slice()),
+            each("address", &self.address),
+            each("gateway", &self.gateway),
+            each("dns", &self.dns),
+            each("search", &self.search),
+        ];
+        parts.concat()
     }
 }
 
@@ -194,7 +193,7 @@ fn address(text: &str) -> Result<IpNet, Invalid> {
 }
 
 /// The address of one machine.
-fn host(text: &str) -> Result<IpAddr, Invalid> {
+pub(crate) fn host(text: &str) -> Result<IpAddr, Invalid> {
     let address: IpAddr = text.parse().map_err(|_| {
         Invalid::new(format!("{} is not an IP address", quote(text)))
             .hint("write it without a name or a prefix, like 10.0.2.2 or fd00::2")
@@ -232,13 +231,7 @@ impl FromStr for Interface {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let mut interface = Self::default();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let Some((key, value)) = part.split_once('=') else {
-                let what = format!("{} is not a part of an interface", quote(part));
-                return Err(Invalid::new(what).hint(format!("write it like {EXAMPLE}")));
-            };
-            interface.set(key.trim_end(), value.trim_start())?;
-        }
+        interface.add(text)?;
         interface.check().map(|()| interface)
     }
 }
@@ -246,18 +239,9 @@ impl FromStr for Interface {
 /// The short form.
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn each<T: fmt::Display>(key: &str, values: &[T]) -> Vec<String> {
-            values.iter().map(|value| format!("{key}={value}")).collect()
-        }
-        let parts = [
-            each("name", self.name.as_slice()),
-            each("mac", self.mac.as_slice()),
-            each("address", &self.address),
-            each("gateway", &self.gateway),
-            each("dns", &self.dns),
-            each("search", &self.search),
-        ];
-        f.write_str(&parts.concat().join(","))
+        let parts: Vec<_> =
+            self.parts().iter().map(|(part, value)| format!("{part}={value}")).collect();
+        f.write_str(&parts.join(","))
     }
 }
 
@@ -266,10 +250,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn error(text: &str) -> String {
-        text.parse::<Interface>().unwrap_err().to_string()
-    }
+    use crate::value::tests::assert_refused;
 
     #[test]
     fn what_is_written_is_shown() {
@@ -292,7 +273,7 @@ mod tests {
 
     #[test]
     fn an_address_that_no_machine_can_have_is_refused() {
-        for (text, says) in [
+        assert_refused::<Interface>(&[
             ("address=10.0.2.77", "its prefix is missing: 10.0.2.77/24"),
             ("address=fd00::1", "its prefix is missing: fd00::1/64"),
             ("address=10.0.2.77/33", "is not an address with a prefix"),
@@ -307,29 +288,23 @@ mod tests {
             ("address=0.0.0.0/8", "not the address of one machine"),
             ("dns=dns.google", "is not an IP address"),
             ("dns=::", "not the address of one machine"),
-        ] {
-            let error = error(text);
-            assert!(error.contains(says), "{text}: {error}");
-        }
+        ]);
     }
 
     #[test]
     fn a_gateway_that_is_out_of_reach_is_refused_with_the_reason() {
-        for (text, says) in [
+        assert_refused::<Interface>(&[
             ("address=10.0.2.77/24,gateway=10.0.3.1", "10.0.3.1 is outside of 10.0.2.0/24"),
             ("address=10.0.2.77/24,gateway=fd00::1", "no address beside it"),
             ("dns=10.0.2.3,gateway=10.0.2.2", "no address beside it"),
             ("address=10.0.2.77/24,gateway=10.0.2.77", "is the machine's address"),
             ("address=10.0.2.77/24,gateway=10.0.2.1,gateway=10.0.2.2", "are both the gateway"),
-        ] {
-            let error = error(text);
-            assert!(error.contains(says), "{text}: {error}");
-        }
+        ]);
     }
 
     #[test]
     fn what_says_nothing_or_the_same_twice_is_refused() {
-        for (text, says) in [
+        assert_refused::<Interface>(&[
             ("", "neither an address"),
             ("name=eth0", "neither an address"),
             ("name=eth0,name=eth1,address=10.0.2.77/24", "name is given twice"),
@@ -337,10 +312,7 @@ mod tests {
             ("eth0", "is not a part of an interface"),
             ("adress=10.0.2.77/24", "did you mean \"address\"?"),
             ("mac=52:54:00:12:34,address=10.0.2.77/24", "is not a MAC address"),
-        ] {
-            let error = error(text);
-            assert!(error.contains(says), "{text}: {error}");
-        }
+        ]);
     }
 
     proptest! {

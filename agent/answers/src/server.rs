@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::form::Table;
-use crate::value::{Invalid, checked_text, quote};
+use crate::value::{Invalid, checked_text, octets, quote};
 
 /// A server that answers for this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -117,18 +117,8 @@ impl FromStr for Fingerprint {
         };
         // OpenSSL's whole line is pasted easily.
         let digits = text.rsplit_once('=').map_or(text, |(_, digits)| digits);
-        let pairs: Vec<String> = match digits.contains(':') {
-            true => digits.split(':').map(str::to_owned).collect(),
-            false => {
-                digits.as_bytes().chunks(2).map(|p| String::from_utf8_lossy(p).into()).collect()
-            }
-        };
-        let byte = |pair: &String| {
-            let is_pair = pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
-            is_pair.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
-        };
-        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(refused)
+        let separator = digits.contains(':').then_some(b':');
+        octets(digits, separator).map(Self).ok_or_else(refused)
     }
 }
 

@@ -46,6 +46,21 @@ pub(crate) fn quote(text: &str) -> String {
     format!("\"{}{more}\"", shown.escape_debug())
 }
 
+/// Octets of two hexadecimal digits each, with `separator` between them or nothing.
+pub(crate) fn octets<const N: usize>(text: &str, separator: Option<u8>) -> Option<[u8; N]> {
+    let pairs: Vec<_> = match separator {
+        Some(separator) => text.as_bytes().split(|byte| *byte == separator).collect(),
+        None => text.as_bytes().chunks(2).collect(),
+    };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let octet = |pair: &[u8]| match *pair {
+        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
+        _ => None,
+    };
+    let octets: Option<Vec<_>> = pairs.into_iter().map(octet).collect();
+    octets?.try_into().ok()
+}
+
 /// Defines a text that only its `FromStr` makes, and that shows and serialises as itself.
 macro_rules! checked_text {
     ($(#[$meta:meta])* $name:ident, pattern: $pattern:expr, check: $check:expr) => {
@@ -100,8 +115,32 @@ macro_rules! checked_text {
 pub(crate) use checked_text;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Each text is refused with a message in which the other one is.
+    #[track_caller]
+    pub(crate) fn assert_refused<T>(cases: &[(&str, &str)])
+    where
+        T: std::str::FromStr<Err = Invalid> + fmt::Debug,
+    {
+        for (text, says) in cases {
+            let error = text.parse::<T>().unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn octets_have_two_digits_and_are_as_many_as_wanted() {
+        assert_eq!(octets("00:aF:9c", Some(b':')), Some([0, 0xaf, 0x9c]));
+        assert_eq!(octets("00aF9c", None), Some([0, 0xaf, 0x9c]));
+        for bad in ["", "00:af", "00:af:9c:01", "00:af:9", "00:af:+9", "00:af:9g", "00-af-9c"] {
+            assert_eq!(octets::<3>(bad, Some(b':')), None, "{bad}");
+        }
+        for bad in ["", "00af", "00af9", "00af9c01", "+0af9c", "00:af:9c", "éé"] {
+            assert_eq!(octets::<3>(bad, None), None, "{bad}");
+        }
+    }
 
     #[test]
     fn quoted_text_is_short_and_harmless() {

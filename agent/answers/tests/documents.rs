@@ -126,6 +126,21 @@ fn an_interface_is_a_table_or_its_short_form() {
 }
 
 #[test]
+fn no_line_after_an_unclosed_quote_of_an_interface_is_repeated() {
+    for value in [
+        "interface = \"\"\"name=eth0\nhunter2\"\"\"",
+        "interface = [\"\"\"name=eth0\nhunter2\"\"\"]",
+        "interface.name = \"\"\"eth0\nhunter2\"\"\"",
+        "interface.dns = \"\"\"10.0.2.3\nhunter2\"\"\"",
+        "interface.dns = [\"\"\"10.0.2.3\nhunter2\"\"\"]",
+    ] {
+        let problems = problems(format!("[network]\n{value}")).to_string();
+        assert!(problems.contains("has to be text in quotes, not several lines"), "{problems}");
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
+}
+
+#[test]
 fn another_version_is_refused_and_reserved_words_too() {
     assert_eq!(answers("version = 1\n"), Answers::default());
     for text in ["version = 2\nhostnme = 'x'", "version = '1'", "version = -1"] {
