@@ -108,6 +108,39 @@ config:
     assert_eq!(ignored, ["config.bond"]);
 }
 
+/// Two adapters with addresses and one without, beside these name servers.
+fn with_name_servers(list: &str) -> String {
+    let mut text = "version: 1\nconfig:\n".to_owned();
+    for (name, subnet) in [
+        ("eth0", "type: static, address: 10.0.2.77/24, dns_nameservers: ['fd00::3']"),
+        ("eth1", "type: static, address: 10.0.3.77/24"),
+        ("eth2", "type: dhcp"),
+    ] {
+        text += &format!("  - {{type: physical, name: {name}, subnets: [{{{subnet}}}]}}\n");
+    }
+    text + &format!("  - {{type: nameserver, {list}}}\n")
+}
+
+#[test]
+fn name_servers_are_for_every_adapter_with_an_address_each_once() {
+    let list = "address: ['FD00::3', 10.0.2.3, 10.0.2.3], search: [lan]";
+    let (network, ignored) = read(&with_name_servers(list));
+    assert_eq!(
+        network,
+        "name=eth0,address=10.0.2.77/24,dns=fd00::3,dns=10.0.2.3,search=lan \
+         name=eth1,address=10.0.3.77/24,dns=fd00::3,dns=10.0.2.3,search=lan"
+    );
+    assert!(ignored.is_empty(), "{ignored:?}");
+}
+
+#[test]
+fn a_name_server_that_is_none_is_refused_once_whatever_adapters_there_are() {
+    let alone = "version: 1\nconfig: [{type: nameserver, address: dns.example}]";
+    for text in [&with_name_servers("address: dns.example"), alone] {
+        assert_eq!(error(text).matches("\"dns.example\" is not an IP address").count(), 1);
+    }
+}
+
 #[test]
 fn dhcp_alone_is_no_answer() {
     for text in [

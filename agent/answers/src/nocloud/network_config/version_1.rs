@@ -3,6 +3,7 @@
 use super::super::reading::Reading;
 use super::super::yaml::Node;
 use super::Adapter;
+use crate::interface::host;
 use crate::value::Invalid;
 
 pub(super) fn read<'n>(config: Option<&'n Node>, reading: &mut Reading) -> Vec<Adapter<'n>> {
@@ -18,37 +19,48 @@ pub(super) fn read<'n>(config: Option<&'n Node>, reading: &mut Reading) -> Vec<A
             None => reading.refuse(item, Invalid::new("an entry of config has no type")),
         }
     }
-    // They are every adapter's; what DHCP says comes with name servers of its own.
+    let (mut dns, mut search) = (Vec::new(), Vec::new());
     for (key, value) in name_servers {
-        let part = match key {
-            "type" => continue,
-            "address" => "dns",
-            "search" => "search",
-            _ => {
-                reading.ignore("nameserver", key);
-                continue;
-            }
-        };
-        for (text, node) in reading.texts(key, value) {
-            let addressed = adapters.iter_mut().filter(|one| !one.interface.address.is_empty());
-            for adapter in addressed {
-                let mut with = adapter.interface.clone();
-                match with.set(part, text) {
-                    Ok(()) => adapter.interface = with,
-                    // The adapter has it already, or it is no address at all.
-                    Err(_) if has(adapter, part, text) => {}
-                    Err(what) => reading.refuse(node, what),
-                }
-            }
+        match key {
+            "type" => {}
+            "address" => dns.extend(each(key, value, reading, host)),
+            "search" => search.extend(each(key, value, reading, str::parse)),
+            _ => reading.ignore("nameserver", key),
+        }
+    }
+    // They are for every adapter but those left to DHCP, which has name servers of its own.
+    for Adapter { interface, .. } in &mut adapters {
+        if !interface.address.is_empty() {
+            add_new(&mut interface.dns, &dns);
+            add_new(&mut interface.search, &search);
         }
     }
     adapters
 }
 
-fn has(adapter: &Adapter<'_>, part: &str, text: &str) -> bool {
-    match part {
-        "dns" => adapter.interface.dns.iter().any(|one| one.to_string() == text),
-        _ => adapter.interface.search.iter().any(|one| one.as_str() == text),
+/// The values of a list, or of one alone; what is wrong with the others is refused.
+fn each<T>(
+    key: &str,
+    value: &Node,
+    reading: &mut Reading,
+    parse: fn(&str) -> Result<T, Invalid>,
+) -> Vec<T> {
+    let mut values = Vec::new();
+    for (text, node) in reading.texts(key, value) {
+        match parse(text) {
+            Ok(value) => values.push(value),
+            Err(what) => reading.refuse(node, what),
+        }
+    }
+    values
+}
+
+/// Adds those that are not in the list.
+fn add_new<T: Clone + PartialEq>(list: &mut Vec<T>, more: &[T]) {
+    for one in more {
+        if !list.contains(one) {
+            list.push(one.clone());
+        }
     }
 }
 
