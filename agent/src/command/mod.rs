@@ -6,6 +6,7 @@
 
 pub mod log;
 pub mod nix;
+pub(crate) mod private_file;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

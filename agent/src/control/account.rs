@@ -4,16 +4,14 @@
 //! memory keeps what an agent that crashes would lose, see [`save`](Account::save).
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nixvm_answers::password::{PasswordHash, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::command::private_file;
 use crate::event::PasswordOrigin;
 
 /// How the account can be logged in to.
@@ -52,7 +50,6 @@ impl Account {
     /// # Errors
     /// The file can't be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let about = || format!("cannot write {}", path.display());
         let clear = |text: &str| Zeroizing::new(text.to_owned());
         let saved = Saved {
             password: self.password.as_ref().map(|hash| clear(hash.reveal())),
@@ -60,21 +57,8 @@ impl Account {
             generated: self.generated.as_ref().map(|secret| clear(secret.reveal())),
             expired: self.expired,
         };
-        let bytes = Zeroizing::new(serde_json::to_vec(&saved).with_context(about)?);
-        let mut fresh = path.as_os_str().to_owned();
-        fresh.push(".new");
-        // A file that is there already would keep its mode.
-        match std::fs::remove_file(&fresh) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(about);
-            }
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.write(true).create_new(true).mode(0o600).open(&fresh).with_context(about)?;
-        file.write_all(&bytes).with_context(about)?;
-        std::fs::rename(&fresh, path).with_context(about)
+        let bytes = Zeroizing::new(serde_json::to_vec(&saved)?);
+        private_file::write(path, &bytes)
     }
 
     /// What [`save`](Self::save) wrote; `None` if there is no such file, or it is damaged.

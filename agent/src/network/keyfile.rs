@@ -3,14 +3,15 @@
 //! The format is that of nm-settings-keyfile(5).
 
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write as _;
+use std::fs::DirBuilder;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nixvm_answers::interface::Interface;
+
+use crate::command::private_file;
 
 /// What the connections' names begin with, by which the agent knows its own.
 pub(crate) const PREFIX: &str = "nixvm";
@@ -45,11 +46,7 @@ pub(crate) fn write_all(folder: &Path, interfaces: &[Interface]) -> Result<Vec<P
     DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(about)?;
     let write = |interface: &Interface| {
         let path = folder.join(id(interface) + SUFFIX);
-        let about = || format!("cannot write {}", path.display());
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&path).with_context(about)?;
-        file.write_all(text(interface).as_bytes()).with_context(about)?;
+        private_file::write(&path, text(interface).as_bytes())?;
         Ok(path)
     };
     interfaces.iter().map(write).collect()
@@ -96,6 +93,7 @@ const FAMILIES: [(&str, IsFamily); 2] = [("ipv4", IpAddr::is_ipv4), ("ipv6", IpA
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt;
     use std::process::{Command, Stdio};
 
@@ -121,6 +119,11 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode(&folder), mode(&paths[0])), (0o700, 0o600));
         assert_eq!(mode(folder.parent().unwrap()) & 0o055, 0o055);
+
+        std::fs::set_permissions(&paths[0], std::fs::Permissions::from_mode(0o644)).unwrap();
+        write_all(&folder, &interfaces.map(interface)).unwrap();
+        assert_eq!(mode(&paths[0]), 0o600);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
     }
 
     #[test]

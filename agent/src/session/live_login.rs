@@ -1,7 +1,7 @@
 //! The answers' keys for the live system → root's `authorized_keys`, and sshd once there are any.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +9,7 @@ use nixvm_answers::ssh::AuthorizedKey;
 use nixvm_answers::{Problems, Resolved};
 
 use super::Session;
+use crate::command::private_file;
 use crate::event::Event;
 
 /// Root's keys on the live system. Those of the ISO itself are elsewhere.
@@ -69,9 +70,8 @@ fn is_ours(path: &Path) -> bool {
     fs::read_to_string(path).is_ok_and(|text| text.starts_with(HEADER))
 }
 
-/// Writes the keys to a file that only its owner can write, unless another program wrote it.
+/// Writes the keys to a file that is its owner's alone, unless another program wrote it.
 fn write(path: &Path, keys: &[AuthorizedKey]) -> Result<()> {
-    let about = || format!("cannot write {}", path.display());
     let before = match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         before => Some(before.with_context(|| format!("cannot read {}", path.display()))?),
@@ -79,17 +79,15 @@ fn write(path: &Path, keys: &[AuthorizedKey]) -> Result<()> {
     let is_ours = before.is_none_or(|text| text.is_empty() || text.starts_with(HEADER));
     ensure!(is_ours, "{} has keys that the installer did not write", path.display());
     if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(about)?;
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let mut text = format!("{HEADER}\n");
     for key in keys {
         text.push_str(key.as_str());
         text.push('\n');
     }
-    let mut options = fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
-        .with_context(about)
+    private_file::write(path, text.as_bytes())
 }
 
 #[cfg(test)]
@@ -109,7 +107,9 @@ mod tests {
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{HEADER}\nssh-ed25519 {blob} a\nssh-ed25519 {blob} b\n"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         write(&path, &[key("c")]).unwrap();
+        assert_eq!(mode(&path), 0o600);
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{HEADER}\nssh-ed25519 {blob} c\n"));
 
