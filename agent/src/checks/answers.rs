@@ -16,6 +16,7 @@ use nixvm_manifest::Manifest;
 
 use super::https::{self, LIMITS, Request, Trust};
 use super::{Progress, facts, network};
+use crate::machine::Machine;
 use crate::plan::{Checked, Fetched, Unfetched, Unreachable};
 
 /// The credential with the token that the server is shown: as every user can read the kernel's
@@ -28,10 +29,11 @@ const LONGEST_TOKEN: usize = 4096;
 /// Asks the server.
 pub(super) async fn check(
     manifest: &Manifest,
+    machine: &Machine,
     server: AnswersServer,
     progress: &Progress,
 ) -> Checked {
-    let found = fetch(Path::new("/"), manifest, &server, progress).await;
+    let found = fetch(Path::new("/"), manifest, machine, &server, progress).await;
     match &found {
         Ok(Ok(_)) => tracing::info!("answers fetched from {server}"),
         Ok(Err(problems)) => tracing::warn!("answers fetched from {server} are wrong: {problems}"),
@@ -43,6 +45,7 @@ pub(super) async fn check(
 async fn fetch(
     root: &Path,
     manifest: &Manifest,
+    machine: &Machine,
     server: &AnswersServer,
     progress: &Progress,
 ) -> Result<Fetched, Unfetched> {
@@ -63,7 +66,8 @@ async fn fetch(
         Some(fingerprint) => Trust::Certificate(fingerprint),
         None => Trust::system()?,
     };
-    let request = Request { url, trust, token: token.as_ref(), body: facts::json(root, manifest) };
+    let request =
+        Request { url, trust, token: token.as_ref(), body: facts::json(root, manifest, machine) };
     let bytes = https::post(request, &LIMITS, &say).await?;
     Ok(parse(&bytes, url.as_str()))
 }
@@ -102,20 +106,11 @@ fn token(root: &Path) -> Result<Option<Secret>> {
 mod tests {
     use super::super::https::tests::{Server, localhost, self_signed};
     use super::*;
+    use crate::machine::examples::{machine, root};
 
     const CARRIER: (&str, &str) = ("sys/class/net/ens3/carrier", "1\n");
     const ROUTE: (&str, &str) =
         ("proc/net/route", "Iface\tDestination\tGateway\tFlags\nens3\t00000000\t0202000A\t0003\n");
-
-    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (file, text) in files {
-            let path = root.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        root
-    }
 
     fn manifest() -> Manifest {
         nixvm_manifest::parse(include_str!("../../manifest/fixtures/manifest.json")).unwrap()
@@ -124,25 +119,26 @@ mod tests {
     #[tokio::test]
     async fn the_server_hears_who_asks_and_its_answers_are_read() {
         let serial = ("sys/devices/virtual/dmi/id/product_serial", "A1\n");
-        let root = machine(&[CARRIER, ROUTE, serial, (TOKEN, "s3cret\n")]);
+        let root = root(&[CARRIER, ROUTE, serial, (TOKEN, "s3cret\n")]);
         let identity = self_signed(&localhost());
         let text = "hostname = 'web'\nerase = 'al'\n";
         let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
-        let running = Server::start(&identity, reply).await;
+        let mut running = Server::start(&identity, reply).await;
         let url = format!("https://127.0.0.1:{}/nixvm", running.port);
         let server = AnswersServer {
             url: Some(url.parse().unwrap()),
             fingerprint: Some(identity.fingerprint()),
         };
         let (progress, heard) = Progress::new();
-        let found = fetch(root.path(), &manifest(), &server, &progress).await.unwrap();
+        let found = fetch(root.path(), &manifest(), &machine(), &server, &progress).await.unwrap();
         let problems = found.unwrap_err().to_string();
         assert!(problems.starts_with(&format!("{url}, line 2, column 9: ")), "{problems}");
-        let request = running.requests.lock().unwrap().remove(0);
+        let request = running.told().await;
         assert!(request.to_ascii_lowercase().contains("\r\nauthorization: bearer s3cret\r\n"));
         let body = request.split_once("\r\n\r\n").unwrap().1;
         let said: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(said["dmi"]["system"]["serial"], "A1");
+        assert_eq!(said["machine"]["memory_bytes"], machine().memory_bytes);
         let expected = format!("Fetching answers from {url}: waiting for its response.");
         assert_eq!(*heard.borrow(), expected);
     }
@@ -154,9 +150,9 @@ mod tests {
             (vec![], Unreachable::Link, "waiting for a network adapter with a link."),
             (vec![CARRIER], Unreachable::Lease, "waiting for an address."),
         ] {
-            let root = machine(&files);
+            let root = root(&files);
             let (progress, heard) = Progress::new();
-            let found = fetch(root.path(), &manifest(), &server, &progress).await;
+            let found = fetch(root.path(), &manifest(), &machine(), &server, &progress).await;
             assert_eq!(found, Err(Unfetched::Network(missing)));
             assert!(heard.borrow().ends_with(said), "{}", *heard.borrow());
         }

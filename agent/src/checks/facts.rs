@@ -12,21 +12,18 @@ use std::path::Path;
 use nixvm_manifest::Manifest;
 use serde::Serialize;
 
-use crate::machine::{self, Machine};
+use crate::machine::Machine;
+use crate::network::adapter;
 
 const DMI: &str = "sys/devices/virtual/dmi/id";
 
-const ADAPTERS: &str = "sys/class/net";
-
 #[derive(Serialize)]
-struct Facts {
+struct Facts<'a> {
     product: Product,
     iso: Iso,
     dmi: Dmi,
     network_interfaces: Vec<Adapter>,
-    /// Nothing where the kernel does not tell.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    machine: Option<Machine>,
+    machine: &'a Machine,
 }
 
 #[derive(Serialize)]
@@ -59,8 +56,15 @@ struct Adapter {
     mac: String,
 }
 
-/// What the files below `root` tell.
-pub(super) fn json(root: &Path, manifest: &Manifest) -> String {
+impl From<adapter::Adapter> for Adapter {
+    fn from(adapter: adapter::Adapter) -> Self {
+        Self { link: adapter.name, mac: adapter.mac }
+    }
+}
+
+/// What the files below `root` tell of `machine`.
+pub(super) fn json(root: &Path, manifest: &Manifest, machine: &Machine) -> String {
+    let adapters = adapter::read(root).into_iter().filter(|adapter| adapter.is_device);
     let facts = Facts {
         product: Product { product: "nixvm", fullname: "nixvm" },
         iso: Iso { release: env!("CARGO_PKG_VERSION"), isorelease: manifest.build_id.clone() },
@@ -69,8 +73,8 @@ pub(super) fn json(root: &Path, manifest: &Manifest) -> String {
             baseboard: dmi(root, "board", &["asset_tag", "name", "serial"]),
             chassis: dmi(root, "chassis", &["asset_tag", "serial", "sku"]),
         },
-        network_interfaces: adapters(root),
-        machine: machine::read().ok(),
+        network_interfaces: adapters.map(Adapter::from).collect(),
+        machine,
     };
     // Plain data: it can always be written as JSON.
     serde_json::to_string(&facts).unwrap_or_default()
@@ -86,58 +90,39 @@ fn dmi(root: &Path, prefix: &str, names: &[&'static str]) -> BTreeMap<&'static s
     names.iter().copied().filter_map(read).collect()
 }
 
-/// The adapters with hardware, virtual or not, by name.
-fn adapters(root: &Path) -> Vec<Adapter> {
-    let mut found: Vec<_> = fs::read_dir(root.join(ADAPTERS))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path().join("device").exists())
-        .filter_map(|entry| {
-            let mac = fs::read_to_string(entry.path().join("address")).ok()?;
-            Some(Adapter {
-                link: entry.file_name().into_string().ok()?,
-                mac: mac.trim().to_owned(),
-            })
-        })
-        .collect();
-    found.sort_by(|a, b| a.link.cmp(&b.link));
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::machine::examples::{machine, root};
 
     #[test]
     fn dmi_and_adapters_have_the_shape_that_proxmox_posts() {
-        let root = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &[u8]| {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        write("sys/devices/virtual/dmi/id/product_serial", b"A1\n");
-        write("sys/devices/virtual/dmi/id/product_uuid", b"6c1f-x\n");
-        write("sys/devices/virtual/dmi/id/board_name", b"\xff board\n");
-        write("sys/class/net/lo/address", b"00:00:00:00:00:00\n");
-        for name in ["ens4", "ens3"] {
-            write(&format!("sys/class/net/{name}/address"), b"52:54:00:12:34:56\n");
-            write(&format!("sys/class/net/{name}/device/vendor"), b"0x1af4\n");
-        }
+        let root = root(&[
+            ("sys/devices/virtual/dmi/id/product_serial", &b"A1\n"[..]),
+            ("sys/devices/virtual/dmi/id/product_uuid", b"6c1f-x\n"),
+            ("sys/devices/virtual/dmi/id/board_name", b"\xff board\n"),
+            ("sys/class/net/lo/address", b"00:00:00:00:00:00\n"),
+            ("sys/class/net/br0/address", b"52:54:00:12:34:57\n"),
+            ("sys/class/net/ens4/address", b"52:54:00:12:34:ab\n"),
+            ("sys/class/net/ens4/device/vendor", b"0x1af4\n"),
+            ("sys/class/net/ens3/address", b"52:54:00:12:34:AB\n"),
+            ("sys/class/net/ens3/device/vendor", b"0x1af4\n"),
+        ]);
         let manifest = include_str!("../../manifest/fixtures/manifest.json");
         let manifest = nixvm_manifest::parse(manifest).unwrap();
-        let said: Value = serde_json::from_str(&json(root.path(), &manifest)).unwrap();
+        let machine = Machine { memory_bytes: 3 << 30, ..machine() };
+        let facts = super::json(root.path(), &manifest, &machine);
+        let said: Value = serde_json::from_str(&facts).unwrap();
         assert_eq!(said["dmi"]["system"], json!({ "serial": "A1", "uuid": "6c1f-x" }));
         assert_eq!(said["dmi"]["baseboard"], json!({ "name": "\u{fffd} board" }));
         assert_eq!(said["dmi"]["chassis"], json!({}));
-        let mac = "52:54:00:12:34:56";
+        let mac = "52:54:00:12:34:ab";
         let expected = json!([{ "link": "ens3", "mac": mac }, { "link": "ens4", "mac": mac }]);
         assert_eq!(said["network_interfaces"], expected);
         assert_eq!(said["product"]["product"], "nixvm");
         assert_eq!(said["iso"]["isorelease"], manifest.build_id);
-        assert!(said["machine"]["memory_bytes"].is_u64(), "{said}");
+        assert_eq!(said["machine"], json!(machine));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -21,9 +21,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::client::TlsStream;
 
-use super::tls;
 pub(super) use super::tls::Trust;
-use crate::plan::{Unfetched, Unreachable};
+use super::{network, tls};
+use crate::plan::Unfetched;
 
 /// How long what is asked for may take.
 pub(super) struct Limits {
@@ -77,21 +77,12 @@ pub(super) async fn post(
 }
 
 async fn addresses(host: &str, port: u16, settled: Instant) -> Result<Vec<SocketAddr>, Unfetched> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
     loop {
-        let error =
-            match timeout(super::network::QUESTION, tokio::net::lookup_host((host, port))).await {
-                Ok(Ok(found)) => return Ok(found.collect()),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer".to_owned(),
-            };
-        if Instant::now() >= settled {
-            let host = host.to_owned();
-            return Err(Unfetched::Network(Unreachable::Dns { host, error }));
+        match network::resolve(host, port).await {
+            Ok(found) => return Ok(found),
+            Err(missing) if Instant::now() >= settled => return Err(Unfetched::Network(missing)),
+            Err(_) => sleep(PAUSE).await,
         }
-        sleep(PAUSE).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use nixvm_answers::interface::Interface;
 use tokio::time::{Instant, interval};
 
@@ -30,7 +30,7 @@ pub(super) async fn apply(
     interfaces: &[Interface],
 ) -> Result<Applied, UnknownInterface> {
     let mut warnings = Vec::new();
-    if let Err(error) = forget(runner, Path::new(FOLDER)).await {
+    for error in forget(runner, Path::new(FOLDER)).await {
         warnings.push(format!("Earlier network settings may still be in force: {error:#}"));
     }
     await_adapters(Path::new("/"), interfaces).await?;
@@ -49,7 +49,7 @@ async fn await_adapters(root: &Path, interfaces: &[Interface]) -> Result<(), Unk
     let mut tick = interval(Duration::from_millis(500));
     loop {
         tick.tick().await;
-        let adapters = adapter::read(root);
+        let adapters = adapter::wired(root);
         let Some(interface) = adapter::unmatched(interfaces, &adapters) else { return Ok(()) };
         if started.elapsed() > DRIVER {
             let adapters = adapters.iter().map(Adapter::to_string).collect();
@@ -58,13 +58,15 @@ async fn await_adapters(root: &Path, interfaces: &[Interface]) -> Result<(), Unk
     }
 }
 
-/// Removes the connections of earlier answers.
-async fn forget(runner: &Runner, folder: &Path) -> Result<()> {
+/// Removes the connections of earlier answers. Returns why one or another of them is still there.
+async fn forget(runner: &Runner, folder: &Path) -> Vec<Error> {
+    let mut errors = Vec::new();
     for file in own_files(folder) {
         let Some(id) = file.file_stem() else { continue };
-        runner.tool("nmcli").args(["connection", "delete", "id"]).arg(id).run().await?;
+        let delete = runner.tool("nmcli").args(["connection", "delete", "id"]).arg(id).run();
+        errors.extend(delete.await.err());
     }
-    Ok(())
+    errors
 }
 
 /// The agent's own files in `folder`.
@@ -101,14 +103,15 @@ async fn activate(runner: &Runner, interfaces: &[Interface]) -> Result<Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::examples::root;
 
     #[tokio::test(start_paused = true)]
     async fn an_adapter_that_does_not_come_is_named_with_those_that_are_there() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("sys/class/net/eth0");
-        std::fs::create_dir_all(folder.join("device")).unwrap();
-        std::fs::write(folder.join("type"), "1\n").unwrap();
-        std::fs::write(folder.join("address"), "52:54:00:12:34:56\n").unwrap();
+        let root = root(&[
+            ("sys/class/net/eth0/device/vendor", "0x1af4\n"),
+            ("sys/class/net/eth0/type", "1\n"),
+            ("sys/class/net/eth0/address", "52:54:00:12:34:56\n"),
+        ]);
         let wait = async |text: &str| {
             let interfaces = [text.parse().unwrap()];
             await_adapters(root.path(), &interfaces).await
@@ -119,6 +122,15 @@ mod tests {
         assert!(started.elapsed() >= DRIVER);
         assert_eq!(unknown.wanted, "the adapter eth1");
         assert_eq!(unknown.adapters, ["eth0 (52:54:00:12:34:56)"]);
+    }
+
+    /// Neither without nmcli nor without such connections can one be deleted.
+    #[tokio::test]
+    async fn each_connection_that_is_still_there_is_reported() {
+        let files = ["nixvm-none-a", "nixvm-none-b"].map(|id| format!("{id}{SUFFIX}"));
+        let folder = root(&files.each_ref().map(|file| (file.as_str(), "")));
+        let errors = forget(&Runner::default(), folder.path()).await;
+        assert_eq!(errors.len(), files.len(), "{errors:?}");
     }
 
     #[test]

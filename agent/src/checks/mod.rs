@@ -18,6 +18,7 @@ use nixvm_manifest::Manifest;
 use tokio::sync::watch;
 
 use crate::command::Runner;
+use crate::machine::Machine;
 use crate::plan::{Check, Checked};
 
 /// Tells what a check is doing.
@@ -44,6 +45,7 @@ pub async fn answer(
     check: Check,
     runner: Runner,
     manifest: Manifest,
+    machine: Machine,
     progress: Progress,
 ) -> Checked {
     match check {
@@ -56,6 +58,6 @@ pub async fn answer(
             Checked { network, ..Checked::default() }
         }
         Check::Build(wanted) => build::check(&runner, &manifest, wanted).await,
-        Check::Answers(server) => answers::check(&manifest, server, &progress).await,
+        Check::Answers(server) => answers::check(&manifest, &machine, server, &progress).await,
     }
 }

@@ -1,13 +1,16 @@
 //! Link, lease, DNS and HTTPS, asked for one after the other → whether the network works, or which of
 //! them does not.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::net::lookup_host;
 use tokio::time::{Instant, interval, timeout};
 
 use crate::command::Runner;
 use crate::command::nix::nix;
+use crate::network::adapter;
 use crate::plan::Unreachable;
 
 /// How long an adapter may take to get its address after the machine has started.
@@ -17,7 +20,7 @@ const LEASE: Duration = Duration::from_secs(45);
 const LINK: Duration = Duration::from_secs(15);
 
 /// How long one question over the network may take.
-pub(super) const QUESTION: Duration = Duration::from_secs(30);
+const QUESTION: Duration = Duration::from_secs(30);
 
 /// Asked for where Nix has no substituter.
 const HOST: &str = "cache.nixos.org";
@@ -26,13 +29,8 @@ const HOST: &str = "cache.nixos.org";
 pub(super) async fn check(runner: &Runner) -> Result<(), Unreachable> {
     local(Path::new("/"), |_| ()).await?;
     let host = substituter(runner).await.unwrap_or_else(|| HOST.to_owned());
-    let dns = |error: String| Unreachable::Dns { host: host.clone(), error };
     let https = |error: String| Unreachable::Https { host: host.clone(), error };
-    match timeout(QUESTION, tokio::net::lookup_host((host.as_str(), 443))).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => return Err(dns(error.to_string())),
-        Err(_) => return Err(dns("no answer".to_owned())),
-    }
+    resolve(&host, 443).await?;
     let server = format!("https://{host}");
     let ask = nix(runner, true).args(["store", "info", "--store", &server]).run();
     match timeout(QUESTION, ask).await {
@@ -40,6 +38,16 @@ pub(super) async fn check(runner: &Runner) -> Result<(), Unreachable> {
         Ok(Err(error)) => Err(https(format!("{error:#}"))),
         Err(_) => Err(https("no answer".to_owned())),
     }
+}
+
+/// The addresses of a host, asked for once; of an address, itself.
+pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
+    let error = match timeout(QUESTION, lookup_host((host, port))).await {
+        Ok(Ok(found)) => return Ok(found.collect()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer".to_owned(),
+    };
+    Err(Unreachable::Dns { host: host.to_owned(), error })
 }
 
 /// Waits for link and lease; `missing_yet` is told which of them there is not, again and again.
@@ -66,11 +74,7 @@ pub(super) async fn local(
 
 /// Whether an adapter has a link, and whether there is a way out.
 fn address(root: &Path) -> Result<(), Unreachable> {
-    let adapters = std::fs::read_dir(root.join("sys/class/net")).into_iter().flatten().flatten();
-    let linked = adapters.filter(|entry| entry.file_name() != "lo").any(|entry| {
-        std::fs::read_to_string(entry.path().join("carrier")).is_ok_and(|text| text.trim() == "1")
-    });
-    if !linked {
+    if !adapter::read(root).iter().any(|adapter| adapter.has_link) {
         return Err(Unreachable::Link);
     }
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap_or_default();
@@ -117,23 +121,14 @@ fn host(substituters: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (file, text) in files {
-            let path = root.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        root
-    }
+    use crate::machine::examples::root;
 
     const CARRIER: (&str, &str) = ("sys/class/net/eth0/carrier", "1\n");
     const HEADER: &str = "Iface\tDestination\tGateway \tFlags\n";
 
     #[test]
     fn link_and_lease_are_told_apart() {
-        let address = |files: &[(&str, &str)]| address(machine(files).path());
+        let address = |files: &[(&str, &str)]| address(root(files).path());
         assert_eq!(address(&[]), Err(Unreachable::Link));
         assert_eq!(address(&[("sys/class/net/lo/carrier", "1\n")]), Err(Unreachable::Link));
         assert_eq!(address(&[("sys/class/net/eth0/carrier", "0\n")]), Err(Unreachable::Link));
@@ -157,6 +152,18 @@ mod tests {
         assert!(!default_route_6(&line(&zero[1..], "lo")));
         assert!(!default_route_6(&line(gateway, "lo")));
         assert!(!default_route_6(""));
+    }
+
+    #[tokio::test]
+    async fn an_address_is_its_own_and_a_name_that_is_none_is_named() {
+        for (host, shown) in [("10.0.2.2", "10.0.2.2:444"), ("fd00::2", "[fd00::2]:444")] {
+            assert_eq!(resolve(host, 444).await, Ok(vec![shown.parse().unwrap()]));
+        }
+        // RFC 6761: no name below `invalid` is ever resolved.
+        match resolve("answers.invalid", 444).await {
+            Err(Unreachable::Dns { host, .. }) => assert_eq!(host, "answers.invalid"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -6,11 +6,19 @@ use std::path::Path;
 
 use nixvm_answers::interface::Interface;
 
-/// An adapter of Ethernet.
+/// A network interface of the kernel's other than the loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Adapter {
-    name: String,
-    mac: String,
+    /// The kernel's name.
+    pub(crate) name: String,
+    /// Its address, in small letters; empty if it has none.
+    pub(crate) mac: String,
+    /// It is hardware, virtual or not: bridges and the like are none.
+    pub(crate) is_device: bool,
+    /// It is hardware for Ethernet, and not wireless.
+    pub(crate) is_wired: bool,
+    /// It is up, and at the other end there is something.
+    pub(crate) has_link: bool,
 }
 
 impl fmt::Display for Adapter {
@@ -22,23 +30,34 @@ impl fmt::Display for Adapter {
 /// The kernel's number for Ethernet, `ARPHRD_ETHER`.
 const ETHERNET: &str = "1";
 
-/// The adapters below `root`, by name. Interfaces without a device, such as bridges, and wireless
-/// ones are left out.
+/// The adapters below `root`, by name.
 pub(crate) fn read(root: &Path) -> Vec<Adapter> {
     let entries = fs::read_dir(root.join("sys/class/net")).into_iter().flatten().flatten();
     let mut adapters: Vec<_> = entries
         .filter_map(|entry| {
             let folder = entry.path();
-            let text = |file: &str| fs::read_to_string(folder.join(file)).ok();
-            let is_wired = folder.join("device").exists()
-                && !folder.join("wireless").exists()
-                && text("type")?.trim() == ETHERNET;
-            let name = entry.file_name().into_string().ok()?;
-            is_wired.then(|| Some(Adapter { name, mac: text("address")?.trim().to_lowercase() }))?
+            let text = |file: &str| {
+                let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
+                text.trim().to_lowercase()
+            };
+            let is_device = folder.join("device").exists();
+            let is_wireless = folder.join("wireless").exists();
+            Some(Adapter {
+                name: entry.file_name().into_string().ok().filter(|name| name != "lo")?,
+                mac: text("address"),
+                is_device,
+                is_wired: is_device && !is_wireless && text("type") == ETHERNET,
+                has_link: text("carrier") == "1",
+            })
         })
         .collect();
     adapters.sort_by(|a, b| a.name.cmp(&b.name));
     adapters
+}
+
+/// The adapters below `root` that an [`Interface`] may mean.
+pub(crate) fn wired(root: &Path) -> Vec<Adapter> {
+    read(root).into_iter().filter(|adapter| adapter.is_wired).collect()
 }
 
 /// The first of the interfaces that does not mean exactly one of the adapters.
@@ -58,46 +77,60 @@ pub(crate) fn unmatched<'i>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::examples::root;
 
-    fn machine(adapters: &[(&str, &[(&str, &str)])]) -> Vec<Adapter> {
-        let root = tempfile::tempdir().unwrap();
-        for (name, files) in adapters {
-            let folder = root.path().join("sys/class/net").join(name);
-            fs::create_dir_all(&folder).unwrap();
-            for (file, text) in *files {
-                match *file {
-                    "device" | "wireless" => fs::create_dir(folder.join(file)).unwrap(),
-                    _ => fs::write(folder.join(file), text).unwrap(),
-                }
-            }
-        }
-        read(root.path())
+    /// Files of a wired adapter.
+    fn wired_files(name: &str, mac: &str) -> Vec<(String, String)> {
+        [("device/vendor", "0x1af4"), ("type", "1\n"), ("address", mac), ("carrier", "0\n")]
+            .map(|(file, text)| (format!("sys/class/net/{name}/{file}"), text.to_owned()))
+            .to_vec()
     }
 
-    fn wired(mac: &str) -> [(&str, &str); 3] {
-        [("device", ""), ("type", "1\n"), ("address", mac)]
+    fn machine(files: &[(String, String)]) -> tempfile::TempDir {
+        let files: Vec<_> = files.iter().map(|(file, text)| (&**file, &**text)).collect();
+        root(&files)
     }
 
     #[test]
-    fn adapters_are_those_with_a_device_and_a_cable() {
-        let wireless = [&wired("52:54:00:00:00:03\n")[..], &[("wireless", "")]].concat();
-        let found = machine(&[
-            ("lo", &[("type", "772\n"), ("address", "00:00:00:00:00:00\n")]),
-            ("docker0", &[("type", "1\n"), ("address", "52:54:00:00:00:02\n")]),
-            ("eth1", &wired("52:54:00:00:00:01\n")),
-            ("wlan0", &wireless),
-            ("eth0", &wired("52:54:00:00:00:00\n")),
-        ]);
-        let shown: Vec<_> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["eth0 (52:54:00:00:00:00)", "eth1 (52:54:00:00:00:01)"]);
+    fn adapters_are_told_apart_and_the_loopback_is_none() {
+        let mut files = [
+            wired_files("eth1", "52:54:00:00:00:01\n"),
+            wired_files("eth0", "52:54:00:AB:cd:00\n"),
+            wired_files("wlan0", "52:54:00:00:00:03\n"),
+        ]
+        .concat();
+        for (file, text) in [
+            ("lo/type", "772\n"),
+            ("lo/carrier", "1\n"),
+            ("docker0/type", "1\n"),
+            ("docker0/address", "52:54:00:00:00:02\n"),
+            ("docker0/carrier", "1\n"),
+            ("wlan0/wireless/link", "0\n"),
+            ("ib0/device/vendor", "0x15b3\n"),
+            ("ib0/type", "32\n"),
+        ] {
+            files.push((format!("sys/class/net/{file}"), text.to_owned()));
+        }
+        let root = machine(&files);
+        let adapters = read(root.path());
+        let shown = |is_one: fn(&Adapter) -> bool| {
+            let found = adapters.iter().filter(|adapter| is_one(adapter));
+            found.map(|adapter| adapter.name.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(|_| true), ["docker0", "eth0", "eth1", "ib0", "wlan0"]);
+        assert_eq!(shown(|adapter| adapter.is_device), ["eth0", "eth1", "ib0", "wlan0"]);
+        assert_eq!(shown(|adapter| adapter.has_link), ["docker0"]);
+        let wired: Vec<_> = wired(root.path()).iter().map(ToString::to_string).collect();
+        assert_eq!(wired, ["eth0 (52:54:00:ab:cd:00)", "eth1 (52:54:00:00:00:01)"]);
         assert!(read(Path::new("/no/such/root")).is_empty());
     }
 
     #[test]
     fn an_interface_has_to_mean_exactly_one_adapter() {
-        let (a, b) = (wired("52:54:00:00:00:0a"), wired("52:54:00:00:00:0b"));
-        let one = machine(&[("eth0", &a)]);
-        let two = machine(&[("eth0", &a), ("eth1", &b)]);
+        let a = wired_files("eth0", "52:54:00:00:00:0a");
+        let b = wired_files("eth1", "52:54:00:00:00:0b");
+        let one = wired(machine(&a).path());
+        let two = wired(machine(&[a, b].concat()).path());
         let check = |text: &str, adapters: &[Adapter]| {
             let interfaces: Vec<_> = text.split(' ').map(|one| one.parse().unwrap()).collect();
             unmatched(&interfaces, adapters).map(Interface::adapter)

@@ -267,9 +267,11 @@ impl Session {
                     work.abort();
                 }
                 let (manifest, runner) = (self.context.manifest.clone(), self.runner.clone());
+                let machine = self.context.machine.clone();
                 let (progress, doing) = Progress::new();
                 self.checks.results.interfaces_changing |= matches!(check, Check::Interfaces(_));
-                let work = tokio::spawn(checks::answer(check.clone(), runner, manifest, progress));
+                let answer = checks::answer(check.clone(), runner, manifest, machine, progress);
+                let work = tokio::spawn(answer);
                 RunningCheck { check, work, doing }
             }
         };

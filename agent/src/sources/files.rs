@@ -87,20 +87,10 @@ mod tests {
     use std::fs;
 
     use super::*;
-
-    /// A machine on which these files have these bytes.
-    fn machine(files: &[(&str, &[u8])]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (path, bytes) in files {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
-        root
-    }
+    use crate::machine::examples::root;
 
     fn only(files: &[(&str, &[u8])]) -> Result<SourceAnswers, Problems> {
-        let mut found = read(machine(files).path());
+        let mut found = read(root(files).path());
         assert_eq!(found.len(), 1, "{found:?}");
         found.remove(0)
     }
@@ -109,11 +99,11 @@ mod tests {
 
     #[test]
     fn a_machine_without_answers_has_none() {
-        assert_eq!(read(machine(&[]).path()), []);
+        assert_eq!(read(root::<&[u8]>(&[]).path()), []);
         let empty = area::encode("").unwrap();
         let files: [(&str, &[u8]); 2] =
             [(COMMAND_LINE, b"ro quiet nixvm.installer=off\n"), (AREA, &empty)];
-        assert_eq!(read(machine(&files).path()), []);
+        assert_eq!(read(root(&files).path()), []);
     }
 
     #[test]
@@ -138,7 +128,7 @@ mod tests {
             (FIRMWARE_CONFIG, b"\xff\xfea\0"),
             (CREDENTIAL, b"hostname = 'web'"),
         ];
-        let found = read(machine(&files).path());
+        let found = read(root(&files).path());
         let broken: Vec<_> = found.iter().filter(|result| result.is_err()).collect();
         assert_eq!((found.len(), broken.len()), (3, 2), "{found:?}");
     }
@@ -154,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_a_problem() {
-        let root = machine(&[]);
+        let root = root::<&[u8]>(&[]);
         fs::create_dir_all(root.path().join(FIRMWARE_CONFIG)).unwrap();
         let found = read(root.path());
         let problems = found[0].as_ref().unwrap_err().to_string();

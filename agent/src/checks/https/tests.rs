@@ -1,18 +1,20 @@
 //! A server with TLS, right or wrong in one respect → what comes back from it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use nixvm_answers::server::Fingerprint;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::*;
+use crate::plan::Unreachable;
 
 /// Nothing has to settle on this machine.
 const SHORT: Limits = Limits {
@@ -22,6 +24,10 @@ const SHORT: Limits = Limits {
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nhostname = 'web'";
+
+const TOKEN: &str = "s3cret";
+
+const BODY: &str = r#"{"dmi":{}}"#;
 
 /// A certificate with its key.
 pub(in crate::checks) struct Identity {
@@ -62,10 +68,10 @@ fn signed(parameters: &CertificateParams) -> (Trust, Identity) {
     (Trust::Authorities(Arc::new(roots)), identity)
 }
 
-/// A server on this machine, and what it was asked.
+/// A server on this machine, and what it is told.
 pub(in crate::checks) struct Server {
     pub(in crate::checks) port: u16,
-    pub(in crate::checks) requests: Arc<Mutex<Vec<String>>>,
+    told: UnboundedReceiver<String>,
     _tasks: JoinSet<()>,
 }
 
@@ -80,16 +86,18 @@ impl Server {
             .with_single_cert(vec![identity.certificate.clone()], key)
             .unwrap();
         let (acceptor, reply) = (TlsAcceptor::from(Arc::new(config)), reply.into());
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&requests);
+        let (sender, told) = unbounded_channel();
         let (port, listener) = listener().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                let Ok(mut tls) = acceptor.accept(tcp).await else { continue };
+                let Ok(mut tls) = acceptor.accept(tcp).await else {
+                    sender.send(String::new()).unwrap();
+                    continue;
+                };
                 let mut request = Vec::new();
                 while !is_whole(&request) && tls.read_buf(&mut request).await.unwrap_or(0) > 0 {}
-                heard.lock().unwrap().push(String::from_utf8(request).unwrap());
+                sender.send(String::from_utf8(request).unwrap()).unwrap();
                 if reply.is_empty() {
                     std::future::pending::<()>().await;
                 }
@@ -98,11 +106,12 @@ impl Server {
                 let _closed = tls.shutdown().await;
             }
         });
-        Self { port, requests, _tasks: tasks }
+        Self { port, told, _tasks: tasks }
     }
 
     /// Sends `reply` as it is to whoever connects, without TLS; nothing if it is empty.
     async fn plain(reply: &'static str) -> Self {
+        let (sender, told) = unbounded_channel();
         let (port, listener) = listener().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -110,13 +119,21 @@ impl Server {
                 if reply.is_empty() {
                     std::future::pending::<()>().await;
                 }
-                let mut hello = [0; 16];
-                let _anything = tcp.read(&mut hello).await;
+                let mut heard = Vec::new();
+                let _anything = tcp.read_buf(&mut heard).await;
                 let _closed = tcp.write_all(reply.as_bytes()).await;
                 let _closed = tcp.shutdown().await;
+                while tcp.read_buf(&mut heard).await.unwrap_or(0) > 0 {}
+                sender.send(String::from_utf8_lossy(&heard).into_owned()).unwrap();
             }
         });
-        Self { port, requests: Arc::default(), _tasks: tasks }
+        Self { port, told, _tasks: tasks }
+    }
+
+    /// What the next connection tells: nothing if it ends during the handshake of TLS; without TLS,
+    /// all bytes of it.
+    pub(in crate::checks) async fn told(&mut self) -> String {
+        self.told.recv().await.unwrap()
     }
 
     async fn ask(&self, trust: Trust) -> Result<Vec<u8>, Unfetched> {
@@ -134,8 +151,8 @@ async fn listener() -> (u16, TcpListener) {
 }
 
 async fn ask(url: &str, trust: Trust, limits: &Limits) -> Result<Vec<u8>, Unfetched> {
-    let (url, token) = (url.parse().unwrap(), Secret::new("s3cret".to_owned()));
-    let body = r#"{"dmi":{}}"#.to_owned();
+    let (url, token) = (url.parse().unwrap(), Secret::new(TOKEN.to_owned()));
+    let body = BODY.to_owned();
     post(Request { url: &url, trust, token: Some(&token), body }, limits, &|_| ()).await
 }
 
@@ -162,30 +179,30 @@ async fn a_pinned_certificate_is_enough_and_the_server_hears_who_asks() {
     let mut parameters = CertificateParams::new(vec!["another.example".to_owned()]).unwrap();
     parameters.not_after = date_time_ymd(2020, 1, 1);
     let identity = self_signed(&parameters);
-    let server = Server::start(&identity, OK).await;
+    let mut server = Server::start(&identity, OK).await;
     assert_eq!(server.ask(identity.pin()).await.unwrap(), b"hostname = 'web'");
-    let request = server.requests.lock().unwrap().remove(0);
+    let request = server.told().await;
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("POST /nixvm?rack=3 HTTP/1.1\r\n"), "{head}");
     let lower = head.to_ascii_lowercase();
     for line in [
         format!("host: localhost:{}", server.port),
         "content-type: application/json".to_owned(),
-        "authorization: bearer s3cret".to_owned(),
+        format!("authorization: bearer {TOKEN}"),
     ] {
         assert!(lower.lines().any(|one| one == line), "{line} is not in {head}");
     }
-    assert_eq!(body, r#"{"dmi":{}}"#);
+    assert_eq!(body, BODY);
 }
 
 #[tokio::test]
 async fn another_certificate_is_named_and_its_server_is_told_nothing() {
-    let server = Server::start(&self_signed(&localhost()), OK).await;
+    let mut server = Server::start(&self_signed(&localhost()), OK).await;
     let meant = self_signed(&localhost());
     let error = tls_error(server.ask(meant.pin()).await);
     assert!(error.contains("it shows another certificate, with the fingerprint "), "{error}");
     assert!(!error.contains(&meant.fingerprint().to_string()), "{error}");
-    assert!(server.requests.lock().unwrap().is_empty());
+    assert_eq!(server.told().await, "");
 }
 
 #[tokio::test]
@@ -224,8 +241,10 @@ async fn without_a_pin_an_authority_has_to_have_signed_a_valid_certificate_for_t
 #[tokio::test]
 async fn a_missing_server_and_an_unknown_name_are_told_apart() {
     let identity = self_signed(&localhost());
-    let (port, listener) = listener().await;
-    drop(listener);
+    // Held without listening: nobody else gets the port.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = held.local_addr().unwrap().port();
     let url = format!("https://127.0.0.1:{port}/");
     match ask(&url, identity.pin(), &SHORT).await {
         Err(Unfetched::Connect { server, error }) => {
@@ -291,8 +310,14 @@ async fn a_response_that_is_too_large_or_empty_or_breaks_off_is_none() {
 #[tokio::test]
 async fn a_server_without_tls_is_told_nothing() {
     let pin = || self_signed(&localhost()).pin();
-    let server = Server::plain("HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    let mut server = Server::plain("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     assert_eq!(tls_error(server.ask(pin()).await), "it does not speak TLS");
+    let told = server.told().await;
+    // The name that is asked for is in TLS's first message.
+    assert!(told.contains("localhost"), "{told:?}");
+    for secret in [TOKEN, BODY] {
+        assert!(!told.contains(secret), "{told:?}");
+    }
 }
 
 #[tokio::test]
