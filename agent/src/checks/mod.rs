@@ -1,7 +1,8 @@
 //! Questions that a plan depends on and that take time → their answers, before the first write.
 //!
 //! [`crate::plan`] is pure: what it needs to know beyond its facts it asks for by a [`Check`], which the
-//! session has answered here and hands back among the facts as [`Checked`].
+//! session has answered here and hands back among the facts as [`Checked`]. [`Check::Interfaces`] is an
+//! action rather than a question: it sets up the live system's network, on which the others depend.
 
 mod answers;
 mod build;

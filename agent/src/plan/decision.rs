@@ -120,6 +120,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         // What is installed can be booted without them.
         return installed_choice(&chosen).ok_or_else(|| {
             let (url, unfetched) = (server.to_string(), unfetched.clone());
+            // An adapter that is not there may be why the server can't be reached.
             network::unknown(facts.checked).unwrap_or(Refusal::NoAnswers { url, unfetched })
         });
     }
