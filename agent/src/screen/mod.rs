@@ -18,6 +18,7 @@ mod keys;
 mod link;
 mod model;
 mod overall;
+mod pause;
 mod plain;
 mod rate;
 mod shell;

@@ -9,6 +9,7 @@ use nixvm_answers::password::Secret;
 use super::dialog::{Choose, Dialog, PasswordForm};
 use super::facts::Facts;
 use super::overall::reached;
+use super::pause::{Pause, TYPING, TYPING_PASSWORD};
 use super::rate::Rate;
 use super::text;
 use crate::control::request::{Request, RequestError};
@@ -16,14 +17,6 @@ use crate::disk::Condition;
 use crate::event::Status;
 use crate::event::{DiskView, PasswordOrigin, State};
 use crate::plan::{Configuration, Plan};
-
-/// Keys that follow another one within this time may be meant for what was on the screen before it
-/// changed.
-const TYPING: Duration = Duration::from_secs(1);
-
-/// The same where a half-typed password went with what was on the screen: its owner looks at the keys,
-/// and one of the rest could open a shell that is shown the others.
-const TYPING_PASSWORD: Duration = Duration::from_secs(3);
 
 /// A half-typed password is not waited for any longer than this after its last key.
 const GONE: Duration = Duration::from_secs(60);
@@ -83,11 +76,10 @@ pub(super) struct Model {
     /// Seconds that were left when a restart was scheduled.
     leaves_from: u64,
     step_since: Instant,
-    last_key: Option<Instant>,
+    /// Until it is over, keys are no commands.
+    pause: Pause,
     /// When a key was pressed that meant nothing then.
     idle_key: Option<Instant>,
-    /// Keys are not commands until there was such a pause.
-    settling: Option<Duration>,
     /// The password is still to be asked for in this attempt.
     offer_password: bool,
 }
@@ -111,9 +103,8 @@ impl Model {
             reached: 0.0,
             leaves_from: 0,
             step_since: clock.now,
-            last_key: None,
+            pause: Pause::default(),
             idle_key: None,
-            settling: None,
             offer_password: false,
         }
     }
@@ -126,8 +117,7 @@ impl Model {
         let same_plan = self.status.state.can_confirm() && before.state.can_confirm();
         let entered = self.status.state != before.state && !same_plan;
         if entered {
-            let pause = if self.is_typing_password() { TYPING_PASSWORD } else { TYPING };
-            self.settling = self.is_recent(self.last_key, pause).then_some(pause);
+            self.pause.begin(if self.is_typing_password() { TYPING_PASSWORD } else { TYPING });
             self.notice = None;
             if self.status.state == State::Installing {
                 self.offer_password = true;
@@ -162,7 +152,8 @@ impl Model {
         // Nothing may begin or end by itself while the keyboard is in use. A request that is on its
         // way is no reason: this may be its result.
         let asks = self.dialog.as_ref().is_some_and(|dialog| !dialog.is_on_its_way());
-        let busy = asks || self.is_recent(self.idle_key, TYPING);
+        let idle = self.idle_key.is_some_and(|at| now.duration_since(at) < TYPING);
+        let busy = asks || idle;
         (busy && runs(&self.status) && !runs(&before)).then_some(Action::Ask(Request::Cancel))
     }
 
@@ -282,27 +273,19 @@ impl Model {
 
     /// Takes note of a key; says whether it may be a command.
     pub(super) fn note_key(&mut self) -> bool {
-        if self.settling.is_some_and(|pause| !self.is_recent(self.last_key, pause)) {
-            self.settling = None;
-        }
-        self.last_key = Some(self.clock.now);
         self.notice = None;
-        self.settling.is_none()
+        self.pause.note(self.clock.now)
     }
 
     /// Takes note of a key that meant nothing: it may have been meant to stop what begins now.
     pub(super) fn note_idle_key(&mut self) {
-        self.idle_key = self.last_key;
-    }
-
-    fn is_recent(&self, key: Option<Instant>, pause: Duration) -> bool {
-        key.is_some_and(|at| self.clock.now.duration_since(at) < pause)
+        self.idle_key = self.pause.last();
     }
 
     /// Whether a password is half typed, and the last key was not long ago.
     pub(super) fn is_typing_password(&self) -> bool {
         let Some(Dialog::Password(form)) = &self.dialog else { return false };
-        let gone = self.last_key.is_none_or(|at| self.clock.now.duration_since(at) > GONE);
+        let gone = self.pause.last().is_none_or(|at| self.clock.now.duration_since(at) > GONE);
         form.busy || (form.is_begun() && !gone)
     }
 

@@ -3,24 +3,16 @@
 //! Nothing here touches a terminal or waits. What is typed is echoed here, so that a line of progress
 //! which comes meanwhile stands on a line of its own, and what was typed so far is written again.
 
-use std::time::{Duration, Instant};
-
 use super::super::dialog::{Dialog, Field};
 use super::super::input::Key;
 use super::super::model::{Action, Clock, Model};
+use super::super::pause::{Pause, TYPING, TYPING_PASSWORD};
 use super::super::view::lines::{Question, question};
 use super::super::{snapshot, text};
 use crate::control::request::Request;
 use crate::event::{Event, Record, State, Status};
 use crate::format::printable;
 use crate::sinks::text::Renderer;
-
-/// A line that was half typed when something else was asked went with it: its rest is not taken until
-/// there was such a pause.
-const TYPING: Duration = Duration::from_secs(1);
-
-/// The same for a password, which would be echoed.
-const TYPING_PASSWORD: Duration = Duration::from_secs(3);
 
 /// What was said, is asked, and is being typed.
 pub(super) struct Dialogue {
@@ -38,9 +30,8 @@ pub(super) struct Dialogue {
     pub(super) awaits: bool,
     /// The prompt stands on the last line, which is not ended.
     prompted: bool,
-    /// Keys are not taken until there was such a pause.
-    settling: Option<Duration>,
-    last_key: Option<Instant>,
+    /// Until it is over, keys are ignored: a half-typed line went with what was asked.
+    pause: Pause,
     out: String,
 }
 
@@ -56,8 +47,7 @@ impl Dialogue {
             again: false,
             awaits: false,
             prompted: false,
-            settling: None,
-            last_key: None,
+            pause: Pause::default(),
             out: String::new(),
         };
         dialogue.say("");
@@ -109,7 +99,7 @@ impl Dialogue {
         let typing = self.model.is_typing_password();
         let action = self.model.show(self.status.clone());
         if typing && !matches!(self.model.dialog, Some(Dialog::Password(_))) {
-            self.settling = Some(TYPING_PASSWORD);
+            self.pause.begin(TYPING_PASSWORD);
         }
         action
     }
@@ -124,7 +114,7 @@ impl Dialogue {
         let other = question != self.asked;
         if other && !self.line.is_empty() {
             self.line = Field::default();
-            self.settling.get_or_insert(TYPING);
+            self.pause.begin(TYPING);
         }
         let said = self.model.notice.take().or_else(|| problem(&mut self.model));
         if let Some(said) = said {
@@ -162,17 +152,14 @@ impl Dialogue {
     /// Takes a key in.
     pub(super) fn key(&mut self, key: Key, clock: Clock) -> Option<Action> {
         self.model.clock = clock;
-        let last = self.last_key.replace(clock.now);
+        let counts = self.pause.note(clock.now);
         self.model.note_key();
         // Whatever the key was meant for, it is an objection.
         if self.is_counting() {
             return Some(Action::Ask(Request::Cancel));
         }
-        if let Some(pause) = self.settling {
-            if last.is_some_and(|last| clock.now.duration_since(last) < pause) {
-                return None;
-            }
-            self.settling = None;
+        if !counts {
+            return None;
         }
         if matches!(self.model.dialog, Some(Dialog::Password(_))) && !self.awaits {
             return self.secret_key(key);
