@@ -271,3 +271,6 @@ fn problem(model: &mut Model) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
