@@ -4,6 +4,7 @@ mod content;
 mod countdown;
 mod drawing;
 mod lines;
+mod pty;
 mod steering;
 mod tty;
 mod typing;

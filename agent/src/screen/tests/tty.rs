@@ -1,20 +1,15 @@
 //! The screen's thread on a pseudo-terminal: what arrives there, and keys that are pressed there.
 
-use std::fs::File;
-use std::io::{Read, Write};
 use std::num::NonZero;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use nixvm_answers::password::PasswordHash;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tokio::sync::{mpsc, watch};
 
+use super::pty::Pty;
 use super::*;
 use crate::command::log::Log;
 use crate::control::account::Account;
@@ -30,46 +25,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A terminal, its keyboard and its display.
 struct Tty {
-    keyboard: File,
+    pty: Pty,
     seen: Arc<(Mutex<vt100::Parser>, Condvar)>,
-    path: PathBuf,
-    /// Without it the terminal would be hung up until the screen has opened it.
-    other: Option<OwnedFd>,
-    /// Closed with the rest, which ends the thread that reads.
-    _end: OwnedFd,
 }
 
 impl Tty {
     fn open(columns: u16, rows: u16) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let path = PathBuf::from(ptsname(&master, Vec::new()).unwrap().into_string().unwrap());
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let other = rustix::fs::open(&path, flags, Mode::empty()).unwrap();
-        let keyboard = File::from(master);
-        let mut output = keyboard.try_clone().unwrap();
-        let (end, ended) = rustix::pipe::pipe().unwrap();
-        let size = |value| NonZero::new(value).unwrap();
-        let parser = vt100::Parser::new(size(rows), size(columns), 0);
+        let parser = vt100::Parser::default();
         let seen = Arc::new((Mutex::new(parser), Condvar::new()));
-        let tty = Self { keyboard, seen: Arc::clone(&seen), path, other: Some(other), _end: ended };
-        tty.resize(columns, rows);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            loop {
-                let mut fds =
-                    [PollFd::new(&output, PollFlags::IN), PollFd::new(&end, PollFlags::IN)];
-                poll(&mut fds, None).unwrap();
-                // Both ends of the terminal's cable have to be let go of.
-                if !fds[1].revents().is_empty() {
-                    return;
-                }
-                let Ok(count @ 1..) = output.read(&mut bytes) else { return };
-                seen.0.lock().unwrap().process(&bytes[..count]);
-                seen.1.notify_all();
-            }
+        let shared = Arc::clone(&seen);
+        let pty = Pty::open(move |bytes| {
+            shared.0.lock().unwrap().process(bytes);
+            shared.1.notify_all();
         });
+        let tty = Self { pty, seen };
+        tty.resize(columns, rows);
         tty
     }
 
@@ -77,11 +47,11 @@ impl Tty {
         let nonzero = |value| NonZero::new(value).unwrap();
         self.seen.0.lock().unwrap().screen_mut().set_size(nonzero(rows), nonzero(columns));
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&self.keyboard, size).unwrap();
+        tcsetwinsize(&self.pty.end, size).unwrap();
     }
 
     fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.pty.types(keys);
     }
 
     /// Waits until the terminal shows `text`; returns everything that it shows.
@@ -134,7 +104,7 @@ impl Fixture {
             account: account.clone(),
             log,
             manifest: nixvm_manifest::parse(MANIFEST).unwrap(),
-            terminal: tty.path.clone(),
+            terminal: tty.pty.path.clone(),
             started: Instant::now(),
         };
         start(Interface::Screen, context).unwrap();
@@ -168,7 +138,7 @@ impl Fixture {
 async fn the_screen_appears_and_says_so_once() {
     let fixture = Fixture::start(80, 25);
     fixture.tty.shows("NixOS installer");
-    let attributes = tcgetattr(fixture.tty.other.as_ref().unwrap()).unwrap();
+    let attributes = tcgetattr(fixture.tty.pty.held.as_ref().unwrap()).unwrap();
     assert!(!attributes.local_modes.intersects(LocalModes::ECHO | LocalModes::ISIG));
     fixture.consent(plan("vda"));
     fixture.tty.shows("vda-1, blank");
@@ -257,7 +227,7 @@ async fn the_escape_key_is_told_from_a_sequence() {
 async fn a_lost_terminal_stops_nothing_else() {
     let mut fixture = Fixture::start(80, 25);
     fixture.tty.shows("NixOS installer");
-    fixture.tty.other = None;
+    fixture.tty.pty.held = None;
     drop(fixture.tty);
     fixture.publisher.publish(Event::Machine(crate::machine::examples::machine()));
     // The thread has ended and let go of its end of the handle.
@@ -282,7 +252,7 @@ async fn what_can_not_be_drawn_is_said() {
     let publisher = Publisher::new(Vec::new());
     let said = |message: &str| Event::Warning { message: message.to_owned() };
     publisher.publish(said("What was before."));
-    plain_lines(&tty.path, &publisher).unwrap();
+    plain_lines(&tty.pty.path, &publisher).unwrap();
     tty.shows("Warning: What was before.");
     publisher.publish(said("What came after."));
     tty.shows("Warning: What came after.");

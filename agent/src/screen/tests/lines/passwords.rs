@@ -1,0 +1,63 @@
+//! Passwords: typed on one of two consoles, or generated.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_password_is_shown_where_no_screen_is_and_waits() {
+    let mut installer = Installer::new();
+    let mut tty = installer.console();
+    installer.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
+    installer.plan(State::AwaitingConfirmation, plan("vda"));
+    installer.installs();
+    tty.shows("Password: ");
+    tty.types("\r");
+    tty.shows("No password was chosen. Type password to choose one.\r\n");
+    installer.account.send_modify(|account| {
+        account.generated = Some(Secret::new("abcd-efgh-ijkl-mnop".to_owned()));
+        account.origin = PasswordOrigin::Generated;
+        account.expired = true;
+    });
+    installer.publisher.publish(Event::Password { origin: PasswordOrigin::Generated });
+    installer.ends(Finish::Reboot);
+    tty.shows("write it down:\r\nabcd-efgh-ijkl-mnop\r\n");
+    tty.shows("must be changed at first login.\r\n");
+    tty.shows("Type restart to restart into the installed system.\r\n");
+    tty.types("restart\r");
+    assert!(matches!(installer.request(Ok(())).await, Request::Finish { how: Finish::Reboot }));
+    tty.everything();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_consoles_ask_the_same_and_one_answer_is_enough() {
+    let mut installer = Installer::new();
+    let (mut one, mut other) = (installer.console(), installer.console());
+    installer.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
+    installer.plan(State::AwaitingConfirmation, plan("vda"));
+    installer.installs();
+    one.shows("Password: ");
+    other.shows("Password: ");
+    one.types("hunter2");
+    let mut account = installer.account.subscribe();
+    let typing = account.wait_for(|account| account.typing.len() == 1);
+    tokio::time::timeout(PATIENCE, typing).await.unwrap().unwrap();
+    one.types("\rhunter2\r");
+    assert!(matches!(installer.request(Ok(())).await, Request::Password { .. }));
+    installer.publisher.publish(Event::Password { origin: PasswordOrigin::Typed });
+    one.shows("The password is set.\r\n");
+    other.shows("The password is set.\r\n");
+    other.shows("Commands: cancel, log, help\r\n");
+    other.types("cancel\r");
+    other.shows("Type yes to cancel it; anything else keeps installing: ");
+    other.types("\r");
+    other.shows("Commands: ");
+    other.types("cancel\r");
+    other.shows("keeps installing: ");
+    other.types("yes\r");
+    assert!(matches!(installer.request(Ok(())).await, Request::Cancel));
+    installer.enter(State::Cancelled, "Installation cancelled. The disk will not boot.");
+    for tty in [&mut one, &mut other] {
+        tty.shows("Installation cancelled. The disk will not boot.\r\n");
+        tty.shows("Commands: retry, ");
+        tty.everything();
+    }
+}
