@@ -192,7 +192,7 @@ impl Default for Field {
 impl Field {
     fn with(text: &str) -> Self {
         let mut field = Self::default();
-        field.0.push_str(text);
+        field.set(text);
         field
     }
 
@@ -207,6 +207,14 @@ impl Field {
     /// Characters in it.
     pub(super) fn len(&self) -> usize {
         self.0.chars().count()
+    }
+
+    /// Takes a text in place of what was typed, as much of it as there is room for.
+    pub(super) fn set(&mut self, text: &str) {
+        self.0.clear();
+        for sign in text.chars() {
+            self.key(Key::Char(sign));
+        }
     }
 
     /// Types a key; says whether it was one for a text.
@@ -236,8 +244,12 @@ mod tests {
             field.key(Key::Char('\u{e4}'));
         }
         assert_eq!((field.len(), field.text().as_ptr()), (LONGEST / 2, place));
+        field.set(&"a".repeat(LONGEST + 1));
+        assert_eq!((field.len(), field.text().as_ptr()), (LONGEST, place));
+        field.set("ab");
+        assert_eq!(field.text(), "ab");
         field.key(Key::Backspace);
-        assert_eq!(field.len(), LONGEST / 2 - 1);
+        assert_eq!(field.text(), "a");
         field.key(Key::Control('u'));
         assert!(field.is_empty() && !field.key(Key::Up));
     }

@@ -30,22 +30,20 @@ impl KeymapList {
         Self { cursor, ..Self::default() }
     }
 
-    /// The keymaps that have what is typed in their names: first those that begin with it.
+    /// The keymaps that have what is typed in their names.
     pub(super) fn found(&self) -> Vec<&'static str> {
-        let typed = self.typed.text().trim().to_ascii_lowercase();
-        let mut found: Vec<_> =
-            keymap::names().filter(|name| name.to_ascii_lowercase().contains(&typed)).collect();
-        // The sort is stable: they stay in the order of their names.
-        found.sort_by_key(|name| {
-            let name = name.to_ascii_lowercase();
-            (name != typed, !name.starts_with(&typed))
-        });
-        found
+        find(self.typed.text())
     }
 
     /// Position of the chosen one.
     pub(super) fn cursor(&self) -> usize {
         self.cursor
+    }
+
+    /// Types `text` in place of what was typed.
+    pub(super) fn set(&mut self, text: &str) {
+        self.typed.set(text);
+        self.move_to(0);
     }
 
     fn move_to(&mut self, cursor: usize) {
@@ -66,6 +64,20 @@ impl KeymapList {
         }
         self.problem = None;
     }
+}
+
+/// The keymaps that have `text` in their names: first the one of this name, then those that begin
+/// with it.
+pub(super) fn find(text: &str) -> Vec<&'static str> {
+    let text = text.trim().to_ascii_lowercase();
+    let mut found: Vec<_> =
+        keymap::names().filter(|name| name.to_ascii_lowercase().contains(&text)).collect();
+    // The sort is stable: they stay in the order of their names.
+    found.sort_by_key(|name| {
+        let name = name.to_ascii_lowercase();
+        (name != text, !name.starts_with(&text))
+    });
+    found
 }
 
 impl Model {

@@ -159,6 +159,17 @@ impl Model {
         self.leaves_in().map(|_| Action::Ask(Request::Cancel))
     }
 
+    /// Answers the dialog with a whole line.
+    pub(super) fn submit(&mut self, text: &str) -> Option<Action> {
+        match &mut self.dialog {
+            Some(Dialog::Erase(prompt)) => prompt.typed.set(text),
+            Some(Dialog::Name(form)) => form.typed.set(text),
+            Some(Dialog::Keymap(list)) => list.set(text),
+            _ => return None,
+        }
+        self.dialog_key(Key::Enter, 0)
+    }
+
     fn dialog_key(&mut self, key: Key, page: usize) -> Option<Action> {
         match (self.dialog.as_mut()?, key) {
             (Dialog::Choose(_), key) => return self.choose_key(key),

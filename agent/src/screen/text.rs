@@ -86,6 +86,11 @@ pub(super) mod dialogue {
     pub(in crate::screen) const PROMPT: &str = ">";
     pub(in crate::screen) const NO_LOG: &str = "The log is empty.";
 
+    /// Asks for a value that takes the place of the present one.
+    pub(in crate::screen) fn change(name: &str, present: &str) -> String {
+        format!("{name} [{present}]:")
+    }
+
     /// What can be typed.
     pub(in crate::screen) fn commands(words: &[&str]) -> String {
         format!("Commands: {}", words.join(", "))
@@ -113,8 +118,11 @@ pub(super) mod dialogue {
     }
 }
 
-/// The help page: a title, and paragraphs.
-pub(super) const HELP: [(&str, &[&str]); 3] = [
+/// A part of the help: a title, and paragraphs.
+type Help = (&'static str, &'static [&'static str]);
+
+/// The help, but for what only the full screen has.
+pub(super) const HELP: [Help; 2] = [
     (
         "What happens",
         &[
@@ -135,11 +143,13 @@ pub(super) const HELP: [(&str, &[&str]); 3] = [
             "A disk with data takes erase = \"any\" and a disk rule that selects exactly one.",
         ],
     ),
-    (
-        "Beside this screen",
-        &["Alt+F2 is another console; nixvm-agent --help there. Ctrl+L redraws this screen."],
-    ),
 ];
+
+/// The help's last part on the full screen.
+pub(super) const HELP_ON_SCREEN: Help = (
+    "Beside this screen",
+    &["Alt+F2 is another console; nixvm-agent --help there. Ctrl+L redraws this screen."],
+);
 
 /// What is announced before anything is written.
 pub(super) fn will_be_installed(system: &str, disk: &str) -> String {

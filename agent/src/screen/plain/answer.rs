@@ -2,6 +2,7 @@
 
 use super::super::dialog::Dialog;
 use super::super::input::Key;
+use super::super::keyboard;
 use super::super::model::Action;
 use super::super::text::{self, dialogue as words_of};
 use super::super::view::lines::words;
@@ -20,13 +21,10 @@ impl Dialogue {
         let typed = typed.trim();
         match &self.model.dialog {
             Some(Dialog::Choose(_)) => self.choose(typed),
-            Some(Dialog::Erase(_)) if typed.is_empty() => self.go_back(),
-            Some(Dialog::Erase(_)) => self.type_in(typed),
-            Some(Dialog::Name(_) | Dialog::Keymap(_)) if typed.is_empty() => self.go_back(),
-            Some(Dialog::Name(_)) => {
-                self.model.key(Key::Control('u'), 0);
-                self.type_in(typed)
+            Some(Dialog::Erase(_) | Dialog::Name(_) | Dialog::Keymap(_)) if typed.is_empty() => {
+                self.go_back()
             }
+            Some(Dialog::Erase(_) | Dialog::Name(_)) => self.model.submit(typed),
             Some(Dialog::Keymap(_)) => self.choose_keymap(typed),
             Some(Dialog::Stop) if typed.eq_ignore_ascii_case("yes") => {
                 self.model.key(Key::Char('y'), 0)
@@ -51,14 +49,6 @@ impl Dialogue {
             None => self.repeat(),
         }
         None
-    }
-
-    /// Types a whole line into the dialog that is open.
-    fn type_in(&mut self, text: &str) -> Option<Action> {
-        for sign in text.chars() {
-            self.model.key(Key::Char(sign), 0);
-        }
-        self.model.key(Key::Enter, 0)
     }
 
     fn choose(&mut self, typed: &str) -> Option<Action> {
@@ -89,17 +79,10 @@ impl Dialogue {
     }
 
     fn choose_keymap(&mut self, typed: &str) -> Option<Action> {
-        let Some(Dialog::Keymap(list)) = &mut self.model.dialog else { return None };
-        list.typed.key(Key::Control('u'));
-        typed.chars().for_each(|sign| {
-            list.typed.key(Key::Char(sign));
-        });
-        let found = list.found();
-        // The first one is the one of this name, if there is one.
+        let found = keyboard::find(typed);
+        // The first one is the one of this name, if there is one. Without any, the list says so.
         if found.first().is_none_or(|first| first.eq_ignore_ascii_case(typed)) {
-            // Any key moves to the first of those that are found.
-            self.model.key(Key::Home, 0);
-            return self.model.key(Key::Enter, 0);
+            return self.model.submit(typed);
         }
         let named = &found[..found.len().min(KEYMAPS)];
         let said = words_of::keymaps(named, found.len() - named.len());
@@ -145,10 +128,9 @@ impl Dialogue {
     }
 
     fn write_help(&mut self) {
-        // The last part is about the keys of the screen.
-        for (title, paragraphs) in &text::HELP[..2] {
+        for (title, paragraphs) in text::HELP {
             self.say(&format!("{title}:"));
-            for paragraph in *paragraphs {
+            for paragraph in paragraphs {
                 self.say(paragraph);
             }
         }

@@ -30,25 +30,11 @@ pub(in crate::screen) fn question(model: &Model) -> Question {
         Some(dialog) => asked(model, dialog, &mut about),
         None => command(model, &mut about),
     };
-    Question { about, prompt: prompt.map(str::to_owned).or_else(|| named_prompt(model)) }
+    Question { about, prompt }
 }
 
-/// The prompts with a value in them.
-fn named_prompt(model: &Model) -> Option<String> {
-    match model.dialog.as_ref()? {
-        Dialog::Erase(prompt) => Some(text::type_name(&prompt.disk)),
-        Dialog::Name(form) if !form.busy => {
-            Some(format!("{} [{}]:", dialogs::about_name(form.name).0, form.present))
-        }
-        Dialog::Keymap(list) if !list.busy => {
-            Some(format!("{} [{}]:", text::KEYBOARD, model.keymap()))
-        }
-        _ => None,
-    }
-}
-
-/// What a dialog asks.
-fn asked(model: &Model, dialog: &Dialog, about: &mut Vec<String>) -> Option<&'static str> {
+/// What a dialog asks, and its prompt.
+fn asked(model: &Model, dialog: &Dialog, about: &mut Vec<String>) -> Option<String> {
     let mut say = |line: &str| about.push(line.to_owned());
     match dialog {
         Dialog::Choose(choose) => {
@@ -61,26 +47,27 @@ fn asked(model: &Model, dialog: &Dialog, about: &mut Vec<String>) -> Option<&'st
             } else {
                 about.push(dialogue::ENTER_GOES_BACK.to_owned());
             }
-            (!choose.busy).then_some(dialogue::DISK)
+            (!choose.busy).then(|| dialogue::DISK.to_owned())
         }
-        Dialog::Erase(_) => {
+        Dialog::Erase(prompt) => {
             if let Some(plan) = &model.status.plan {
                 about.extend(warning(model, plan));
                 about.push(text::NO_UNDO.to_owned());
                 about.push(dialogue::ENTER_GOES_BACK.to_owned());
             }
-            None
+            Some(text::type_name(&prompt.disk))
         }
         Dialog::Name(form) => {
-            say(dialogs::about_name(form.name).1);
+            let (name, what) = dialogs::about_name(form.name);
+            say(what);
             say(dialogue::ENTER_KEEPS);
-            None
+            (!form.busy).then(|| dialogue::change(name, &form.present))
         }
-        Dialog::Keymap(_) => {
+        Dialog::Keymap(list) => {
             say(text::CHOOSE_KEYMAP);
             say(dialogue::TYPE_KEYMAP);
             say(dialogue::ENTER_KEEPS);
-            None
+            (!list.busy).then(|| dialogue::change(text::KEYBOARD, model.keymap()))
         }
         Dialog::Password(form) => {
             let plan = model.status.plan.as_ref();
@@ -88,18 +75,18 @@ fn asked(model: &Model, dialog: &Dialog, about: &mut Vec<String>) -> Option<&'st
             say(&format!("{}. {}", text::choose_password(user), dialogue::NOT_SHOWN));
             say(&format!("{} {}", text::PASSWORD_OR_GENERATED, dialogue::ENTER_SKIPS));
             let prompt = if form.repeats { dialogue::REPEAT } else { dialogue::PASSWORD };
-            (!form.busy).then_some(prompt)
+            (!form.busy).then(|| prompt.to_owned())
         }
         Dialog::Stop => {
             say(&format!("{} {}", text::STOP_QUESTION, text::STOP_MEANS));
-            Some(dialogue::YES_CANCELS)
+            Some(dialogue::YES_CANCELS.to_owned())
         }
         Dialog::Log(_) | Dialog::Help | Dialog::Shell => None,
     }
 }
 
-/// What can be done in a state.
-fn command(model: &Model, about: &mut Vec<String>) -> Option<&'static str> {
+/// What can be done in a state, and the prompt for it.
+fn command(model: &Model, about: &mut Vec<String>) -> Option<String> {
     let mut say = |line: &str| about.push(line.to_owned());
     let status = &model.status;
     match status.state {
@@ -131,7 +118,7 @@ fn command(model: &Model, about: &mut Vec<String>) -> Option<&'static str> {
         State::WaitingForDisk | State::ChoosingDisk => about.extend(disks(model)),
         State::Installing => {
             about.push(commands(model));
-            return Some("");
+            return Some(String::new());
         }
         State::Installed => installed(model, about),
         State::Cancelled => say(text::RETRY_STARTS_OVER),
@@ -145,7 +132,7 @@ fn command(model: &Model, about: &mut Vec<String>) -> Option<&'static str> {
         }
     }
     about.push(commands(model));
-    Some(dialogue::PROMPT)
+    Some(dialogue::PROMPT.to_owned())
 }
 
 fn installed(model: &Model, about: &mut Vec<String>) {

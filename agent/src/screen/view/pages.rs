@@ -138,7 +138,7 @@ fn waiting(model: &Model, page: &mut Page) {
 }
 
 fn help(page: &mut Page) {
-    for (title, paragraphs) in text::HELP {
+    for (title, paragraphs) in text::HELP.into_iter().chain([text::HELP_ON_SCREEN]) {
         let mut flow = page.inner();
         for paragraph in paragraphs {
             let indent = if paragraph.starts_with("- ") { 2 } else { 0 };
