@@ -61,13 +61,13 @@ const PANICS: u32 = 3;
 /// Time between two attempts to get a lost terminal back.
 const REOPEN: Duration = Duration::from_secs(1);
 
-/// What is shown on a terminal.
+/// How an interface uses its terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interface {
+pub enum Mode {
     /// The whole screen, for keys.
-    Screen,
-    /// Lines, and lines that are typed: no control sequences.
-    Dialogue,
+    FullScreen,
+    /// A dialogue in lines that are written and typed: no control sequences.
+    PlainLines,
 }
 
 /// What an interface works with.
@@ -93,7 +93,7 @@ pub struct ScreenContext {
 ///
 /// # Errors
 /// No thread can be started. A terminal that can't be used is no error: the install goes on without.
-pub fn start(interface: Interface, context: ScreenContext) -> Result<()> {
+pub fn start(mode: Mode, context: ScreenContext) -> Result<()> {
     // A terminal that is hung up sends it, and that would end the agent.
     let mut hangup = signal(SignalKind::hangup()).context("cannot ignore hangups")?;
     tokio::spawn(async move { while hangup.recv().await.is_some() {} });
@@ -122,9 +122,9 @@ pub fn start(interface: Interface, context: ScreenContext) -> Result<()> {
             let ended = keep_up(&path, || {
                 // What was typed on an earlier terminal is lost.
                 link.set_typing(false);
-                match interface {
-                    Interface::Screen => ui::run(&mut link),
-                    Interface::Dialogue => plain::run(&mut link),
+                match mode {
+                    Mode::FullScreen => ui::run(&mut link),
+                    Mode::PlainLines => plain::run(&mut link),
                 }
             });
             link.set_typing(false);

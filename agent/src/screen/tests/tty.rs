@@ -16,7 +16,7 @@ use crate::control::account::Account;
 use crate::control::request::{InstallerHandle, Message, Request};
 use crate::event::PasswordOrigin;
 use crate::event::publisher::Publisher;
-use crate::screen::{Ended, Interface, ScreenContext, keep_up, plain_lines, start};
+use crate::screen::{Ended, Mode, ScreenContext, keep_up, plain_lines, start};
 
 const MANIFEST: &str = include_str!("../../../manifest/fixtures/manifest.json");
 
@@ -107,7 +107,7 @@ impl Fixture {
             terminal: tty.pty.path.clone(),
             started: Instant::now(),
         };
-        start(Interface::Screen, context).unwrap();
+        start(Mode::FullScreen, context).unwrap();
         Self { tty, publisher, account, requests, ready }
     }
 

@@ -17,7 +17,7 @@ use crate::control::account::Account;
 use crate::control::request::{InstallerHandle, Message, Request, RequestError};
 use crate::event::publisher::Publisher;
 use crate::event::{PasswordOrigin, ScheduledFinish};
-use crate::screen::{Interface, ScreenContext, start};
+use crate::screen::{Mode, ScreenContext, start};
 
 const MANIFEST: &str = include_str!("../../../../manifest/fixtures/manifest.json");
 
@@ -112,7 +112,7 @@ impl Installer {
             terminal: serial.pty.path.clone(),
             started: Instant::now(),
         };
-        start(Interface::Dialogue, context).unwrap();
+        start(Mode::PlainLines, context).unwrap();
         serial
     }
 
