@@ -1,4 +1,4 @@
-//! The screen's fixed words, in one place.
+//! The words of both interfaces, in one place.
 //!
 //! Labels and sentences without a value in them. A sentence with values is a function here; labels of
 //! answers, titles of steps and everything that other interfaces say too stand beside their data.
@@ -58,9 +58,9 @@ pub(super) const REFUSED: &str = "NixOS can't be installed yet";
 pub(super) const RETRY_STARTS_OVER: &str = "Retry starts over.";
 pub(super) const PRESS_ENTER_TO_START: &str = "Press Enter to start it.";
 pub(super) const TO_REINSTALL: &str =
-    "To reinstall, press I. Nothing is erased until you type the disk's name.";
+    "To reinstall, press I. You confirm before anything is erased.";
 
-/// The words of the dialogue in plain lines, where it types words and the screen has keys.
+/// What only the plain lines say: where the full screen has keys, words are typed.
 pub(super) mod dialogue {
     pub(in crate::screen) const TYPE_INSTALL: &str = "Type install to install.";
     pub(in crate::screen) const TYPE_INSTALL_AND_NAME: &str =
@@ -69,15 +69,15 @@ pub(super) mod dialogue {
         "Type restart to restart into the installed system.";
     pub(in crate::screen) const TYPE_START: &str = "Type start to start it.";
     pub(in crate::screen) const TYPE_REINSTALL: &str =
-        "To reinstall, type reinstall. Nothing is erased until you type the disk's name.";
+        "To reinstall, type reinstall. You confirm before anything is erased.";
     pub(in crate::screen) const TYPE_KEYMAP: &str =
-        "Type the keymap's name, or a part of it to list those that have it.";
+        "Type a keymap's name, or a part of it to list the names that contain it.";
     pub(in crate::screen) const NOT_SHOWN: &str = "It is not shown as you type.";
     pub(in crate::screen) const ENTER_SKIPS: &str = "Enter alone skips it.";
-    pub(in crate::screen) const ENTER_KEEPS: &str = "Enter alone keeps it.";
+    pub(in crate::screen) const ENTER_KEEPS: &str = "Enter alone changes nothing.";
     pub(in crate::screen) const ENTER_GOES_BACK: &str = "Enter alone goes back and erases nothing.";
     pub(in crate::screen) const SKIPPED: &str =
-        "No password was chosen. Type password to choose one.";
+        "No password was chosen. To choose one, type the word password.";
     pub(in crate::screen) const YES_CANCELS: &str =
         "Type yes to cancel it; anything else keeps installing:";
     pub(in crate::screen) const DISK: &str = "Disk name:";
@@ -96,9 +96,9 @@ pub(super) mod dialogue {
         format!("Commands: {}", words.join(", "))
     }
 
-    /// A word that nothing can be done by.
+    /// A word that is no command, or none now.
     pub(in crate::screen) fn no_command(word: &str, words: &[&str]) -> String {
-        format!("{word:?} can't be done here. Type one of: {}", words.join(", "))
+        format!("There is no command {word:?} here. Type one of: {}", words.join(", "))
     }
 
     /// A name that no disk has.
@@ -111,10 +111,10 @@ pub(super) mod dialogue {
         format!("{device} can't be used: {why}. Nothing was chosen.")
     }
 
-    /// Keymaps that have a text in their names, and how many more there are.
+    /// Keymaps whose names contain a text, and how many more there are.
     pub(in crate::screen) fn keymaps(found: &[&str], more: usize) -> String {
         let more = if more == 0 { String::new() } else { format!(", and {more} more") };
-        format!("Type the whole name of one of: {}{more}", found.join(", "))
+        format!("Type one of these names in full: {}{more}", found.join(", "))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A line that was typed, in what is asked → an action, or one clear error.
+//! What is asked, and the line that was typed → an action, or one clear error.
 
 use super::super::dialog::Dialog;
 use super::super::input::Key;
@@ -9,10 +9,10 @@ use super::super::view::lines::words;
 use super::dialogue::Dialogue;
 use crate::event::State;
 
-/// Lines of the log's end that are written.
+/// How many of the log's last lines are written.
 const LOG: usize = 20;
 
-/// Keymaps that are named at once.
+/// How many keymaps are named at once.
 const KEYMAPS: usize = 24;
 
 impl Dialogue {
@@ -39,7 +39,7 @@ impl Dialogue {
         }
     }
 
-    /// Leaves what is asked, without an answer. An install that runs is asked about.
+    /// Leaves a question without an answer. During an install, asks whether to cancel it.
     pub(super) fn go_back(&mut self) -> Option<Action> {
         let status = &self.model.status;
         match &self.model.dialog {
@@ -99,7 +99,7 @@ impl Dialogue {
             return None;
         };
         let action = self.model.command(command);
-        // What is only to be read is written at once.
+        // What is only read is written at once.
         match self.model.dialog {
             Some(Dialog::Log(_)) => {
                 self.model.close();

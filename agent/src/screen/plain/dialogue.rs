@@ -14,21 +14,21 @@ use crate::event::{Event, Record, State, Status};
 use crate::format::printable;
 use crate::sinks::text::Renderer;
 
-/// What was said, is asked, and is being typed.
+/// What is asked, what is being typed, and what is still to be written.
 pub(super) struct Dialogue {
     pub(super) model: Model,
     /// The status after the last record that was taken in.
     status: Status,
     renderer: Renderer,
-    /// What is typed, but for a password: that is the model's alone.
+    /// What is being typed, except for a password, which only the model has.
     pub(super) line: Field,
-    /// What was written last.
+    /// The question that was written last.
     asked: Question,
     /// It is to be written again.
     again: bool,
-    /// What was asked is answered, and the installer has not said anything of it yet.
+    /// An answer was sent, and the installer has not replied yet.
     pub(super) awaits: bool,
-    /// The prompt stands on the last line, which is not ended.
+    /// The prompt stands on the last line, which has no end yet.
     prompted: bool,
     /// Until it is over, keys are ignored: a half-typed line went with what was asked.
     pause: Pause,
@@ -51,7 +51,7 @@ impl Dialogue {
             out: String::new(),
         };
         dialogue.say("");
-        // The questions have the rest.
+        // The questions say the rest.
         let known = Status { disks: Vec::new(), plan: None, ..status.clone() };
         let lines = dialogue.renderer.of(&snapshot(known));
         lines.iter().filter(|line| !line.is_empty()).for_each(|line| dialogue.say(line));
@@ -74,7 +74,7 @@ impl Dialogue {
         self.status.take(record);
         let lines = self.renderer.of(record);
         let skipped = match &record.event {
-            // The questions have them.
+            // The questions say it.
             Event::Disks { .. } | Event::Password { .. } => lines.len(),
             Event::State { to: State::ChoosingDisk, .. } => lines.len(),
             // All but its warnings.
@@ -104,9 +104,9 @@ impl Dialogue {
         action
     }
 
-    /// Writes what has become to be asked, and what became of the last answer.
+    /// Writes what is asked now, if it is something else, and what became of the last answer.
     pub(super) fn present(&mut self) {
-        // The next question may be another one.
+        // The reply decides what is asked next.
         if self.awaits {
             return;
         }
@@ -143,7 +143,7 @@ impl Dialogue {
         self.model.drawn();
     }
 
-    /// Has what is asked written again.
+    /// Writes the question again.
     pub(super) fn repeat(&mut self) {
         self.end_line();
         self.again = true;
@@ -168,7 +168,7 @@ impl Dialogue {
             self.model.note_idle_key();
             return None;
         }
-        // Any key stays.
+        // Any key keeps the machine from being restarted.
         let leaves = self.model.dialog.is_none() && self.model.leaves_in().is_some();
         let stay = leaves.then_some(Action::Ask(Request::Cancel));
         match key {

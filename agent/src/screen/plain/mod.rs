@@ -1,8 +1,7 @@
-//! A terminal in plain lines: what happens as lines, what is asked as a prompt, and lines that are
-//! typed → requests.
+//! The installer in plain lines: events and questions → lines and a prompt; typed lines → requests.
 //!
-//! No control sequence is ever written: it is for serial consoles, whose terminal nobody knows, and for
-//! speech. [`dialogue`] is all of it but the [`tty`] and the waiting; [`answer`] says what a typed line
+//! No control sequence is ever written: this is for serial consoles, whose terminals are of an unknown
+//! type, and for screen readers. [`dialogue`] is all of it but the [`tty`] and the waiting; [`answer`] says what a typed line
 //! means. States, dialogs and guards are the screen's ([`super::model`]), and so are the words.
 
 mod answer;
@@ -26,10 +25,10 @@ use tty::Tty;
 /// Time between two looks at the clock and the log.
 const TICK: Duration = Duration::from_secs(1);
 
-/// A record follows its status in less than this.
+/// Time between two looks for a record whose status is there already.
 const BEHIND: Duration = Duration::from_millis(10);
 
-/// Lines of the log's end that may be asked for.
+/// How many of the log's last lines are at hand.
 const TAIL: usize = 100;
 
 /// Holds the dialogue until the terminal is lost; says how.
@@ -51,7 +50,7 @@ impl<'a> Run<'a> {
         let console = Console::open(&link.context.terminal)?;
         let mut model = link.model();
         link.take_account(&mut model, true);
-        // What comes between the two is in both, and is told by its number.
+        // What is published between the two is in both; its number tells.
         let records = link.context.publisher.records();
         let status = link.status.borrow_and_update().clone();
         let dialogue = Dialogue::new(model, status);
@@ -104,13 +103,13 @@ impl<'a> Run<'a> {
 
     fn read_keys(&mut self) -> io::Result<()> {
         for key in self.console.keys()? {
-            // What a line before asked for has to be asked before the next one is taken.
+            // The next line answers what the one before has led to.
             self.dialogue.present();
             let counts = self.dialogue.is_counting();
             let action = self.dialogue.key(key, clock());
             self.act(action);
             if counts {
-                // The rest of what came with it was meant for nothing else.
+                // What came with it was meant to stop the countdown too.
                 break;
             }
         }
@@ -121,7 +120,7 @@ impl<'a> Run<'a> {
         match action {
             None => {}
             Some(Action::Ask(request)) => {
-                // What any key stops, it stops beside what it types.
+                // Any key may cancel, and is typed as well: its reply is not waited for.
                 self.dialogue.awaits |= !matches!(request, Request::Cancel);
                 self.link.ask(request);
             }

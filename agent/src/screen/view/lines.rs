@@ -1,4 +1,4 @@
-//! The model → what is asked in plain lines: what to know, and the prompt.
+//! The model → what is asked in plain lines: what to know before answering, and the prompt.
 
 use super::super::commands::Command;
 use super::super::dialog::Dialog;
@@ -13,13 +13,14 @@ use crate::sinks::text::describe;
 /// Columns before a line is broken.
 const WIDTH: usize = 78;
 
-/// What is asked. Nothing in it changes by the passing of time: it is written when it changes.
+/// What is asked. It is written again when it changes, and the passing of time alone changes nothing
+/// in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::screen) struct Question {
-    /// What to know.
+    /// What to know before answering.
     pub(in crate::screen) about: Vec<String>,
-    /// Stands before what is typed; empty where lines of progress follow, and none where no line is
-    /// expected.
+    /// What stands before the typed line: empty where lines of progress follow, `None` where nothing
+    /// can be typed.
     pub(in crate::screen) prompt: Option<String>,
 }
 
@@ -138,7 +139,7 @@ fn command(model: &Model, about: &mut Vec<String>) -> Option<String> {
 fn installed(model: &Model, about: &mut Vec<String>) {
     let generated = ended::generated(model);
     if let Some(password) = generated {
-        about.push(format!("{}:", text::GENERATED));
+        about.push(format!("{}.", text::GENERATED));
         about.push(password.reveal().to_owned());
         about.push(text::about_generated(model.expired));
     }
@@ -168,14 +169,14 @@ fn happens(model: &Model, plan: &Plan) -> Vec<String> {
     lines(&flow)
 }
 
-/// Those that can be used, then the others.
+/// The disks that can be used, then the others.
 fn disks(model: &Model) -> Vec<String> {
     let (usable, others): (Vec<&DiskView>, Vec<_>) =
         model.status.disks.iter().partition(|disk| disk.ineligible.is_none());
     usable.into_iter().chain(others).map(describe).collect()
 }
 
-/// The words of what can be done now.
+/// The commands that can be typed now.
 pub(in crate::screen) fn words(model: &Model) -> Vec<&'static str> {
     model.commands().into_iter().map(Command::word).collect()
 }

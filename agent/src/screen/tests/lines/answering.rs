@@ -27,7 +27,7 @@ async fn a_disk_with_data_is_installed_to_with_mistakes_on_the_way() {
     tty.shows("Commands: install, disk, host, user, keyboard, password, log");
     tty.shows("\r\n> ");
     tty.types("instal\r");
-    tty.shows("\"instal\" can't be done here. Type one of: install, ");
+    tty.shows("There is no command \"instal\" here. Type one of: install, ");
     tty.shows("\r\n> ");
     tty.types("install\r");
     tty.shows("type its name, vdb, then press Enter: ");
@@ -102,7 +102,7 @@ async fn names_and_the_keyboard_are_changed_and_a_mistake_changes_nothing() {
     tty.types("keyboard\r");
     tty.shows("Keymap [us]: ");
     tty.types("latin1-node\r");
-    tty.shows("Type the whole name of one of: ");
+    tty.shows("Type one of these names in full: ");
     tty.shows("Keymap [us]: ");
     tty.types("zzz\r");
     tty.shows("No keymap has that in its name.\r\n");

@@ -11,7 +11,7 @@ async fn a_generated_password_is_shown_where_no_screen_is_and_waits() {
     installer.installs();
     tty.shows("Password: ");
     tty.types("\r");
-    tty.shows("No password was chosen. Type password to choose one.\r\n");
+    tty.shows("No password was chosen. To choose one, type the word password.\r\n");
     installer.account.send_modify(|account| {
         account.generated = Some(Secret::new("abcd-efgh-ijkl-mnop".to_owned()));
         account.origin = PasswordOrigin::Generated;
@@ -19,7 +19,7 @@ async fn a_generated_password_is_shown_where_no_screen_is_and_waits() {
     });
     installer.publisher.publish(Event::Password { origin: PasswordOrigin::Generated });
     installer.ends(Finish::Reboot);
-    tty.shows("write it down:\r\nabcd-efgh-ijkl-mnop\r\n");
+    tty.shows("Generated password: write it down.\r\nabcd-efgh-ijkl-mnop\r\n");
     tty.shows("must be changed at first login.\r\n");
     tty.shows("Type restart to restart into the installed system.\r\n");
     tty.types("restart\r");
