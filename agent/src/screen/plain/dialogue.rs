@@ -194,6 +194,19 @@ impl Dialogue {
         stay
     }
 
+    /// The token of the plan that a disk's name is asked for.
+    pub(super) fn consent_asked(&self) -> Option<String> {
+        match &self.model.dialog {
+            Some(Dialog::Erase(erase)) => Some(erase.token.clone()),
+            _ => None,
+        }
+    }
+
+    /// Ignores what was typed before it was asked for, and what follows it without a pause.
+    pub(super) fn ignore_typed_ahead(&mut self) {
+        self.pause.begin(TYPING);
+    }
+
     /// Whether any key stops what is about to begin.
     pub(super) fn is_counting(&self) -> bool {
         self.model.dialog.is_none() && self.model.status.state == State::Countdown

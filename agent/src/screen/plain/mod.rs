@@ -1,8 +1,9 @@
 //! The installer in plain lines: events and questions → lines and a prompt; typed lines → requests.
 //!
 //! No control sequence is ever written: this is for serial consoles, whose terminals are of an unknown
-//! type, and for screen readers. [`dialogue`] is all of it but the [`tty`] and the waiting; [`answer`] says what a typed line
-//! means. States, dialogs and guards are the screen's ([`super::model`]), and so are the words.
+//! type, and for screen readers. [`dialogue`] is all of it but the [`tty`] and the waiting; [`answer`]
+//! says what a typed line means. States, dialogs and guards are the screen's ([`super::model`]), and so
+//! are the words.
 
 mod answer;
 mod dialogue;
@@ -102,9 +103,17 @@ impl<'a> Run<'a> {
     }
 
     fn read_keys(&mut self) -> io::Result<()> {
+        let mut consent = self.dialogue.consent_asked();
         for key in self.console.keys()? {
             // The next line answers what the one before has led to.
             self.dialogue.present();
+            let asked = self.dialogue.consent_asked();
+            if asked.is_some() && asked != consent {
+                // Nobody has read yet what would be erased.
+                self.dialogue.ignore_typed_ahead();
+                break;
+            }
+            consent = asked;
             let counts = self.dialogue.is_counting();
             let action = self.dialogue.key(key, clock());
             self.act(action);

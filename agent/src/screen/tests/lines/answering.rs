@@ -138,3 +138,20 @@ async fn any_key_stops_a_countdown_and_is_no_command() {
     tty.shows("\r\n> ");
     assert!(installer.requests.try_recv().is_err(), "the rest is no command");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disks_name_typed_before_it_is_asked_for_erases_nothing() {
+    let mut installer = Installer::new();
+    let mut tty = installer.console();
+    installer.chooses();
+    installer.plan(State::AwaitingConfirmation, plan_for_windows("vdb"));
+    tty.shows("Commands: install, ");
+    tty.types("install\rvdb\r");
+    tty.shows("type its name, vdb, then press Enter: ");
+    tty.types("vdb\r");
+    installer.publisher.publish(Event::Warning { message: "A cable was pulled.".to_owned() });
+    let between = tty.shows("A cable was pulled.");
+    assert!(!between.contains("vdb\r\n"), "{between}");
+    tty.shows("type its name, vdb, then press Enter: ");
+    assert!(installer.requests.try_recv().is_err(), "nothing was asked for");
+}
