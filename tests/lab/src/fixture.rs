@@ -75,9 +75,17 @@ impl<'a> Fixture<'a> {
     /// # Errors
     /// It can't be written.
     pub fn answers(&self, more: &str) -> Result<PathBuf> {
+        self.answers_without_password(&format!("password-hash = '{PASSWORD_HASH}'\n{more}"))
+    }
+
+    /// An answers file with `answers` alone, so that the screen asks for a password.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn answers_without_password(&self, answers: &str) -> Result<PathBuf> {
         let file = self.folder.join("answers.toml");
-        let text = format!("password-hash = '{PASSWORD_HASH}'\n{more}\n");
-        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        fs::write(&file, format!("{answers}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
         Ok(file)
     }
 

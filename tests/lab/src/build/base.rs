@@ -311,7 +311,10 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     // What its preset would have made; the live system masks it.
     let wants = "usr/lib/systemd/system/getty.target.wants";
     fs::create_dir_all(tree.join(wants))?;
-    link(tree, "../getty@.service", &format!("{wants}/getty@tty1.service"))
+    link(tree, "../getty@.service", &format!("{wants}/getty@tty1.service"))?;
+    let wants = "usr/lib/systemd/system/sysinit.target.wants";
+    let unit = "systemd-vconsole-setup.service";
+    link(tree, &format!("../{unit}"), &format!("{wants}/{unit}"))
 }
 
 fn write(tree: &Path, file: &str, text: &str) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Disks with data on them, and disks that change while the installer works.
+//! Disks with data on them, and disks that change or go before the first write; from then on: [`super::faults`].
 
 use std::os::unix::fs::FileExt;
 

@@ -1,4 +1,4 @@
-//! Disks that come and go during an install, programs that die, and unusual machines.
+//! Disks that come and go while they are written to, programs that die, and unusual machines.
 
 use anyhow::{Context, Result, ensure};
 

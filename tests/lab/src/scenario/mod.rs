@@ -18,6 +18,7 @@ mod disks;
 mod faults;
 mod handover;
 mod install;
+mod keyboard;
 mod media;
 mod members;
 mod network;
@@ -105,6 +106,7 @@ impl Draft {
 pub fn all() -> Vec<&'static Scenario> {
     [
         install::SCENARIOS,
+        keyboard::SCENARIOS,
         answers::SCENARIOS,
         network::SCENARIOS,
         server::SCENARIOS,

@@ -241,28 +241,28 @@ fn machine(fixture: &Fixture<'_>, small: bool) -> Result<Config> {
 }
 
 /// Keyboard and screen of a machine.
-struct Console<'a, 'b> {
-    vm: &'a mut Vm,
-    fixture: &'a Fixture<'b>,
+pub(super) struct Console<'a, 'b> {
+    pub(super) vm: &'a mut Vm,
+    pub(super) fixture: &'a Fixture<'b>,
 }
 
 impl Console<'_, '_> {
-    fn press(&mut self, keys: &[&str]) -> Result<()> {
+    pub(super) fn press(&mut self, keys: &[&str]) -> Result<()> {
         self.vm.qmp.press(keys)
     }
 
     /// Waits 1.5 s. The agent ignores a key that comes within a second of the last one on a page that
     /// has changed since: it was meant for the page before.
-    fn pause_to_read(&mut self) -> Result<()> {
+    pub(super) fn pause_to_read(&mut self) -> Result<()> {
         self.vm.shell.run("sleep 1.5").map(|_| ())
     }
 
-    fn type_text(&mut self, text: &str) -> Result<()> {
+    pub(super) fn type_text(&mut self, text: &str) -> Result<()> {
         self.vm.qmp.type_text(text)
     }
 
     /// Waits until a line of the screen matches `pattern`, and keeps a picture of it.
-    fn shows(&mut self, pattern: &str, picture: &str) -> Result<()> {
+    pub(super) fn shows(&mut self, pattern: &str, picture: &str) -> Result<()> {
         let shown = self.wait_for(&lines_with(pattern));
         self.vm.screenshot(&self.fixture.folder.join(format!("screens/{picture}.png")))?;
         shown.with_context(|| format!("the screen does not show \"{pattern}\": {picture}.png"))

@@ -1,4 +1,4 @@
-//! What a virtual machine has; [`super::line`] makes QEMU's command line of it.
+//! What a virtual machine has; [`super::command_line`] makes QEMU's command line of it.
 
 use std::path::{Path, PathBuf};
 
