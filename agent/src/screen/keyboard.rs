@@ -9,7 +9,7 @@ use super::model::{Action, Model};
 use crate::control::request::Request;
 
 /// Keymaps that Page Up and Page Down pass.
-const PAGE: usize = 8;
+pub(super) const PAGE: usize = 8;
 
 /// Which keymap.
 #[derive(Default)]

@@ -132,10 +132,9 @@ impl Session {
     pub(super) fn warn_of_unseen_password(&self) {
         let generated = self.context.account.borrow().origin == PasswordOrigin::Generated;
         if generated && !self.context.shows_password {
-            let message =
-                "No screen and no serial console can show the generated password: nobody \
-                           knows it. Set a password, or an SSH key, in the answers."
-                    .to_owned();
+            let message = "No screen and no serial console can show the generated password: \
+                           nobody knows it. Set a password, or an SSH key, in the answers.";
+            let message = message.to_owned();
             self.context.publisher.publish(Event::Warning { message });
         }
     }

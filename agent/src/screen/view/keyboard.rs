@@ -2,13 +2,13 @@
 
 use ratatui::text::{Line, Span};
 
-use super::super::keyboard::KeymapList;
+use super::super::keyboard::{KeymapList, PAGE};
 use super::super::text;
 use super::section::Page;
 use super::{dialogs, pages, style};
 
-/// Keymaps that are seen at once.
-const SEEN: usize = 10;
+/// Keymaps that are seen at once: two more than a page, so that paging keeps some of them in view.
+const SEEN: usize = PAGE + 2;
 
 /// Columns of the field's label, and of the field: no name is longer.
 const LABEL: &str = "Search  ";

@@ -107,8 +107,8 @@ impl Judges {
     /// What is wrong with a decision about the disk as it is.
     fn fault(&mut self, model: &Model) -> Option<String> {
         let boots = boots(model);
-        let users = model.held || model.extents.iter().any(|e| e.owner == Owner::User);
-        if !boots && !users {
+        let is_in_use = model.held || model.extents.iter().any(|e| e.owner == Owner::User);
+        if !boots && !is_in_use {
             return None;
         }
         let disk = facts::disk(model);
