@@ -1,4 +1,5 @@
-//! The names that an install leaves on a disk, as `nix/disko-config.nix` gives them.
+//! The names that an install leaves on a disk, as `nix/disko-config.nix` gives them, and which names of
+//! other disks clash with them.
 
 /// The link that the agent's udev rule gives to the chosen disk; disko's script knows no other name.
 pub const TARGET_LINK: &str = "/dev/nixvm-target";

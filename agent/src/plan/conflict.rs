@@ -1,4 +1,5 @@
-//! The target and the other disks → what of theirs could be taken for the target's: a refusal, or a warning.
+//! The target and the other disks → what of theirs could be taken for the target's: a refusal (names of
+//! partitions), or a warning (labels of file systems). Which these are: [`crate::disk::layout`].
 
 use super::Refusal;
 use crate::disk::{Device, Disk, layout};

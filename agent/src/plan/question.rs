@@ -1,6 +1,7 @@
-//! What a plan has to know that takes time to find out: the questions, and the shape of their answers.
+//! What a plan has to know that takes time to find out: the questions, and the shape of their answers,
+//! with the sentences for what was found to be missing.
 //!
-//! Data only. [`crate::checks`] answers them, by running Nix and asking the network.
+//! [`crate::checks`] answers them, by running Nix and asking the network.
 
 use std::fmt;
 
