@@ -78,7 +78,7 @@ fn french(fixture: &Fixture<'_>) -> Result<()> {
     screen.press(&["k"])?;
     screen.shows("Which keyboard is this", "02-keymap")?;
     screen.type_text("fr\n")?;
-    screen.shows("Keys +fr ", "03-chosen")?;
+    screen.shows("Keyboard +fr ", "03-chosen")?;
     screen.pause_to_read()?;
     screen.press(&["h"])?;
     screen.shows("Host name", "04-host-name")?;
