@@ -300,6 +300,8 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
             "experimental-features = nix-command flakes\n",
         ),
     )?;
+    // In place of Debian's file of this name, which makes /etc/vconsole.conf a link.
+    write(tree, "etc/tmpfiles.d/debian.conf", "d /run/lock 1777 root root -\n")?;
     write(tree, "etc/.updated", "")?;
     write(tree, "var/.updated", "")?;
     // What Debian's alternatives would have made.

@@ -86,8 +86,7 @@ fn french(fixture: &Fixture<'_>) -> Result<()> {
     screen.press(&["ctrl-u", "l", "q", "w", "y"])?;
     screen.shows("lazy", "05-host-name")?;
     screen.press(&["ret"])?;
-    screen.vm.state(state::AWAITING_CONFIRMATION, 60)?;
-    screen.shows("Press I to install", "06-plan")?;
+    screen.shows("because the host name lazy is", "06-plan")?;
     screen.pause_to_read()?;
     screen.press(&["i"])?;
     choose_password(screen, &FRENCH)?;
