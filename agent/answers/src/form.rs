@@ -14,6 +14,7 @@ use crate::hostname::Hostname;
 use crate::keymap::Keymap;
 use crate::locale::Locale;
 use crate::password::PasswordHash;
+use crate::proxy::Proxy;
 use crate::ssh::AuthorizedKey;
 use crate::timezone::Timezone;
 use crate::value::{Invalid, quote};
@@ -102,7 +103,7 @@ macro_rules! text_form {
         })+
     };
 }
-text_form!(Hostname, Username, FullName, Keymap, Locale, Timezone);
+text_form!(Hostname, Username, FullName, Keymap, Locale, Timezone, Proxy);
 
 /// A type that `choices!` has defined.
 macro_rules! choice_form {

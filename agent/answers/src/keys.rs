@@ -17,6 +17,7 @@ use crate::keymap::Keymap;
 use crate::locale::Locale;
 use crate::network::{NetworkForms, NetworkSettings};
 use crate::password::PasswordHash;
+use crate::proxy::Proxy;
 use crate::resolve::{Baselines, Defaults, Ignored, SourceAnswers};
 use crate::server::{AnswersServer, ServerForms};
 use crate::source::{Source, Sourced};
@@ -315,6 +316,14 @@ keys! {
         optional: |iso| iso.timezone.clone(),
         secret: false,
         option: Some("ZONE"),
+    }
+    /// The HTTP proxy for downloads, in the installer and in the installed system: `http://HOST:PORT`.
+    proxy: Proxy {
+        name: "proxy",
+        label: "Proxy",
+        optional: |iso| iso.proxy.clone(),
+        secret: false,
+        option: Some("URL"),
     }
     /// Which disk to install on; needed if there are several.
     #[schemars(with = "Option<DiskForms>")]

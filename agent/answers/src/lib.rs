@@ -20,6 +20,7 @@
 //!     keymap: None,
 //!     locale: None,
 //!     timezone: None,
+//!     proxy: None,
 //!     countdown: "10".parse()?,
 //! };
 //! let answers = resolve([baked, typed], defaults)?;
@@ -62,6 +63,7 @@ pub mod network;
 pub mod nocloud;
 pub mod password;
 pub mod problem;
+pub mod proxy;
 pub mod resolve;
 pub mod schema;
 pub mod selection;
@@ -70,6 +72,7 @@ pub mod size;
 pub mod source;
 pub mod ssh;
 pub mod timezone;
+mod url;
 mod value;
 
 pub use form::Written;

@@ -13,6 +13,7 @@ use crate::keymap::Keymap;
 use crate::keys::Answers;
 use crate::locale::Locale;
 use crate::problem::{Problem, Problems};
+use crate::proxy::Proxy;
 use crate::source::{Source, Strength};
 use crate::ssh::AuthorizedKey;
 use crate::timezone::Timezone;
@@ -68,6 +69,8 @@ pub struct Defaults {
     pub locale: Option<Locale>,
     /// Time zone that is part of the system which the ISO carries; without one, it is the machine's.
     pub timezone: Option<Timezone>,
+    /// Proxy of the system that the ISO carries, if it has one.
+    pub proxy: Option<Proxy>,
     /// Time before the first write.
     pub countdown: Countdown,
 }
@@ -195,6 +198,7 @@ mod tests {
             keymap: None,
             locale: None,
             timezone: None,
+            proxy: None,
             countdown: Countdown::from_seconds(10).unwrap(),
         }
     }

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::form::Table;
+use crate::url;
 use crate::value::{Invalid, checked_text, octets, quote};
 
 /// A server that answers for this machine.
@@ -43,35 +44,15 @@ checked_text! {
     check: check
 }
 
-/// Bytes of a URL. Longer ones would not fit on the kernel's command line, which has 2048.
-const LONGEST: usize = 1024;
+const RULES: url::Rules = url::Rules {
+    schemes: &["https"],
+    other_scheme: "answers are fetched by HTTPS and by nothing else",
+    example: "write https://HOST/PATH",
+    without_user: "hand a token over in the system credential nixvm.answers.token",
+};
 
 fn check(text: &str) -> Result<(), Invalid> {
-    let example = "write https://HOST/PATH";
-    if text.len() > LONGEST {
-        return Err(Invalid::new(format!("this URL has more than {LONGEST} characters")));
-    }
-    let refused = || Invalid::new(format!("{} is not a URL", quote(text))).hint(example);
-    // What follows # would never reach the server.
-    let uri: Uri = match text.contains('#') {
-        false => text.parse().map_err(|_| refused())?,
-        true => return Err(refused()),
-    };
-    if uri.scheme_str() != Some("https") {
-        return Err(Invalid::new("answers are fetched by HTTPS and by nothing else").hint(example));
-    }
-    let authority = uri.authority().ok_or_else(refused)?;
-    if authority.as_str().contains('@') {
-        // Not repeated: it may be a password.
-        return Err(Invalid::new("this URL has a user name or a password in it")
-            .hint("hand a token over in the system credential nixvm.answers.token"));
-    }
-    let has_port = authority.as_str() != authority.host();
-    if has_port && authority.port_u16().is_none_or(|port| port == 0) || authority.host().is_empty()
-    {
-        return Err(refused());
-    }
-    Ok(())
+    url::parse(text, &RULES).map(|_| ())
 }
 
 impl ServerUrl {
@@ -82,8 +63,7 @@ impl ServerUrl {
 
     /// The host's name or address, the latter without brackets.
     pub fn host(&self) -> String {
-        let uri = self.uri();
-        uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned()
+        url::host(&self.uri()).to_owned()
     }
 
     /// The TCP port.
@@ -248,7 +228,7 @@ mod tests {
         assert!(plain.contains("by HTTPS and by nothing else"), "{plain}");
         let user = "https://ada:hunter2@a.example/".parse::<ServerUrl>().unwrap_err().to_string();
         assert!(user.contains("nixvm.answers.token") && !user.contains("hunter2"), "{user}");
-        assert!(format!("https://{}", "a".repeat(LONGEST)).parse::<ServerUrl>().is_err());
+        assert!(format!("https://{}", "a".repeat(url::LONGEST)).parse::<ServerUrl>().is_err());
     }
 
     #[test]

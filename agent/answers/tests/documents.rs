@@ -32,6 +32,7 @@ fn every_key_is_read() {
     assert_eq!(answers.keymap.unwrap().as_str(), "de-latin1");
     assert_eq!(answers.locale.unwrap().as_str(), "de_DE.UTF-8");
     assert_eq!(answers.timezone.unwrap().as_str(), "Europe/Berlin");
+    assert_eq!(answers.proxy.unwrap().as_str(), "http://proxy.example:3128");
     assert_eq!(answers.erase, Some(Erase::Any));
     assert_eq!(answers.countdown.unwrap().seconds(), 3);
     assert_eq!(answers.finish, Some(Finish::Poweroff));

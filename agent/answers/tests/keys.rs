@@ -26,6 +26,7 @@ fn resolved(answers: Answers) -> Resolved {
         keymap: None,
         locale: None,
         timezone: None,
+        proxy: None,
         countdown: "10".parse().expect("the example is right"),
     };
     let source = Source::Iso;
