@@ -16,7 +16,7 @@ builtins.toJSON {
     hostname = installer.defaults.hostName;
     inherit (installer.defaults) username countdown;
     full-name = installer.defaults.fullName;
-    inherit (installer.defaults) keymap locale;
+    inherit (installer.defaults) keymap locale proxy;
     timezone = installer.defaults.timeZone;
   };
   inherit (installer) toplevel;

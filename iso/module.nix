@@ -57,6 +57,11 @@ in
         default = null;
         description = "Time zone that is part of the carried system; null leaves /etc/localtime to the machine.";
       };
+      proxy = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        description = "Proxy of the carried system; null if it has none, or if the flake does not take one from host.nix.";
+      };
       countdown = mkOption {
         type = types.ints.between 0 3600;
         default = 10;

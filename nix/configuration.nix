@@ -1,5 +1,10 @@
 # What every installed machine has, desktop or not.
-{ config, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   inherit (config.nixvm) host;
 in
@@ -7,6 +12,9 @@ in
   networking = {
     inherit (host) hostName;
     networkmanager.enable = true;
+    # NixOS sets the variables of nix-daemon, of Docker's daemon and of every session by it, with
+    # no_proxy for 127.0.0.1 and localhost.
+    proxy.default = lib.mkDefault host.proxy;
   };
 
   # No password here: the installer sets it on the machine, where it stays. Root has none and is locked.

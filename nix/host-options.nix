@@ -39,6 +39,12 @@ in
       example = "Europe/Berlin";
       description = "The time zone. null: that of /etc/localtime, which the installer and timedatectl set on the machine.";
     };
+    proxy = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "http://proxy.example.org:3128";
+      description = "The HTTP proxy for downloads, as networking.proxy.default has it. null: none.";
+    };
     diskDevice = mkOption {
       type = types.str;
       default = "/dev/vda";

@@ -8,4 +8,5 @@
   locale = "en_US.UTF-8";
   # null: /etc/localtime, on the machine, says it.
   timeZone = null;
+  proxy = null;
 }

@@ -17,6 +17,7 @@
   keymap ? null,
   locale ? null,
   timeZone ? null,
+  proxy ? null,
   # Plasma and what belongs to it; false: a small server.
   desktop ? true,
   modules ? [ ],
@@ -36,6 +37,7 @@ let
     keymap = "us";
     locale = "en_US.UTF-8";
     timeZone = null;
+    proxy = null;
   }
   // written "host.nix" { };
   given = value: default: if value == null then default else value;
@@ -63,6 +65,7 @@ lib.nixosSystem {
             keymap = given keymap host.keymap;
             locale = given locale host.locale;
             timeZone = given timeZone host.timeZone;
+            proxy = given proxy host.proxy;
           };
           desktop.enable = desktop;
         };

@@ -98,6 +98,7 @@ let
             # Another host's answers about these can't be compared with what it has.
             keymap = config.nixvm.host.keymap or null;
             locale = config.nixvm.host.locale or null;
+            proxy = config.nixvm.host.proxy or null;
             inherit (config.time) timeZone;
           };
           inherit (config.system.build) toplevel;

@@ -1,6 +1,6 @@
 # A nixosConfiguration → what building it again from another host.nix takes, beside the system.
 #
-# Host name, user name, full name, keymap and locale are in small derivations: lists of users, units
+# Host name, user name, full name, keymap, locale and proxy are in small derivations: lists of users, units
 # and files in /etc, the initrd's contents, and the home. An image with the inputs of these builds
 # the machine of other answers without network.
 { lib, nixosConfiguration }:

@@ -32,6 +32,7 @@ let
           keymap
           locale
           timeZone
+          proxy
           ;
         countdown = 30;
       };

@@ -284,6 +284,21 @@ rec {
       localtime = config.environment.etc.localtime.source or null;
     };
 
+  # Where a desktop with these arguments of mkHost has its proxy.
+  proxied =
+    arguments:
+    let
+      inherit (flake.lib.mkHost ({ system = "x86_64-linux"; } // arguments))
+        config
+        ;
+    in
+    {
+      inherit (config.networking.proxy) default;
+      nixDaemon = config.systemd.services.nix-daemon.environment;
+      docker = config.systemd.services.docker.environment;
+      sessions = config.environment.sessionVariables;
+    };
+
   # mkInstaller for a host with one more module → the image, its derivation, and its manifest.
   installerOf =
     module: arguments:

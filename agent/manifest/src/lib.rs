@@ -91,6 +91,9 @@ pub struct Defaults {
     /// Time zone that is part of the baked system; none if `/etc/localtime` is the machine's own.
     #[serde(default)]
     pub timezone: Option<String>,
+    /// Proxy of the baked system; none if it has none, or if the flake takes none from `host.nix`.
+    #[serde(default)]
+    pub proxy: Option<String>,
     /// Seconds between showing the plan and the first write.
     pub countdown: u32,
 }
@@ -121,6 +124,7 @@ impl Manifest {
             keymap: known(&self.defaults.keymap),
             locale: known(&self.defaults.locale),
             timezone: known(&self.defaults.timezone),
+            proxy: known(&self.defaults.proxy),
             countdown: Countdown::from_seconds(i64::from(self.defaults.countdown))?,
         })
     }

@@ -37,8 +37,9 @@ pub(super) async fn check(runner: &Runner, manifest: &Manifest, wanted: Wanted) 
             Err(format!("{missing}, and the answers forbid the network"))
         }
         Err(Missing::Online(missing)) => {
-            let found = network::check(runner).await;
-            checked.network = Some(found.clone());
+            let proxy = wanted.configuration.proxy.clone();
+            let found = network::check(runner, proxy.as_ref()).await;
+            checked.network = Some((proxy, found.clone()));
             match found {
                 Ok(()) => match attempt(runner, manifest, &wanted, true).await {
                     Ok((buildable, _)) => Ok(buildable),
@@ -76,7 +77,8 @@ async fn attempt(
     let _warning = configuration::write(&wanted.configuration, runner, manifest, folder).await?;
     let attribute =
         format!("path:{FOLDER}#nixosConfigurations.\"{}\".config", manifest.flake_attribute);
-    let evaluated = nix(runner, online)
+    let nix = || nix(runner, online, wanted.configuration.proxy.as_ref());
+    let evaluated = nix()
         .args(["eval", "--json", "--apply", &question(&wanted.configuration), &attribute])
         .run()
         .await
@@ -98,7 +100,7 @@ async fn attempt(
         said.push(line.to_owned());
         true
     };
-    nix(runner, online)
+    nix()
         .args(["build", "--dry-run", "--no-link", &format!("{derivation}^*")])
         .on_stderr_line(&mut hear)
         .run()

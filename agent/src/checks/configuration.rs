@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use nixvm_manifest::Manifest;
+use nixvm_manifest::{Defaults, Manifest};
 
 use crate::command::Runner;
 use crate::command::nix::string_literal;
@@ -39,8 +39,7 @@ pub(crate) async fn write(
 
     let host = folder.join(&manifest.host_directory);
     fs::create_dir_all(&host).with_context(|| format!("cannot make {}", host.display()))?;
-    let has_timezone = manifest.defaults.timezone.is_some();
-    write_file(&host.join("host.nix"), &host_text(configuration, has_timezone))?;
+    write_file(&host.join("host.nix"), &host_text(configuration, &manifest.defaults))?;
     write_file(&host.join("disk-device.nix"), &disk_device_text(configuration))?;
     let mut warning = None;
     match hardware(runner).await {
@@ -57,18 +56,21 @@ pub(crate) async fn write(
 }
 
 /// The text of `host.nix`. The time zone is in it only if the carried system has one built in: else
-/// `/etc/localtime` says it, and the system stays the carried one.
-fn host_text(configuration: &Configuration, has_timezone: bool) -> String {
-    let Configuration { hostname, username, full_name, keymap, locale, timezone, .. } =
+/// `/etc/localtime` says it, and the system stays the carried one. A value of the carried system which
+/// can't be an answer stays as it is.
+fn host_text(configuration: &Configuration, defaults: &Defaults) -> String {
+    let Configuration { hostname, username, full_name, keymap, locale, timezone, proxy, .. } =
         configuration;
-    let timezone = timezone.as_ref().filter(|_| has_timezone);
+    let timezone = timezone.as_ref().filter(|_| defaults.timezone.is_some());
+    let proxy = proxy.as_ref().map(ToString::to_string);
     let lines = [
         ("hostname", Some(hostname)),
         ("username", Some(username)),
         ("fullName", Some(full_name)),
-        ("keymap", keymap.as_ref()),
-        ("locale", locale.as_ref()),
-        ("timeZone", timezone),
+        ("keymap", keymap.as_ref().or(defaults.keymap.as_ref())),
+        ("locale", locale.as_ref().or(defaults.locale.as_ref())),
+        ("timeZone", timezone.or(defaults.timezone.as_ref())),
+        ("proxy", proxy.as_ref().or(defaults.proxy.as_ref())),
     ];
     let mut text = "# Who this machine is; written by the installer.\n{\n".to_owned();
     for (name, value) in lines {
@@ -119,16 +121,34 @@ mod tests {
             keymap: Some("de-latin1".into()),
             locale: None,
             timezone: Some("Europe/Berlin".into()),
+            proxy: Some("http://10.0.2.2:3128".parse().unwrap()),
             disk_device: "/dev/disk/by-id/x".into(),
         };
-        let text = host_text(&configuration, false);
+        let manifest = include_str!("../../manifest/fixtures/manifest.json");
+        let mut defaults = nixvm_manifest::parse(manifest).unwrap().defaults;
+        let text = host_text(&configuration, &defaults);
         assert!(text.contains("hostname = \"nixvm\";"), "{text}");
         assert!(text.contains(r#"fullName = "A \"B\" \${C}";"#), "{text}");
         assert!(text.contains("  keymap = \"de-latin1\";\n"), "{text}");
         // A flake whose hosts take no locale would refuse one.
         assert!(!text.contains("locale") && !text.contains("timeZone"), "{text}");
-        let text = host_text(&configuration, true);
-        assert!(text.ends_with("  timeZone = \"Europe/Berlin\";\n}\n"), "{text}");
+        assert!(text.ends_with("  proxy = \"http://10.0.2.2:3128\";\n}\n"), "{text}");
+        defaults.timezone = Some("UTC".into());
+        let text = host_text(&configuration, &defaults);
+        assert!(text.contains("  timeZone = \"Europe/Berlin\";\n"), "{text}");
         assert!(disk_device_text(&configuration).ends_with("\n\"/dev/disk/by-id/x\"\n"));
+    }
+    #[test]
+    fn what_the_carried_system_has_and_no_answer_can_say_is_kept() {
+        let manifest = include_str!("../../manifest/fixtures/manifest.json");
+        let mut defaults = nixvm_manifest::parse(manifest).unwrap().defaults;
+        let configuration = crate::plan::examples::plan("vda").configuration;
+        assert!(!host_text(&configuration, &defaults).contains("proxy"));
+        defaults.keymap = Some("my-own".into());
+        defaults.proxy = Some("socks5://proxy:1080".into());
+        let text = host_text(&configuration, &defaults);
+        for line in ["  keymap = \"my-own\";\n", "  proxy = \"socks5://proxy:1080\";\n"] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }

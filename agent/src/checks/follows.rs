@@ -21,6 +21,7 @@ pub(super) struct Evaluated {
     keymap: Option<String>,
     locale: Option<String>,
     timezone: Option<String>,
+    proxy: Option<String>,
 }
 
 /// A function from the machine's configuration to [`Evaluated`].
@@ -30,7 +31,8 @@ pub(super) fn question(configuration: &Configuration) -> String {
         "config: {{ derivation = builtins.unsafeDiscardStringContext \
          config.system.build.toplevel.drvPath; hostname = config.networking.hostName; \
          account = config.users.users ? {account}; keymap = config.console.keyMap or null; \
-         locale = config.i18n.defaultLocale or null; timezone = config.time.timeZone or null; }}"
+         locale = config.i18n.defaultLocale or null; timezone = config.time.timeZone or null; \
+         proxy = config.networking.proxy.default or null; }}"
     )
 }
 
@@ -70,10 +72,12 @@ impl Evaluated {
         }
         // A time zone that is not built in stands on the machine alone.
         let timezone = defaults.timezone.as_ref().and(wanted.timezone.as_ref());
+        let proxy = wanted.proxy.as_ref().map(ToString::to_string);
         let values = [
             ("keymap", wanted.keymap.as_ref(), &defaults.keymap, &self.keymap),
             ("locale", wanted.locale.as_ref(), &defaults.locale, &self.locale),
             ("time zone", timezone, &defaults.timezone, &self.timezone),
+            ("proxy", proxy.as_ref(), &defaults.proxy, &self.proxy),
         ];
         for (what, wanted, default, found) in values {
             let Some(wanted) = wanted else { continue };
@@ -97,6 +101,7 @@ mod tests {
             keymap: Some("de".to_owned()),
             locale: None,
             timezone: None,
+            proxy: Some("http://10.0.2.2:3128".to_owned()),
         };
         let follows = evaluated.follows(wanted, defaults, "nix/host.nix".to_owned());
         follows.err().map(|ignored| ignored.to_string())
@@ -126,6 +131,11 @@ mod tests {
         assert_eq!(refusal(&zone, &defaults), None);
         defaults.timezone = text("UTC");
         assert!(refusal(&zone, &defaults).unwrap().contains("the time zone Europe/Berlin"));
+        let proxy =
+            |url: &str| Configuration { proxy: Some(url.parse().unwrap()), ..plain.clone() };
+        assert_eq!(refusal(&proxy("http://10.0.2.2:3128"), &defaults), None);
+        let other = proxy("http://10.0.2.2:8080");
+        assert!(refusal(&other, &defaults).unwrap().contains("the proxy http://10.0.2.2:8080"));
 
         // As the ISO has them, whatever the flake makes of that.
         defaults.keymap = text("fr");

@@ -87,7 +87,7 @@ async fn addresses(host: &str, port: u16, settled: Instant) -> Result<Vec<Socket
 }
 
 /// Connects to the first of the addresses that takes it.
-async fn connect(
+pub(super) async fn connect(
     addresses: &[SocketAddr],
     settled: Instant,
     limit: Duration,
@@ -183,7 +183,7 @@ fn refused(response: &Response<Incoming>) -> Unfetched {
 }
 
 /// An error with its causes.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let (mut text, mut next) = (error.to_string(), error.source());
     while let Some(cause) = next {
         text = format!("{text}: {cause}");

@@ -13,6 +13,7 @@ mod follows;
 mod https;
 mod interfaces;
 mod network;
+mod proxy;
 mod tls;
 
 use nixvm_manifest::Manifest;
@@ -54,9 +55,9 @@ pub async fn answer(
             let applied = interfaces::apply(&runner, &wanted).await;
             Checked { interfaces: Some((wanted, applied)), ..Checked::default() }
         }
-        Check::Network => {
-            let network = Some(network::check(&runner).await);
-            Checked { network, ..Checked::default() }
+        Check::Network(proxy) => {
+            let found = network::check(&runner, proxy.as_ref()).await;
+            Checked { network: Some((proxy, found)), ..Checked::default() }
         }
         Check::Build(wanted) => build::check(&runner, &manifest, wanted).await,
         Check::Answers(server) => answers::check(&manifest, &machine, server, &progress).await,

@@ -1,13 +1,16 @@
 //! Link, lease, DNS and HTTPS, asked for one after the other → whether the network works, or which of
-//! them does not.
+//! them does not. Behind a proxy, DNS is asked for the proxy, and the proxy for the way to HTTPS.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use nixvm_answers::proxy::Proxy;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, interval, timeout};
 
+use super::https::{LIMITS, Trust};
+use super::proxy;
 use crate::command::Runner;
 use crate::command::nix::nix;
 use crate::network::adapter;
@@ -25,14 +28,20 @@ const QUESTION: Duration = Duration::from_secs(30);
 /// Asked for where Nix has no substituter.
 const HOST: &str = "cache.nixos.org";
 
-/// Asks all four.
-pub(super) async fn check(runner: &Runner) -> Result<(), Unreachable> {
+/// The port of HTTPS.
+const HTTPS: u16 = 443;
+
+/// Asks all of them.
+pub(super) async fn check(runner: &Runner, proxy: Option<&Proxy>) -> Result<(), Unreachable> {
     local(Path::new("/"), |_| ()).await?;
     let host = substituter(runner).await.unwrap_or_else(|| HOST.to_owned());
     let https = |error: String| Unreachable::Https { host: host.clone(), error };
-    resolve(&host, 443).await?;
+    match proxy {
+        Some(proxy) => proxy::check(proxy, &host, HTTPS, &LIMITS, Trust::system).await?,
+        None => drop(resolve(&host, HTTPS).await?),
+    }
     let server = format!("https://{host}");
-    let ask = nix(runner, true).args(["store", "info", "--store", &server]).run();
+    let ask = nix(runner, true, proxy).args(["store", "info", "--store", &server]).run();
     match timeout(QUESTION, ask).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(https(format!("{error:#}"))),

@@ -1,12 +1,30 @@
 //! The `nix` program: its options, and the literals of its language.
 
+use nixvm_answers::proxy::Proxy;
+
 use crate::command::{Runner, Tool};
 
-/// `nix` with the features that flakes need, whatever the live system's configuration is.
-pub(crate) fn nix(runner: &Runner, online: bool) -> Tool<'_> {
+/// `nix` with the features that flakes need, whatever the live system's configuration is; online, by
+/// the proxy if there is one.
+pub(crate) fn nix<'a>(runner: &'a Runner, online: bool, proxy: Option<&Proxy>) -> Tool<'a> {
     // It keeps its cache of evaluations at home.
     let tool = runner.tool("nix").env("HOME", "/root").args(FEATURES);
-    if online { tool.args(["--option", "connect-timeout", "15"]) } else { tool.args(OFFLINE) }
+    if !online {
+        return tool.args(OFFLINE);
+    }
+    let tool = tool.args(["--option", "connect-timeout", "15"]);
+    match proxy {
+        Some(proxy) => {
+            variables(proxy).into_iter().fold(tool, |tool, (name, value)| tool.env(name, value))
+        }
+        None => tool,
+    }
+}
+
+/// What NixOS sets for `networking.proxy.default`, as far as Nix, curl and git read it.
+fn variables(proxy: &Proxy) -> [(&'static str, &str); 3] {
+    let proxy = proxy.as_str();
+    [("http_proxy", proxy), ("https_proxy", proxy), ("no_proxy", "127.0.0.1,localhost")]
 }
 
 /// Options of `nix` for flakes.

@@ -81,12 +81,14 @@ pub fn build_arguments(store: &str, derivation: &str) -> [String; 13] {
 
 async fn build(attempt: &Attempt, buildable: &Buildable) -> Result<()> {
     let (store, derivation) = (target_store(), &buildable.derivation);
-    nix(&attempt.runner, buildable.online)
+    let proxy = attempt.plan.configuration.proxy.as_ref();
+    let nix = || nix(&attempt.runner, buildable.online, proxy);
+    nix()
         .args(transfer_arguments(&store, derivation))
         .run()
         .await
         .context("cannot copy the system's derivation to the disk")?;
-    nix(&attempt.runner, buildable.online)
+    nix()
         .args(build_arguments(&store, derivation))
         .run()
         .await

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nixvm_answers::proxy::Proxy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub struct Configuration {
     /// The time zone; none leaves the system's, which is UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// The proxy for downloads; none if neither the answers nor the ISO name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Proxy>,
     /// The disk's name that is most likely to mean the same disk later.
     pub disk_device: PathBuf,
 }

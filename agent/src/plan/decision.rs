@@ -147,7 +147,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
         return Ok(installed(disk));
     }
     conflict::refuse_partition_names(disk, facts.disks)?;
-    if let Some(check) = network::check(&network, facts)? {
+    if let Some(check) = network::check(&network, answers, facts)? {
         return Ok(Decision::Check(check));
     }
     let configuration = configuration(answers, disk, facts.disks);
@@ -268,6 +268,7 @@ fn configuration(answers: &Resolved, disk: &Disk, disks: &[Disk]) -> Configurati
         keymap: answers.keymap.as_ref().map(|keymap| text(keymap.value.as_str())),
         locale: answers.locale.as_ref().map(|locale| text(locale.value.as_str())),
         timezone: answers.timezone.as_ref().map(|timezone| text(timezone.value.as_str())),
+        proxy: answers.proxy.as_ref().map(|proxy| proxy.value.clone()),
         disk_device: stable_name(&disk.device, disks),
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn plan(name: &str) -> Plan {
             keymap: None,
             locale: None,
             timezone: None,
+            proxy: None,
             disk_device: format!("/dev/{name}").into(),
         },
         countdown: 10,

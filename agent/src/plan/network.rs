@@ -50,15 +50,20 @@ pub(super) fn to_set_up(network: &PlannedNetwork, checked: &Checked) -> Option<C
 ///
 /// # Errors
 /// The answers ask for what this machine or the carried system does not have.
-pub(super) fn check(network: &PlannedNetwork, facts: &Facts<'_>) -> Result<Option<Check>, Refusal> {
+pub(super) fn check(
+    network: &PlannedNetwork,
+    answers: &Resolved,
+    facts: &Facts<'_>,
+) -> Result<Option<Check>, Refusal> {
     if !network.interfaces.is_empty() && !facts.manifest.network_manager {
         return Err(Refusal::NoNetworkManager);
     }
     if let Some(refusal) = unknown(facts.checked) {
         return Err(refusal);
     }
-    match (network.policy, &facts.checked.network) {
-        (Network::Required, None) => Ok(Some(Check::Network)),
+    let proxy = answers.proxy.as_ref().map(|proxy| &proxy.value);
+    match (network.policy, facts.checked.network_by(proxy)) {
+        (Network::Required, None) => Ok(Some(Check::Network(proxy.cloned()))),
         (Network::Required, Some(Err(unreachable))) => {
             Err(Refusal::NoNetwork { unreachable: unreachable.clone() })
         }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use nixvm_answers::answers::Network;
 use nixvm_answers::interface::Interface;
+use nixvm_answers::proxy::Proxy;
 use nixvm_answers::server::AnswersServer;
 use nixvm_answers::{Problems, SourceAnswers};
 use schemars::JsonSchema;
@@ -19,8 +20,8 @@ use super::Configuration;
 pub enum Check {
     /// Can these interfaces be set up in the live system? Finding that out sets them up.
     Interfaces(Vec<Interface>),
-    /// Does the network work?
-    Network,
+    /// Does the network work, by this proxy if there is one?
+    Network(Option<Proxy>),
     /// Can this system be built here?
     Build(Wanted),
     /// What does this server answer?
@@ -74,8 +75,8 @@ pub struct Checked {
     pub interfaces: Option<(Vec<Interface>, Result<Applied, UnknownInterface>)>,
     /// They are being set up, or were until that was broken off: what is in force is not known.
     pub interfaces_changing: bool,
-    /// Whether the network works.
-    pub network: Option<Result<(), Unreachable>>,
+    /// The proxy by which the network was tried last, and whether it works.
+    pub network: Option<(Option<Proxy>, Result<(), Unreachable>)>,
     /// The system that was asked about last, and whether it can be built; if not, what is missing.
     pub build: Option<(Wanted, Result<Buildable, String>)>,
     /// The server that was asked for answers last, and what it sent.
@@ -98,6 +99,12 @@ impl Checked {
         self.network = other.network.or(self.network.take());
         self.build = other.build.or(self.build.take());
         self.answers = other.answers.or(self.answers.take());
+    }
+
+    /// What is known of the network by this proxy.
+    pub fn network_by(&self, proxy: Option<&Proxy>) -> Option<&Result<(), Unreachable>> {
+        let known = self.network.as_ref().filter(|(tried, _)| tried.as_ref() == proxy);
+        known.map(|(_, found)| found)
     }
 
     /// What is known of this server's answers.
@@ -125,7 +132,7 @@ impl Check {
     pub fn sentence(&self) -> String {
         match self {
             Self::Interfaces(_) => "Setting up the network.".to_owned(),
-            Self::Network => "Checking the network.".to_owned(),
+            Self::Network(_) => "Checking the network.".to_owned(),
             Self::Build(_) => {
                 "Checking that the system can be built before anything is erased.".to_owned()
             }
@@ -149,6 +156,22 @@ pub enum Unreachable {
         /// What the resolver says.
         error: String,
     },
+    /// No connection to the proxy.
+    Connection {
+        /// The proxy.
+        proxy: String,
+        /// Why not.
+        error: String,
+    },
+    /// The proxy does not connect to the server.
+    Proxy {
+        /// The proxy.
+        proxy: String,
+        /// The server.
+        host: String,
+        /// What the proxy says.
+        error: String,
+    },
     /// The server does not answer, or its certificate is refused.
     Https {
         /// The server.
@@ -166,6 +189,12 @@ impl fmt::Display for Unreachable {
                 "no network adapter has a gateway: DHCP does not answer, or the answers give none",
             ),
             Self::Dns { host, error } => write!(f, "DNS does not resolve {host}: {error}"),
+            Self::Connection { proxy, error } => {
+                write!(f, "no connection to the proxy {proxy}: {error}")
+            }
+            Self::Proxy { proxy, host, error } => {
+                write!(f, "the proxy {proxy} does not connect to {host}: {error}")
+            }
             Self::Https { host, error } => {
                 write!(f, "{host} does not answer over HTTPS (is the clock right?): {error}")
             }
@@ -260,12 +289,12 @@ mod tests {
 
     #[test]
     fn the_network_is_tried_anew_once_it_was_set_up_and_stays_set_up() {
-        let mut checked = Checked { network: Some(Ok(())), ..Checked::default() };
+        let mut checked = Checked { network: Some((None, Ok(()))), ..Checked::default() };
         let wanted = vec!["address=10.0.2.77/24".parse().unwrap()];
         let set_up = Some((wanted.clone(), Ok(Applied::default())));
         checked.add(Checked { interfaces: set_up.clone(), ..Checked::default() });
         assert_eq!((checked.network.clone(), checked.interfaces.clone()), (None, set_up.clone()));
-        checked.add(Checked { network: Some(Ok(())), ..Checked::default() });
+        checked.add(Checked { network: Some((None, Ok(()))), ..Checked::default() });
         assert_eq!(
             checked.clone().only_lasting(),
             Checked { interfaces: set_up, ..Checked::default() }

@@ -176,7 +176,14 @@ impl Refusal {
             Self::NoNetwork { unreachable } => (
                 "no-network",
                 format!("The answers require a network: {unreachable}."),
-                "Connect the VM's network adapter, or set network = \"auto\".".to_owned(),
+                match unreachable {
+                    Unreachable::Connection { .. } | Unreachable::Proxy { .. } => {
+                        "Check `proxy` in the answers and the proxy's own rules, then retry, or set \
+                         network = \"auto\"."
+                    }
+                    _ => "Connect the VM's network adapter, or set network = \"auto\".",
+                }
+                .to_owned(),
             ),
         };
         Problem { kind: kind.to_owned(), message, hint, step: None }

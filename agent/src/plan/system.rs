@@ -52,8 +52,9 @@ pub(super) fn choose(
 /// In the flake, no other answer is part of the system: what it reads of the answers is `host.nix`.
 /// The time zone is not in there either, unless the carried system has one built in.
 fn difference(manifest: &Manifest, configuration: &Configuration) -> Option<String> {
-    let Configuration { hostname, username, full_name, keymap, locale, timezone, .. } =
+    let Configuration { hostname, username, full_name, keymap, locale, timezone, proxy, .. } =
         configuration;
+    let proxy = proxy.as_ref().map(ToString::to_string);
     let defaults = &manifest.defaults;
     if *hostname != defaults.hostname {
         return Some(format!("the host name {hostname} is not the ISO's"));
@@ -67,6 +68,7 @@ fn difference(manifest: &Manifest, configuration: &Configuration) -> Option<Stri
     let built_in = [
         ("keymap", keymap, &defaults.keymap, true),
         ("locale", locale, &defaults.locale, true),
+        ("proxy", &proxy, &defaults.proxy, true),
         ("time zone", timezone, &defaults.timezone, defaults.timezone.is_some()),
     ];
     built_in.into_iter().find_map(|(what, wanted, carried, is_part)| {
@@ -90,13 +92,14 @@ mod tests {
             keymap: None,
             locale: None,
             timezone: None,
+            proxy: None,
             disk_device: "/dev/vda".into(),
         };
         difference(&manifest, &configuration).is_some()
     }
 
     #[test]
-    fn another_keymap_or_locale_is_built_and_a_time_zone_only_if_the_system_has_one() {
+    fn another_keymap_locale_or_proxy_is_built_and_a_time_zone_only_if_the_system_has_one() {
         let manifest = include_str!("../../manifest/fixtures/manifest.json");
         let mut manifest = nixvm_manifest::parse(manifest).unwrap();
         manifest.defaults.keymap = Some("us".to_owned());
@@ -122,6 +125,12 @@ mod tests {
         configuration.locale = text("de_DE.UTF-8");
         assert!(difference(&manifest, &configuration).is_some());
         configuration.locale = None;
+        assert_eq!(difference(&manifest, &configuration), None);
+
+        configuration.proxy = Some("http://10.0.2.2:3128".parse().unwrap());
+        let because = difference(&manifest, &configuration);
+        assert_eq!(because.unwrap(), "the proxy http://10.0.2.2:3128 is not the ISO's");
+        manifest.defaults.proxy = text("http://10.0.2.2:3128");
         assert_eq!(difference(&manifest, &configuration), None);
     }
 

@@ -338,7 +338,7 @@ mod tests {
         let other = Identity::of(&crate::disk::examples::disk("vdb"));
         let deciding = preflight().decide_anew(Some(failed.clone()));
         assert!(deciding.is_retry_of(&failed) && !deciding.is_retry_of(&other));
-        let (check, retry) = (Some(Check::Network), deciding.retry());
+        let (check, retry) = (Some(Check::Network(None)), deciding.retry());
         let checking = Phase::Preflight { check, doing: None, retry };
         assert!(checking.is_retry_of(&failed));
         assert!(!countdown("vda").is_retry_of(&failed) && countdown("vda").retry().is_none());

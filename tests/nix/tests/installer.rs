@@ -226,6 +226,7 @@ fn another_flakes_host_is_installed_as_it_is() -> Result<()> {
     ensure!(manifest.defaults.keymap.as_deref() == Some("us"), "{manifest:?}");
     ensure!(manifest.defaults.locale.as_deref() == Some("en_US.UTF-8"), "{manifest:?}");
     ensure!(manifest.defaults.timezone.is_none(), "{manifest:?}");
+    ensure!(manifest.defaults.proxy.is_none(), "{manifest:?}");
     ensure!(manifest.flake_attribute == "web1", "{manifest:?}");
     Ok(())
 }

@@ -43,6 +43,7 @@ fn host_has_its_identity_as_options_and_as_arguments() -> Result<()> {
             "keymap": "us",
             "locale": "en_US.UTF-8",
             "timeZone": null,
+            "proxy": null,
             "diskDevice": "/dev/vda",
         })
     };
@@ -120,6 +121,7 @@ fn installed_sources_build_the_carried_system() -> Result<()> {
 }
 
 const NAMES: &str = r#"hostname = "web1"; username = "ada"; fullName = "Ada Lovelace";"#;
+const PROXY: &str = r#"proxy = "http://10.0.2.2:3128";"#;
 const PLACE: &str = r#"keymap = "de-latin1"; locale = "de_DE.UTF-8"; timeZone = "Europe/Berlin";"#;
 
 /// Some of the derivations that have a machine's names in them.
@@ -135,7 +137,9 @@ fn machine_of_other_answers_builds_from_what_the_image_carries() -> Result<()> {
     for (desktop, arguments, most) in [
         // Text, links and lists. Were it more, it would be a package that takes its time.
         (true, NAMES.to_owned(), 40),
-        (true, format!("{NAMES} {PLACE}"), 40),
+        (true, format!("{NAMES} {PLACE} {PROXY}"), 60),
+        (true, PROXY.to_owned(), 40),
+        (false, PROXY.to_owned(), 40),
         (false, NAMES.to_owned(), 40),
         // Each unit names the locales, of which the carried server has few.
         (false, PLACE.to_owned(), 120),
@@ -225,6 +229,34 @@ fn keymap_locale_and_time_zone_reach_what_asks_for_them() -> Result<()> {
     ensure!(russian["layout"] == "ru,us", "{russian}");
     let options = russian["options"].as_str().unwrap_or_default();
     ensure!(options.contains("grp:shifts_toggle"), "nothing leads to Latin letters: {russian}");
+    Ok(())
+}
+
+/// nix-daemon downloads for every user, and Docker's daemon its images.
+#[test]
+fn proxy_reaches_the_daemons_and_every_session() -> Result<()> {
+    let Some(tree) = Tree::find("a proxy reaches the daemons and every session")? else {
+        return Ok(());
+    };
+    let plain = tree.json("proxied { }")?;
+    ensure!(plain["default"].is_null(), "{plain}");
+    for place in ["nixDaemon", "docker", "sessions"] {
+        ensure!(!plain[place].to_string().contains("proxy"), "{place}: {plain}");
+    }
+    let proxied = tree.json(&format!("proxied {{ {PROXY} }}"))?;
+    ensure!(proxied["default"] == "http://10.0.2.2:3128", "{proxied}");
+    for place in ["nixDaemon", "docker", "sessions"] {
+        let variables = &proxied[place];
+        for name in ["http_proxy", "https_proxy"] {
+            ensure!(variables[name] == "http://10.0.2.2:3128", "{place}: {proxied}");
+        }
+        ensure!(variables["no_proxy"] == "127.0.0.1,localhost", "{place}: {proxied}");
+    }
+    // A host that decides by itself keeps what it has.
+    let own = tree.json(&format!(
+        "proxied {{ {PROXY} modules = [ {{ networking.proxy.default = \"http://own:1\"; }} ]; }}"
+    ))?;
+    ensure!(own["default"] == "http://own:1", "{own}");
     Ok(())
 }
 

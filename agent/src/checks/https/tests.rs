@@ -55,7 +55,7 @@ pub(in crate::checks) fn self_signed(parameters: &CertificateParams) -> Identity
 }
 
 /// An authority, and a certificate that it has signed.
-fn signed(parameters: &CertificateParams) -> (Trust, Identity) {
+pub(in crate::checks) fn signed(parameters: &CertificateParams) -> (Trust, Identity) {
     let mut own = CertificateParams::default();
     own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     own.distinguished_name.push(DnType::CommonName, uuid::Uuid::new_v4().to_string());
@@ -110,7 +110,7 @@ impl Server {
     }
 
     /// Sends `reply` as it is to whoever connects, without TLS; nothing if it is empty.
-    async fn plain(reply: &'static str) -> Self {
+    pub(in crate::checks) async fn plain(reply: &'static str) -> Self {
         let (sender, told) = unbounded_channel();
         let (port, listener) = listener().await;
         let mut tasks = JoinSet::new();

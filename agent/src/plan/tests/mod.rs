@@ -98,8 +98,8 @@ impl World {
                     let interfaces = Some((wanted, Ok(Applied::default())));
                     Checked { interfaces, ..Checked::default() }
                 }
-                Decision::Check(Check::Network) => {
-                    Checked { network: Some(Ok(())), ..Checked::default() }
+                Decision::Check(Check::Network(proxy)) => {
+                    Checked { network: Some((proxy, Ok(()))), ..Checked::default() }
                 }
                 Decision::Check(Check::Build(wanted)) => {
                     Checked { build: Some((wanted, Ok(buildable()))), ..Checked::default() }

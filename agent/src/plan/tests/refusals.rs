@@ -48,13 +48,32 @@ fn a_rule_that_fits_several_is_refused_and_one_that_fits_none_waits() {
 #[test]
 fn a_required_network_is_looked_for_before_the_plan_is_complete() {
     let mut world = World::new([blank("vda")]).answering("network = 'required'");
-    assert_eq!(world.decide(), Decision::Check(Check::Network));
-    world.checked.network = Some(Err(Unreachable::Lease));
+    assert_eq!(world.decide(), Decision::Check(Check::Network(None)));
+    world.checked.network = Some((None, Err(Unreachable::Lease)));
     let problem = refusal(&world).problem();
     assert_eq!(problem.kind, "no-network");
     assert!(problem.message.contains("DHCP"), "{problem:?}");
-    world.checked.network = Some(Ok(()));
+    world.checked.network = Some((None, Ok(())));
     assert!(goes(&world.decide()).is_some());
+}
+
+#[test]
+fn a_network_that_works_without_the_proxy_is_looked_for_again_with_it() {
+    let answers = "network = 'required'\nproxy = 'http://10.0.2.2:3128'";
+    let mut world = World::new([blank("vda")]).answering(answers);
+    world.checked.network = Some((None, Ok(())));
+    let proxy: nixvm_answers::proxy::Proxy = "http://10.0.2.2:3128".parse().unwrap();
+    assert_eq!(world.decide(), Decision::Check(Check::Network(Some(proxy.clone()))));
+    let error = "it answers 502 Bad Gateway".to_owned();
+    let host = "cache.nixos.org".to_owned();
+    let found = Err(Unreachable::Proxy { proxy: proxy.to_string(), host, error });
+    world.checked.network = Some((Some(proxy.clone()), found));
+    let problem = refusal(&world).problem();
+    assert!(problem.message.contains("http://10.0.2.2:3128") && problem.hint.contains("`proxy`"));
+    world.checked.network = Some((Some(proxy.clone()), Ok(())));
+    // The system that the ISO carries has none.
+    let Decision::Check(Check::Build(wanted)) = world.decide() else { panic!() };
+    assert_eq!(wanted.configuration.proxy, Some(proxy));
 }
 
 /// A world whose command line names a server, and the server.
@@ -127,7 +146,7 @@ fn what_a_server_answered_stays_while_its_interfaces_are_set_up() {
         ignored: Vec::new(),
     });
     world.checked.answers = Some((server.clone(), Ok(fetched)));
-    world.checked.network = Some(Ok(()));
+    world.checked.network = Some((None, Ok(())));
     let interfaces = Some((Vec::new(), Ok(Applied::default())));
     world.checked.add(Checked { interfaces, ..Checked::default() });
     assert!(world.checked.answers_of(&server).is_some() && world.checked.network.is_none());

@@ -20,12 +20,14 @@
           fullName ? "",
           keymap ? "us",
           locale ? "en_US.UTF-8",
+          proxy ? null,
         }:
         {
           config.networking.hostName = hostname;
           config.users.users.${username} = { };
           config.console.keyMap = keymap;
           config.i18n.defaultLocale = locale;
+          config.networking.proxy.default = proxy;
           config.system.build.toplevel = derivation {
             name = "nixos-system-${hostname}-lab";
             inherit
@@ -36,6 +38,7 @@
               fullName
               keymap
               locale
+              proxy
               ;
             builder = "${base}/busybox";
             args = [

@@ -154,6 +154,7 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
             keymap: Some("us".into()),
             locale: Some("en_US.UTF-8".into()),
             timezone: None,
+            proxy: None,
             countdown: 10,
         },
         toplevel: Some(store.toplevel.clone().into()),
