@@ -1,4 +1,4 @@
-# Other names, keymap and locale: the flake is built on the ISO, offline, and the system has them. The
+# Other names, keymap, locale and proxy: the flake is built on the ISO, offline, and the system has them. The
 # time zone is a link beside it.
 #
 # Evaluates; not run where it was written, which has no binary cache.
@@ -15,6 +15,7 @@ let
     keymap = "de-latin1";
     locale = "de_DE.UTF-8";
     timezone = "Europe/Berlin";
+    proxy = "http://10.0.2.2:3128";
     finish = "poweroff";
   };
 in
@@ -42,6 +43,8 @@ in
   reader.fail(inside + "id ht")
   assert "KEYMAP=de-latin1\n" in reader.succeed(inside + "cat /etc/vconsole.conf")
   assert "LANG=de_DE.UTF-8\n" in reader.succeed(inside + "cat /etc/locale.conf")
+  unit = reader.succeed(inside + "cat /etc/systemd/system/nix-daemon.service.d/overrides.conf")
+  assert "https_proxy=http://10.0.2.2:3128" in unit, unit
   system = "/nix/var/nix/profiles/system/sw"
   german = f"env LANG=de_DE.UTF-8 LOCALE_ARCHIVE={system}/lib/locale/locale-archive "
   month = reader.succeed(inside + german + f"{system}/bin/date --date=2026-03-01 +%B")

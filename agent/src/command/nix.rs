@@ -49,6 +49,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_downloads_does_it_by_the_proxy() {
+        let (runner, proxy) = (Runner::default(), "http://10.0.2.2:3128".parse().unwrap());
+        let set = |online: bool, proxy: Option<&Proxy>| -> Vec<String> {
+            let variables = nix(&runner, online, proxy).variables;
+            let both = variables.iter().map(|(name, value)| {
+                format!("{}={}", name.to_string_lossy(), value.to_string_lossy())
+            });
+            both.filter(|both| both.contains("proxy")).collect()
+        };
+        assert_eq!(
+            set(true, Some(&proxy)),
+            [
+                "http_proxy=http://10.0.2.2:3128",
+                "https_proxy=http://10.0.2.2:3128",
+                "no_proxy=127.0.0.1,localhost"
+            ]
+        );
+        assert!(set(false, Some(&proxy)).is_empty() && set(true, None).is_empty());
+    }
+
+    #[test]
     fn nothing_in_a_string_is_evaluated() {
         assert_eq!(string_literal("plain"), "\"plain\"");
         assert_eq!(string_literal(r#"a"b\c${d}$e"#), r#""a\"b\\c\${d}$e""#);
