@@ -25,6 +25,7 @@ mod network;
 mod nocloud;
 mod power;
 mod profiles;
+mod proxy;
 mod remote;
 mod run;
 mod screen;
@@ -109,6 +110,7 @@ pub fn all() -> Vec<&'static Scenario> {
         keyboard::SCENARIOS,
         answers::SCENARIOS,
         network::SCENARIOS,
+        proxy::SCENARIOS,
         server::SCENARIOS,
         nocloud::SCENARIOS,
         disks::SCENARIOS,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Scenario;
-use super::steps::{await_installed_and_off, boots_as};
+use super::steps::{await_installed_and_off, boots_as, bring_up_network};
 use crate::build::Arch;
 use crate::fixture::{Fixture, digest, unchanged};
 use crate::guest_checks::Expected;
@@ -119,12 +119,7 @@ fn start(fixture: &Fixture<'_>, config: &mut Config, parameters: &str) -> Result
     config.reaches_host = true;
     config.kernel = Some(fixture.lab.kernel(fixture.arch, parameters)?);
     let mut vm = fixture.start(config, "install")?;
-    // The lab's ISO has no DHCP client. Its driver may be on its way, and its name about to change.
-    vm.shell.run(
-        "until card=$(ls /sys/class/net | grep -v '^lo$') && ip link set $card up; do \
-         sleep 0.2; done; ip address add 10.0.2.15/24 dev $card; \
-         ip route add default via 10.0.2.2",
-    )?;
+    bring_up_network(&mut vm)?;
     Ok(vm)
 }
 

@@ -46,6 +46,17 @@ pub(super) fn release_boot_loader(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
+/// Gives the live system, which has no DHCP client in the lab, an address and a way out.
+pub(super) fn bring_up_network(vm: &mut Vm) -> Result<()> {
+    // The adapter's driver may be on its way, and its name about to change.
+    vm.shell.run(
+        "until card=$(ls /sys/class/net | grep -v '^lo$') && ip link set $card up; do \
+         sleep 0.2; done; ip address add 10.0.2.15/24 dev $card; \
+         ip route add default via 10.0.2.2",
+    )?;
+    Ok(())
+}
+
 /// Waits until the countdown to the install has begun.
 pub(super) fn await_countdown(vm: &mut Vm) -> Result<()> {
     vm.event("the countdown", 90, |event| event["event"] == event::COUNTDOWN)?;
