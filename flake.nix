@@ -45,6 +45,7 @@
 
       nixosModules = {
         inherit target;
+        grow = ./nix/grow.nix;
       }
       // installer.nixosModules or { };
 

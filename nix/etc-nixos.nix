@@ -17,7 +17,10 @@ let
       ./desktop.nix
       ./disk-device.nix
       ./disko-config.nix
+      ./grow.nix
+      ./grow.rules
       ./guest-tools.nix
+      ./has-grown
       ./home.nix
       ./host-options.nix
       ./host.nix

@@ -75,6 +75,7 @@ const GUEST: &[&str] = &[
     "systemd",
     "systemd-boot-efi",
     "systemd-boot-tools",
+    "systemd-repart",
     "systemd-sysv",
     "tzdata",
     "udev",

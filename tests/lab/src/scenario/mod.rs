@@ -16,6 +16,7 @@ mod classifier;
 mod dbus;
 mod disks;
 mod faults;
+mod growth;
 mod handover;
 mod install;
 mod keyboard;
@@ -117,6 +118,7 @@ pub fn all() -> Vec<&'static Scenario> {
         classifier::SCENARIOS,
         members::SCENARIOS,
         power::SCENARIOS,
+        growth::SCENARIOS,
         handover::SCENARIOS,
         media::SCENARIOS,
         faults::SCENARIOS,
