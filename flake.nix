@@ -45,6 +45,7 @@
 
       nixosModules = {
         inherit target;
+        generalize = ./nix/generalize.nix;
         grow = ./nix/grow.nix;
       }
       // installer.nixosModules or { };

@@ -17,6 +17,7 @@ let
       ./desktop.nix
       ./disk-device.nix
       ./disko-config.nix
+      ./generalize.nix
       ./grow.nix
       ./grow.rules
       ./guest-tools.nix
@@ -27,6 +28,7 @@ let
       ./keyboard-layouts.txt
       ./localization.nix
       ./mk-host.nix
+      ./nixvm-generalize
       ./profile.nix
       ./target-module.nix
       ./target-configurations.nix

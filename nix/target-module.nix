@@ -11,6 +11,7 @@
     ./configuration.nix
     ./desktop.nix
     ./disko-config.nix
+    ./generalize.nix
     ./grow.nix
     ./guest-tools.nix
     ./host-options.nix

@@ -196,6 +196,40 @@ rec {
   targets = lib.filterAttrs (name: _: lib.hasPrefix "nixvm-" name) flake.nixosConfigurations;
   kernelParams = lib.mapAttrs (_: machine: machine.config.boot.kernelParams) targets;
 
+  # How the root of a machine grows with its disk; and of one that shall not, and of another layout.
+  growth =
+    let
+      of =
+        { config, ... }:
+        {
+          partition = config.disko.devices.disk.main.content.partitions.root.type;
+          definitions = config.systemd.repart.partitions;
+          units = lib.filter (lib.hasInfix "repart") config.systemd.additionalUpstreamSystemUnits;
+          condition = config.systemd.services.systemd-repart.serviceConfig.ExecCondition or null;
+          inherit (config.fileSystems."/") options;
+          rules = config.services.udev.extraRules;
+          unmet = map (one: one.message) (lib.filter (one: !one.assertion) config.assertions);
+        };
+      host =
+        module:
+        of (
+          flake.lib.mkHost {
+            system = "x86_64-linux";
+            desktop = false;
+            modules = [ module ];
+          }
+        );
+      typed = type: {
+        disko.devices.disk.main.content.partitions.root.type = lib.mkForce type;
+      };
+    in
+    lib.mapAttrs (_: of) (lib.filterAttrs (name: _: lib.hasInfix "minimal" name) targets)
+    // {
+      off = host { nixvm.grow.enable = false; };
+      generic = host (typed "8300");
+      unknown = host (typed "8E00");
+    };
+
   # What each gives its account: packages of the system by name, units, and the account itself.
   offers = lib.mapAttrs (
     _:

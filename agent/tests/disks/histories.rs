@@ -15,7 +15,7 @@ use super::image::{self, Image, SIZE, run, text};
 const TOOLS: &[&str] = &["gdisk", "mcopy", "mkfs.ext4", "mkfs.vfat", "mmd", "sfdisk", "sgdisk"];
 
 /// Whether the tests here can run, which they say if they can't.
-fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     let missing: Vec<_> = TOOLS.iter().filter(|tool| !image::is_on_path(tool)).collect();
     let can =
         rustix::process::geteuid().is_root() && image::has_loop_devices() && missing.is_empty();
@@ -51,7 +51,7 @@ fn mark(image: &Image, wiped: Option<String>, table: bool) {
 }
 
 /// A disk that was full of data and has been wiped, with the fingerprint of its surface.
-fn wiped() -> (Image, String) {
+pub(crate) fn wiped() -> (Image, String) {
     let image = Image::new();
     image.fill_middle();
     let digest = surface::surface_digest(&image.file, SIZE).unwrap();
@@ -60,7 +60,7 @@ fn wiped() -> (Image, String) {
 }
 
 /// A disk with both file systems of the layout, which the install has mounted once.
-fn installing() -> Image {
+pub(crate) fn installing() -> Image {
     let (before, digest) = wiped();
     drop(before);
     let image = families::layout();
@@ -81,6 +81,24 @@ fn mount_root(image: &Image, at: &Path) {
     );
     // In a namespace of its own: another mount at the same place is in no other's way.
     run("unshare", &["--mount", "sh", "-c", &script]);
+}
+
+fn write_receipt(image: &Image) {
+    let (start, ..) = image.partitions[0];
+    let esp = format!("{}@@{start}", text(&image.file));
+    let content = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(content.path(), r#"{"version":1,"hostname":"h"}"#).unwrap();
+    run("mmd", &["-i", &esp, "::EFI", "::EFI/nixvm"]);
+    let target = format!("::{}", receipt::FILE);
+    run("mcopy", &["-i", &esp, text(content.path()), &target]);
+}
+
+/// Does what an install does after the copy: receipt, seal and marker, in this order.
+pub(crate) fn finish(image: &Image) {
+    write_receipt(image);
+    let mut disk = open(image);
+    seal::erase(&disk, &probe::table_id(&image.file).unwrap()).unwrap();
+    marker::erase(&mut disk).unwrap();
 }
 
 #[test]
@@ -165,12 +183,7 @@ fn a_receipt_is_found_behind_damage_that_the_kernel_does_not_mind_and_never_take
     }
     let image = installing();
     let (start, length, _) = image.partitions[0];
-    let esp = format!("{}@@{start}", text(&image.file));
-    let content = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(content.path(), r#"{"version":1,"hostname":"h"}"#).unwrap();
-    run("mmd", &["-i", &esp, "::EFI", "::EFI/nixvm"]);
-    let target = format!("::{}", receipt::FILE);
-    run("mcopy", &["-i", &esp, text(content.path()), &target]);
+    write_receipt(&image);
     assert_eq!(image.look().condition(), Condition::Installed);
     // The FSInfo sector, which the boot sector says is the second.
     image.write(start + 512, &[0xa5; 512]);

@@ -7,6 +7,7 @@
 #![cfg(test)]
 
 mod families;
+mod growth;
 mod histories;
 mod image;
 

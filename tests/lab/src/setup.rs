@@ -40,6 +40,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 const TEST_PACKAGES: &[(&str, &str)] = &[
     ("bcache-tools", "/sbin/make-bcache"),
     ("btrfs-progs", "/sbin/mkfs.btrfs"),
+    ("cloud-guest-utils", "/usr/bin/growpart"),
     ("cryptsetup-bin", "/sbin/cryptsetup"),
     ("dbus-daemon", "/usr/bin/dbus-daemon"),
     ("dosfstools", "/sbin/mkfs.vfat"),
@@ -54,6 +55,8 @@ const TEST_PACKAGES: &[(&str, &str)] = &[
     ("mtools", "/usr/bin/mcopy"),
     ("ntfs-3g", "/sbin/mkntfs"),
     ("openssh-server", SSHD),
+    ("parted", "/sbin/parted"),
+    ("shellcheck", "/usr/bin/shellcheck"),
     ("squashfs-tools", "/usr/bin/mksquashfs"),
     ("udftools", "/sbin/mkudffs"),
     ("xfsprogs", "/sbin/mkfs.xfs"),

@@ -3,25 +3,37 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use super::model::{MIB, Model, Part, SIZE, What};
+use super::model::{LARGER, MIB, Model, Part, SIZE, What};
 use crate::disk::ext4::Ext4Use;
 use crate::disk::receipt::{Loader, Receipt};
 use crate::disk::surface::{self, Surface, WHOLE_ENDS};
 use crate::disk::table::Table;
 use crate::disk::{Content, Disk, Ends, Esp, Partition, Signature, layout, marker, probe};
 
-/// The places of the sample, in the order of their offsets.
-static PLACES: LazyLock<Vec<u64>> = LazyLock::new(|| {
-    let mut places = surface::places(SIZE);
-    places.sort_unstable();
-    places
+/// Where a disk of some size is read.
+struct Places {
+    size: u64,
+    /// The sample's places, in the order of their offsets.
+    sample: Vec<u64>,
+    /// As many places as the fingerprint of a wiped surface has, as evenly spread.
+    fingerprint: Vec<u64>,
+}
+
+static PLACES: LazyLock<Vec<Places>> = LazyLock::new(|| {
+    let of = |size| {
+        let mut sample = surface::places(size);
+        sample.sort_unstable();
+        let step = (size - 65 * MIB) / 1024 / MIB * MIB;
+        let rest = (0..1024).map(|at| 64 * MIB + at * step);
+        let fingerprint = (1..64).map(|at| at * MIB).chain(rest).collect();
+        Places { size, sample, fingerprint }
+    };
+    [SIZE].into_iter().chain(LARGER).map(of).collect()
 });
 
-/// As many places as the fingerprint of a wiped surface has, as evenly spread.
-static FINGERPRINT: LazyLock<Vec<u64>> = LazyLock::new(|| {
-    let step = (SIZE - 65 * MIB) / 1024 / MIB * MIB;
-    (1..64).map(|at| at * MIB).chain((0..1024).map(|at| 64 * MIB + at * step)).collect()
-});
+fn places_of(size: u64) -> &'static Places {
+    PLACES.iter().find(|places| places.size == size).unwrap()
+}
 
 /// Those of `places` at which 4 KiB have a part of a range in them.
 fn places_in(places: &[u64], from: u64, to: u64) -> (usize, usize) {
@@ -32,18 +44,20 @@ fn places_in(places: &[u64], from: u64, to: u64) -> (usize, usize) {
 
 /// What [`surface::surface_digest`] would say: the same for the same bytes.
 pub(super) fn surface_digest(model: &Model) -> String {
+    let size = model.size;
+    let fingerprint = &places_of(size).fingerprint;
     let mut seen: Vec<_> = model
         .extents
         .iter()
         .map(|extent| {
-            let edges = [[MIB, probe::EDGE], [SIZE - probe::EDGE, SIZE - MIB]];
+            let edges = [[MIB, probe::EDGE], [size - probe::EDGE, size - MIB]];
             let in_edge = edges.map(|[from, to]| extent.from < to && from < extent.to);
-            (places_in(&FINGERPRINT, extent.from, extent.to), in_edge, extent.id)
+            (places_in(fingerprint, extent.from, extent.to), in_edge, extent.id)
         })
         .filter(|((first, end), in_edge, _)| first < end || in_edge.contains(&true))
         .collect();
     seen.sort_unstable();
-    hash(&seen)
+    hash(&(size, seen))
 }
 
 fn hash(what: &impl Hash) -> String {
@@ -56,13 +70,13 @@ pub(super) fn disk(model: &Model) -> Disk {
     let mut disk = crate::disk::examples::disk("vda");
     let (device, content) = (&mut disk.device, &mut disk.content);
     *content = Content::default();
-    device.size_bytes = SIZE;
+    device.size_bytes = model.size;
     device.holders = if model.held { vec!["dm-0".into()] } else { Vec::new() };
     let parts = model.partitions();
     let numbers = 1..;
     device.partitions =
         parts.iter().zip(numbers).map(|(part, number)| partition(model, part, number)).collect();
-    let whole = model.file_system(0, SIZE);
+    let whole = model.file_system(0, model.size);
     device.filesystem = whole.map(|found| found.kind.to_owned());
     device.label = whole.and_then(|found| found.label).map(str::to_owned);
 
@@ -133,34 +147,36 @@ fn first_nonzero(model: &Model, from: u64, to: u64) -> Option<u64> {
 }
 
 fn edges(model: &Model, content: &mut Content) {
-    let edge = probe::EDGE;
-    let first = first_nonzero(model, 0, edge).or_else(|| first_nonzero(model, SIZE - edge, SIZE));
+    let (edge, size) = (probe::EDGE, model.size);
+    let first = first_nonzero(model, 0, edge).or_else(|| first_nonzero(model, size - edge, size));
     content.edges_zero = first.is_none() && content.marker.is_none();
     content.head_zero = first_nonzero(model, 0, marker::OFFSET).is_none();
     content.ends = Ends { bytes: edge, first_nonzero: first };
     let seen: Vec<_> = model
         .extents
         .iter()
-        .filter(|extent| extent.from < edge || extent.to > SIZE - edge)
+        .filter(|extent| extent.from < edge || extent.to > size - edge)
         .map(|extent| (extent.from, extent.to, extent.id))
         .collect();
-    content.digest = hash(&seen);
+    content.digest = hash(&(size, seen));
 }
 
 /// The rest of both ends, and the sample.
 fn look_deeper(model: &Model, content: &mut Content) {
+    let size = model.size;
+    let places = &places_of(size).sample;
     if content.ends.first_nonzero.is_none() {
         let first = first_nonzero(model, 0, WHOLE_ENDS)
-            .or_else(|| first_nonzero(model, SIZE - WHOLE_ENDS, SIZE));
+            .or_else(|| first_nonzero(model, size - WHOLE_ENDS, size));
         content.ends = Ends { bytes: WHOLE_ENDS, first_nonzero: first };
     }
-    let ranges = model.extents.iter().map(|extent| places_in(&PLACES, extent.from, extent.to));
+    let ranges = model.extents.iter().map(|extent| places_in(places, extent.from, extent.to));
     let hit: Vec<_> = ranges.filter(|(first, end)| first < end).collect();
     content.surface = Some(Surface {
-        places: PLACES.len(),
-        read: PLACES.len(),
+        places: places.len(),
+        read: places.len(),
         nonzero: hit.iter().map(|(first, end)| end - first).sum(),
-        first_nonzero: hit.iter().map(|(first, _)| PLACES[*first]).min(),
+        first_nonzero: hit.iter().map(|(first, _)| places[*first]).min(),
     });
 }
 

@@ -7,11 +7,12 @@
 //! `NIXVM_SEED=N` runs the Nth alone.
 
 mod facts;
+mod install;
 mod model;
 mod rng;
 mod steps;
 
-use model::{Extent, MIB, Model, Owner, SIZE, What};
+use model::{Extent, MIB, Model, Owner, What};
 use rng::Rng;
 use steps::Step;
 
@@ -39,8 +40,8 @@ const ANY: &str = "erase = 'any'\ndisk = '/dev/vda'";
 ///
 /// Each place is somewhere in its equal part of the disk, so that two of them are two parts apart at
 /// most.
-fn noticeable(places: u64) -> u64 {
-    SIZE / places * 2 + 2 * MIB
+fn noticeable(size: u64, places: u64) -> u64 {
+    size / places * 2 + 2 * MIB
 }
 
 /// What is lost that may be of value, and has to be seen: a partition table with partitions, a file
@@ -52,15 +53,17 @@ fn lost(model: &Model, condition: &Condition) -> Option<Extent> {
     // A wiped disk is compared with its fingerprint, a blank one is read at more places.
     let is_blank = *condition == Condition::Blank;
     let (places, dense) = if is_blank { (4096, 4 << 30) } else { (1024, 64 * MIB) };
-    let edge = probe::EDGE;
-    let devices: Vec<_> = std::iter::once([0, SIZE])
+    let (edge, size) = (probe::EDGE, model.size);
+    let devices: Vec<_> = std::iter::once([0, size])
         .chain(model.partitions().iter().map(|part| [part.from, part.to]))
         .collect();
     let is_lost = |extent: &&Extent| {
         let is_found = extent.whole
             && match &extent.what {
                 // An empty partition table is nothing, whoever made it.
-                What::Primary(gpt) | What::Backup(gpt) => !gpt.parts.is_empty(),
+                What::Primary(gpt) => !gpt.parts.is_empty(),
+                // Nothing leads to the one of a disk that was smaller.
+                What::Backup(gpt) => !gpt.parts.is_empty() && extent.to == size,
                 What::Mbr(parts) => !parts.is_empty(),
                 What::FileSystem(found) => devices.iter().any(|[from, to]| {
                     model::superblock(found.kind, *from, *to) == [extent.from, extent.to]
@@ -73,9 +76,9 @@ fn lost(model: &Model, condition: &Condition) -> Option<Extent> {
             && (is_found
                 || !is_table
                     && (extent.from < edge
-                        || extent.to > SIZE - edge
+                        || extent.to > size - edge
                         || boundary < extent.to.min(dense)
-                        || extent.to - extent.from >= noticeable(places)))
+                        || extent.to - extent.from >= noticeable(size, places)))
     };
     model.extents.iter().find(is_lost).cloned()
 }

@@ -4,8 +4,11 @@
 
 use crate::disk::marker::{self, Marker};
 
-/// Bytes of the disk.
+/// Bytes of the disk, until it is made larger.
 pub(super) const SIZE: u64 = 64 << 30;
+
+/// Bytes of a disk that is larger, once and twice.
+pub(super) const LARGER: [u64; 2] = [96 << 30, 128 << 30];
 
 pub(super) const MIB: u64 = 1 << 20;
 
@@ -76,12 +79,20 @@ pub(super) struct Extent {
     pub(super) id: u32,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Model {
+    /// Bytes of the disk.
+    pub(super) size: u64,
     pub(super) extents: Vec<Extent>,
     /// Something is built on the disk.
     pub(super) held: bool,
     next_id: u32,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self { size: SIZE, extents: Vec::new(), held: false, next_id: 0 }
+    }
 }
 
 impl Model {
@@ -108,7 +119,7 @@ impl Model {
     }
 
     pub(super) fn write(&mut self, from: u64, to: u64, owner: Owner, what: What) {
-        let to = to.min(SIZE);
+        let to = to.min(self.size);
         if from >= to {
             return;
         }
@@ -141,7 +152,7 @@ impl Model {
             match &extent.what {
                 // The header is the first sector of one and the last of the other.
                 What::Primary(gpt) if extent.from == 512 => found[0] = Some((gpt, extent.whole)),
-                What::Backup(gpt) if extent.to == SIZE => found[1] = Some((gpt, extent.whole)),
+                What::Backup(gpt) if extent.to == self.size => found[1] = Some((gpt, extent.whole)),
                 _ => {}
             }
         }
@@ -154,7 +165,7 @@ impl Model {
     }
 
     pub(super) fn write_backup(&mut self, owner: Owner, gpt: Gpt) {
-        self.write(SIZE - GPT, SIZE, owner, What::Backup(gpt));
+        self.write(self.size - GPT, self.size, owner, What::Backup(gpt));
     }
 
     /// The partitions that the kernel makes of the tables: with a protective MBR, those of the valid

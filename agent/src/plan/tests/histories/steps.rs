@@ -1,9 +1,9 @@
 //! Something that happens to a disk → its writes.
 
-use super::model::{FileSystem, Gpt, MIB, Model, Owner, Part, SIZE, What};
+use super::install;
+use super::model::{FileSystem, Gpt, LARGER, MIB, Model, Owner, Part, SIZE, What};
 use super::rng::Rng;
-use crate::disk::marker::{self, Marker};
-use crate::disk::{layout, probe, seal};
+use crate::disk::layout;
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -18,8 +18,16 @@ pub(super) enum Step {
     Fill { at: u64, bytes: u64 },
     /// Zeros over a range: dd, or a wipe.
     Zero { from: u64, bytes: u64 },
+    /// Zeros over so many bytes at the end of the disk.
+    ZeroEnd { bytes: u64 },
     /// The primary GPT is written again as the backup has it.
     RestoreTable,
+    /// The hypervisor makes the disk larger, by zeros at its end.
+    Enlarge,
+    /// A tool writes the backup GPT to the end of the disk, and gives the last partition and its file
+    /// system what there is before it: growpart, sfdisk, systemd-repart. Some of them discard what is
+    /// before the first partition.
+    Grow { discards: bool },
     /// Our root file system is mounted and used by a user.
     UseRoot { at: &'static str },
     /// A user makes our root file system anew, as ours is made, mounts it at our mount point and uses
@@ -51,7 +59,7 @@ const ENDS: [u64; 6] = [512, 64 << 10, MIB, 4 * MIB, 64 * MIB, 1 << 30];
 impl Step {
     pub(super) fn any(rng: &mut Rng) -> Self {
         let bytes = rng.pick(&ENDS);
-        match rng.below(21) {
+        match rng.below(25) {
             0..6 => Self::Install { writes: rng.below(32) as usize, torn: rng.below(3) == 0 },
             6..8 => Self::Partition {
                 gpt: rng.below(3) > 0,
@@ -65,7 +73,7 @@ impl Step {
             },
             11 => Self::Fill { at: rng.below(SIZE / MIB) * MIB + rng.below(2) * 8192, bytes },
             12 => Self::Zero { from: 0, bytes },
-            13 => Self::Zero { from: SIZE - bytes, bytes },
+            13 => Self::ZeroEnd { bytes },
             14 => {
                 let from = rng.pick(&[MIB, 512 * MIB, 513 * MIB, 1 << 30]);
                 Self::Zero { from: if rng.below(2) == 0 { from } else { rng.below(SIZE) }, bytes }
@@ -75,13 +83,15 @@ impl Step {
             17 => Self::AddLoader,
             18 => Self::Hold,
             19 => Self::RemakeRoot,
+            20 | 21 => Self::Enlarge,
+            22 | 23 => Self::Grow { discards: rng.below(2) == 0 },
             _ => Self::Damage { extent: rng.below(64) as usize },
         }
     }
 
     pub(super) fn apply(&self, model: &mut Model) {
         match self {
-            Self::Install { writes, torn } => install(model, *writes, *torn),
+            Self::Install { writes, torn } => install::install(model, *writes, *torn),
             Self::Partition { gpt, count, keeps_old } => partition(model, *gpt, *count, *keeps_old),
             Self::Format { kind, partition, data } => format(model, kind, *partition, *data),
             Self::Fill { at, bytes } => {
@@ -94,7 +104,13 @@ impl Step {
                 }
             }
             Self::Zero { from, bytes } => model.zero(*from, from + bytes),
+            Self::ZeroEnd { bytes } => model.zero(model.size - bytes, model.size),
             Self::RestoreTable => restore_table(model),
+            Self::Enlarge => {
+                let larger = LARGER.into_iter().find(|larger| *larger > model.size);
+                model.size = larger.unwrap_or(model.size);
+            }
+            Self::Grow { discards } => grow(model, *discards),
             Self::UseRoot { at } => use_root(model, at),
             Self::RemakeRoot => {
                 if let Some(root) = own_partitions(model).into_iter().find(|part| !part.is_esp) {
@@ -125,167 +141,8 @@ fn own_partitions(model: &Model) -> Vec<Part> {
     parts.filter(|part| layout::is_partition_name(part.name)).cloned().collect()
 }
 
-/// The layout's partitions.
-fn layout_parts() -> [Part; 2] {
-    let (esp_end, end) = (513 * MIB, SIZE - MIB);
-    [
-        Part { name: layout::ESP.name, from: MIB, to: esp_end, is_esp: true },
-        Part { name: layout::ROOT.name, from: esp_end, to: end, is_esp: false },
-    ]
-}
-
-/// The writes of an install in their order, until it is cut off.
-fn install(model: &mut Model, writes: usize, torn: bool) {
-    if model.held {
-        return;
-    }
-    // Whatever is there was consented to, or the property failed before this.
-    for extent in &mut model.extents {
-        extent.owner = Owner::Consented;
-    }
-    let old: Vec<_> = model.partitions().to_vec();
-    let marker = Marker {
-        version: marker::VERSION,
-        attempt: "1".into(),
-        build_id: "b".into(),
-        table_id: None,
-        surface: None,
-        root_uuid: None,
-    };
-    let mut cut = Cut { left: writes, torn };
-    let _cut_off = install_writes(model, &old, marker, &mut cut);
-}
-
-/// Counts the writes.
-struct Cut {
-    left: usize,
-    torn: bool,
-}
-
-/// The power is off.
-struct Off;
-
-impl Cut {
-    fn zero(&mut self, model: &mut Model, from: u64, to: u64) -> Result<(), Off> {
-        self.step(model, |model, half| {
-            model.zero(from, if half { from + (to - from) / 2 } else { to });
-        })
-    }
-
-    /// A write, or half of it if it is the last one and is torn.
-    fn step(&mut self, model: &mut Model, write: impl FnOnce(&mut Model, bool)) -> Result<(), Off> {
-        match self.left {
-            0 if self.torn => {
-                write(model, true);
-                Err(Off)
-            }
-            0 => Err(Off),
-            _ => {
-                self.left -= 1;
-                write(model, false);
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Half a write: it is there, and not whole.
-fn tear(model: &mut Model, half: bool) {
-    if let Some(last) = model.extents.last_mut().filter(|_| half) {
-        last.whole = false;
-    }
-}
-
-fn install_writes(
-    model: &mut Model,
-    old: &[Part],
-    mut marker: Marker,
-    cut: &mut Cut,
-) -> Result<(), Off> {
-    let write_marker = |model: &mut Model, cut: &mut Cut, marker: &Marker| {
-        cut.step(model, |model, half| {
-            model.write_marker(marker.clone());
-            tear(model, half);
-        })
-    };
-    let after_marker = marker::OFFSET + marker::SIZE as u64;
-    write_marker(model, cut, &marker)?;
-    cut.zero(model, after_marker, probe::EDGE)?;
-    for part in old {
-        let edge = MIB.min(part.to - part.from);
-        cut.zero(model, part.from.max(after_marker), part.from + edge)?;
-        cut.zero(model, (part.to - edge).max(after_marker), part.to)?;
-    }
-    cut.zero(model, SIZE - probe::EDGE, SIZE)?;
-    cut.zero(model, 0, marker::OFFSET)?;
-    marker.surface = Some(super::facts::surface_digest(model));
-    write_marker(model, cut, &marker)?;
-
-    let id = format!("ours-{}", model.new_id());
-    let [esp, root] = layout_parts();
-    for count in 0..=2 {
-        let parts: Vec<_> = layout_parts().into_iter().take(count).collect();
-        let gpt = Gpt { id: id.clone(), parts };
-        let backup = gpt.clone();
-        cut.step(model, |model, half| {
-            model.write_backup(Owner::Ours, backup);
-            tear(model, half);
-        })?;
-        cut.step(model, |model, half| {
-            model.write_primary(Owner::Ours, gpt);
-            tear(model, half);
-        })?;
-    }
-    let make = |model: &mut Model, cut: &mut Cut, kind, part: &Part, label| {
-        cut.step(model, |model, _| {
-            model.write(part.from + MIB, part.from + 3 * MIB, Owner::Ours, What::Data);
-        })?;
-        cut.step(model, |model, half| {
-            write_file_system(model, kind, part.from, part.to, Some(label), Owner::Ours);
-            tear(model, half);
-        })
-    };
-    make(model, cut, "vfat", &esp, layout::ESP.label)?;
-    make(model, cut, "ext4", &root, layout::ROOT.label)?;
-    cut.step(model, |model, _| {
-        model.change(root.from, root.to, Owner::Ours, |found| {
-            (found.mounts, found.last_mounted) = (1, layout::MOUNT_POINT);
-        });
-    })?;
-    cut.step(model, |model, half| {
-        model.write(0, 512, Owner::Ours, What::Pmbr(seal::of(&id)));
-        tear(model, half);
-    })?;
-    marker.root_uuid = model.file_system(root.from, root.to).map(|root| root.uuid.to_string());
-    marker.table_id = Some(id.clone());
-    write_marker(model, cut, &marker)?;
-    for place in [1 << 30, 3 << 30, 30 << 30] {
-        cut.step(model, |model, _| {
-            model.write(place, place + (1 << 30), Owner::Ours, What::Data);
-        })?;
-    }
-    // From the receipt on, it is a user's system.
-    cut.step(model, |model, half| {
-        if !half {
-            model.change(esp.from, esp.to, Owner::Ours, |found| found.receipt = true);
-            for extent in &mut model.extents {
-                extent.owner = Owner::User;
-            }
-        }
-    })?;
-    cut.step(model, |model, half| {
-        if !half {
-            model.change(esp.from, esp.to, Owner::User, |found| found.loader = true);
-        }
-    })?;
-    cut.step(model, |model, half| {
-        model.write(0, 512, Owner::User, What::Pmbr(0));
-        tear(model, half);
-    })?;
-    cut.zero(model, marker::OFFSET, after_marker)
-}
-
-fn write_file_system(
+/// Writes a superblock.
+pub(super) fn write_file_system(
     model: &mut Model,
     kind: &'static str,
     from: u64,
@@ -308,7 +165,8 @@ fn write_file_system(
 }
 
 fn partition(model: &mut Model, gpt: bool, count: u64, keeps_old: bool) {
-    let width = (SIZE - 2 * MIB) / count.max(1);
+    let size = model.size;
+    let width = (size - 2 * MIB) / count.max(1);
     let parts: Vec<_> = (0..count)
         .map(|index| {
             let from = MIB + index * width / MIB * MIB;
@@ -319,7 +177,7 @@ fn partition(model: &mut Model, gpt: bool, count: u64, keeps_old: bool) {
         .collect();
     if !keeps_old {
         model.zero(0, 2 * MIB);
-        model.zero(SIZE - MIB, SIZE);
+        model.zero(size - MIB, size);
     }
     if gpt {
         let gpt = Gpt { id: format!("a user's-{}", model.new_id()), parts };
@@ -332,7 +190,7 @@ fn partition(model: &mut Model, gpt: bool, count: u64, keeps_old: bool) {
 
 fn format(model: &mut Model, kind: &'static str, partition: Option<usize>, data: u64) {
     let (from, to) = match partition {
-        None => (0, SIZE),
+        None => (0, model.size),
         Some(index) => match model.partitions().get(index) {
             Some(part) => (part.from, part.to),
             None => return,
@@ -353,9 +211,29 @@ fn restore_table(model: &mut Model) {
     let owner = model
         .extents
         .iter()
-        .find(|extent| matches!(extent.what, What::Backup(_)) && extent.to == SIZE)
+        .find(|extent| matches!(extent.what, What::Backup(_)) && extent.to == model.size)
         .map_or(Owner::User, |extent| extent.owner);
     model.write_primary(owner, gpt);
+}
+
+fn grow(model: &mut Model, discards: bool) {
+    let Some(What::Pmbr(seal)) = model.whole_at(0).map(|extent| extent.what.clone()) else {
+        return;
+    };
+    let [Some((gpt, true)), _] = model.tables() else { return };
+    let mut gpt = gpt.clone();
+    let end = model.size - MIB;
+    // Less than a MiB more is nothing to these tools.
+    let Some(last) = gpt.parts.last_mut().filter(|last| last.to + MIB < end) else { return };
+    last.to = end;
+    if discards {
+        model.zero(512 * 34, gpt.parts[0].from);
+    }
+    let owner = model.whole_at(512).map_or(Owner::User, |extent| extent.owner);
+    model.write_backup(owner, gpt.clone());
+    model.write_primary(owner, gpt);
+    // The MBR's disk signature stays.
+    model.write(0, 512, owner, What::Pmbr(seal));
 }
 
 fn use_root(model: &mut Model, at: &'static str) {

@@ -1,0 +1,167 @@
+//! An install of ours → its writes to a disk, until it is cut off.
+
+use super::model::{Gpt, MIB, Model, Owner, Part, What};
+use super::steps::write_file_system;
+use crate::disk::marker::{self, Marker};
+use crate::disk::{layout, probe, seal};
+
+/// The layout's partitions on a disk of this size.
+fn layout_parts(size: u64) -> [Part; 2] {
+    let (esp_end, end) = (513 * MIB, size - MIB);
+    [
+        Part { name: layout::ESP.name, from: MIB, to: esp_end, is_esp: true },
+        Part { name: layout::ROOT.name, from: esp_end, to: end, is_esp: false },
+    ]
+}
+
+/// The writes of an install in their order, until it is cut off.
+pub(super) fn install(model: &mut Model, writes: usize, torn: bool) {
+    if model.held {
+        return;
+    }
+    // Whatever is there was consented to, or the property failed before this.
+    for extent in &mut model.extents {
+        extent.owner = Owner::Consented;
+    }
+    let old: Vec<_> = model.partitions().to_vec();
+    let marker = Marker {
+        version: marker::VERSION,
+        attempt: "1".into(),
+        build_id: "b".into(),
+        table_id: None,
+        surface: None,
+        root_uuid: None,
+    };
+    let mut cut = Cut { left: writes, torn };
+    let _cut_off = install_writes(model, &old, marker, &mut cut);
+}
+
+/// Counts the writes.
+struct Cut {
+    left: usize,
+    torn: bool,
+}
+
+/// The power is off.
+struct Off;
+
+impl Cut {
+    fn zero(&mut self, model: &mut Model, from: u64, to: u64) -> Result<(), Off> {
+        self.step(model, |model, half| {
+            model.zero(from, if half { from + (to - from) / 2 } else { to });
+        })
+    }
+
+    /// A write, or half of it if it is the last one and is torn.
+    fn step(&mut self, model: &mut Model, write: impl FnOnce(&mut Model, bool)) -> Result<(), Off> {
+        match self.left {
+            0 if self.torn => {
+                write(model, true);
+                Err(Off)
+            }
+            0 => Err(Off),
+            _ => {
+                self.left -= 1;
+                write(model, false);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Half a write: it is there, and not whole.
+fn tear(model: &mut Model, half: bool) {
+    if let Some(last) = model.extents.last_mut().filter(|_| half) {
+        last.whole = false;
+    }
+}
+
+fn install_writes(
+    model: &mut Model,
+    old: &[Part],
+    mut marker: Marker,
+    cut: &mut Cut,
+) -> Result<(), Off> {
+    let write_marker = |model: &mut Model, cut: &mut Cut, marker: &Marker| {
+        cut.step(model, |model, half| {
+            model.write_marker(marker.clone());
+            tear(model, half);
+        })
+    };
+    let after_marker = marker::OFFSET + marker::SIZE as u64;
+    write_marker(model, cut, &marker)?;
+    cut.zero(model, after_marker, probe::EDGE)?;
+    for part in old {
+        let edge = MIB.min(part.to - part.from);
+        cut.zero(model, part.from.max(after_marker), part.from + edge)?;
+        cut.zero(model, (part.to - edge).max(after_marker), part.to)?;
+    }
+    let size = model.size;
+    cut.zero(model, size - probe::EDGE, size)?;
+    cut.zero(model, 0, marker::OFFSET)?;
+    marker.surface = Some(super::facts::surface_digest(model));
+    write_marker(model, cut, &marker)?;
+
+    let id = format!("ours-{}", model.new_id());
+    let [esp, root] = layout_parts(size);
+    for count in 0..=2 {
+        let parts: Vec<_> = layout_parts(size).into_iter().take(count).collect();
+        let gpt = Gpt { id: id.clone(), parts };
+        let backup = gpt.clone();
+        cut.step(model, |model, half| {
+            model.write_backup(Owner::Ours, backup);
+            tear(model, half);
+        })?;
+        cut.step(model, |model, half| {
+            model.write_primary(Owner::Ours, gpt);
+            tear(model, half);
+        })?;
+    }
+    let make = |model: &mut Model, cut: &mut Cut, kind, part: &Part, label| {
+        cut.step(model, |model, _| {
+            model.write(part.from + MIB, part.from + 3 * MIB, Owner::Ours, What::Data);
+        })?;
+        cut.step(model, |model, half| {
+            write_file_system(model, kind, part.from, part.to, Some(label), Owner::Ours);
+            tear(model, half);
+        })
+    };
+    make(model, cut, "vfat", &esp, layout::ESP.label)?;
+    make(model, cut, "ext4", &root, layout::ROOT.label)?;
+    cut.step(model, |model, _| {
+        model.change(root.from, root.to, Owner::Ours, |found| {
+            (found.mounts, found.last_mounted) = (1, layout::MOUNT_POINT);
+        });
+    })?;
+    cut.step(model, |model, half| {
+        model.write(0, 512, Owner::Ours, What::Pmbr(seal::of(&id)));
+        tear(model, half);
+    })?;
+    marker.root_uuid = model.file_system(root.from, root.to).map(|root| root.uuid.to_string());
+    marker.table_id = Some(id.clone());
+    write_marker(model, cut, &marker)?;
+    for place in [1 << 30, 3 << 30, 30 << 30] {
+        cut.step(model, |model, _| {
+            model.write(place, place + (1 << 30), Owner::Ours, What::Data);
+        })?;
+    }
+    // From the receipt on, it is a user's system.
+    cut.step(model, |model, half| {
+        if !half {
+            model.change(esp.from, esp.to, Owner::Ours, |found| found.receipt = true);
+            for extent in &mut model.extents {
+                extent.owner = Owner::User;
+            }
+        }
+    })?;
+    cut.step(model, |model, half| {
+        if !half {
+            model.change(esp.from, esp.to, Owner::User, |found| found.loader = true);
+        }
+    })?;
+    cut.step(model, |model, half| {
+        model.write(0, 512, Owner::User, What::Pmbr(0));
+        tear(model, half);
+    })?;
+    cut.zero(model, marker::OFFSET, after_marker)
+}
