@@ -245,8 +245,12 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
     };
     let is_marked = match &marker.table_id {
         Some(id) => primary.id.eq_ignore_ascii_case(id) && content.seal == Some(seal::of(id)),
-        // Only once the wiping has ended can there be a table that the install made.
-        None => marker.surface.is_some(),
+        // Only once the wiping has ended can there be a table that the install made; sgdisk protects
+        // it by an MBR with nothing else in it.
+        None => {
+            let seals = [0, seal::of(&primary.id)];
+            marker.surface.is_some() && content.seal.is_some_and(|seal| seals.contains(&seal))
+        }
     };
     // The kernel knows no table that was made for sectors of another size.
     let is_in_use = content.table_id.as_ref() == Some(&primary.id);

@@ -189,6 +189,25 @@ fn a_wiped_disk_to_which_something_was_written_is_data() {
     check(wiped(), &Condition::Data, &cases);
 }
 
+/// The kernel sees no partition in an MBR that has lost its signature; whoever made it may.
+#[test]
+fn our_empty_table_behind_what_is_left_of_an_mbr_is_data() {
+    let mut cleared = wiped();
+    let table = super::super::table::Table { id: "new".into(), valid: true, names: Vec::new() };
+    cleared.content.table_id = Some(table.id.clone());
+    cleared.content.signatures = vec![signature("gpt")];
+    cleared.content.primary = Some(table);
+    for seal in [0, seal::of("new")] {
+        cleared.content.seal = Some(seal);
+        assert_eq!(cleared.condition(), Condition::Unfinished, "{:?}", cleared.verdict());
+    }
+    let cases: [(&str, Change); 2] = [
+        ("boot code", |d| d.content.seal = None),
+        ("a disk signature", |d| d.content.seal = Some(7)),
+    ];
+    check(cleared, &Condition::Data, &cases);
+}
+
 #[test]
 fn a_stale_marker_overrides_nothing() {
     let cases: [(&str, Change); 4] = [

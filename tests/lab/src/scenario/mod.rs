@@ -13,6 +13,7 @@
 
 mod answers;
 mod classifier;
+mod clones;
 mod dbus;
 mod disks;
 mod faults;
@@ -119,6 +120,7 @@ pub fn all() -> Vec<&'static Scenario> {
         members::SCENARIOS,
         power::SCENARIOS,
         growth::SCENARIOS,
+        clones::SCENARIOS,
         handover::SCENARIOS,
         media::SCENARIOS,
         faults::SCENARIOS,
