@@ -23,6 +23,7 @@ let
     name = "has-grown";
     runtimeInputs = [
       pkgs.coreutils
+      pkgs.gnused
       pkgs.util-linux
     ];
     text = lib.readFile ./has-grown;
@@ -50,8 +51,12 @@ in
     systemd.services.systemd-repart.serviceConfig.ExecCondition = "${lib.getExe hasGrown} ${guid}";
     # By systemd-growfs, once the partition is there.
     fileSystems."/".autoResize = true;
-    services.udev.extraRules = lib.replaceStrings [ "@systemctl@" ] [
-      "${config.systemd.package}/bin/systemctl"
-    ] (lib.readFile ./grow.rules);
+    services.udev.extraRules =
+      lib.replaceStrings
+        [ "@systemctl@" ]
+        [
+          "${config.systemd.package}/bin/systemctl"
+        ]
+        (lib.readFile ./grow.rules);
   };
 }
