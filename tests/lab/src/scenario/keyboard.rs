@@ -147,7 +147,7 @@ fn check(vm: &mut Vm, keymap: &str, locale: &str, timezone: &str) -> Result<()> 
     for (what, command, wanted) in [
         ("the console's keymap", ". /etc/vconsole.conf; echo $KEYMAP", keymap),
         ("the locale", "systemctl show-environment | sed -n 's/^LANG=//p'", locale),
-        ("the time zone", "timedatectl show --property Timezone --value", timezone),
+        ("the time zone", "readlink /etc/localtime | sed 's|.*/zoneinfo/||'", timezone),
     ] {
         let found = shell.run(command).with_context(|| format!("cannot read {what}"))?;
         ensure!(found == wanted, "{what} is {found:?} and not {wanted:?}");
