@@ -47,6 +47,8 @@
         inherit target;
         generalize = ./nix/generalize.nix;
         grow = ./nix/grow.nix;
+        # What an answer's script takes, for hosts without the rest of the target.
+        first-boot = ./nix/first-boot;
       }
       // installer.nixosModules or { };
 

@@ -30,6 +30,8 @@ builtins.toJSON {
   minimum-build-memory-bytes = installer.minimumBuildMemoryBytes;
   graphical-login = installer.graphicalLogin;
   network-manager = installer.networkManager;
+  first-boot = installer.firstBoot;
+  ssh-host-key = installer.sshHostKey;
   volume-label = installer.volumeLabel or null;
   nixos-release = installer.nixosRelease;
   inherit (installer) edition;

@@ -103,6 +103,16 @@ in
       default = false;
       description = "Whether the system has NetworkManager, which reads the addresses that answers give.";
     };
+    firstBoot = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether the system has the unit that runs a script which answers give, once.";
+    };
+    sshHostKey = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      description = "Where the system's sshd has its Ed25519 host key; null if it has none.";
+    };
     graphicalLogin = mkOption {
       type = types.bool;
       default = false;

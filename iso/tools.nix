@@ -16,6 +16,8 @@
   gnugrep
   gnused
   gptfdisk
+  # ip, which knows the addresses.
+  iproute2
   jq
   # loadkeys, with the keymaps.
   kbd
@@ -25,6 +27,8 @@
   # nmcli.
   networkmanager
   nixos-install-tools
+  # ssh-keygen.
+  openssh
   # vmware-rpctool, which asks VMware for answers.
   open-vm-tools-headless
   parted

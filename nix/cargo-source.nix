@@ -19,6 +19,7 @@ in
         (lib.fileset.difference (lib.fileset.fileFilter (file: !file.hasExt "nix") ../iso) (
           lib.fileset.maybeMissing ../iso/customize
         ))
+        (lib.fileset.fileFilter (file: !file.hasExt "nix") ./first-boot)
       ]
       ++ map (member: root + "/${member}/Cargo.toml") workspace.members
       ++ folders

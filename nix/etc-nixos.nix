@@ -17,6 +17,7 @@ let
       ./desktop.nix
       ./disk-device.nix
       ./disko-config.nix
+      ./first-boot
       ./generalize.nix
       ./grow.nix
       ./grow.rules

@@ -89,6 +89,8 @@ let
           buildId = "${version}-${revision flake}";
           flake = "${sources}";
           networkManager = config.networking.networkmanager.enable;
+          firstBoot = config.systemd.units."nixvm-first-boot.path".enable or false;
+          sshHostKey = import ./ssh-host-key.nix { inherit lib; } config;
           graphicalLogin = config.services.displayManager.enable;
           nixosRelease = config.system.nixos.release;
           edition = import ./edition.nix config;

@@ -37,6 +37,8 @@ let
         countdown = 30;
       };
       networkManager = target.config.networking.networkmanager.enable;
+      firstBoot = target.config.systemd.units."nixvm-first-boot.path".enable or false;
+      sshHostKey = import ./ssh-host-key.nix { inherit lib; } target.config;
       graphicalLogin = target.config.services.displayManager.enable;
       nixosRelease = target.config.system.nixos.release;
       edition = import ./edition.nix target.config;

@@ -11,6 +11,7 @@
     ./configuration.nix
     ./desktop.nix
     ./disko-config.nix
+    ./first-boot
     ./generalize.nix
     ./grow.nix
     ./guest-tools.nix

@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(server.fingerprint.unwrap().0, [0xab; 32]);
         assert!(error(&format!("nixvm.answers.fingerprint={pin}")).contains("has no url"));
         assert!(error("nixvm.answers.url=http://a").contains("by HTTPS and by nothing else"));
-        assert!(error("nixvm.answers.token=x").contains("is not a setting of the answers server"));
+        assert!(error("nixvm.answers.token=x").contains("is not a setting of a server"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::account::{FullName, Username};
 use crate::answers::{Countdown, Erase, Finish, Network};
 use crate::disk::{DiskForms, DiskRule};
+use crate::first_boot::{FirstBoot, FirstBootForms};
 use crate::form::{Form, Misplaced, Parameter, Toml, Written, unknown};
 use crate::hostname::Hostname;
 use crate::keymap::Keymap;
@@ -19,7 +20,7 @@ use crate::network::{NetworkForms, NetworkSettings};
 use crate::password::PasswordHash;
 use crate::proxy::Proxy;
 use crate::resolve::{Baselines, Defaults, Ignored, SourceAnswers};
-use crate::server::{AnswersServer, ServerForms};
+use crate::server::{Server, ServerForms};
 use crate::source::{Source, Sourced};
 use crate::ssh::AuthorizedKey;
 use crate::timezone::Timezone;
@@ -34,7 +35,7 @@ pub struct Key {
     pub label: &'static str,
     /// One sentence.
     pub doc: &'static str,
-    /// Its value is never shown, and refused on the kernel's command line.
+    /// Its value is never shown in clear, and refused on the kernel's command line.
     pub secret: bool,
     /// The name of the value of `nixvm-iso customize --NAME VALUE`, if there is such an option.
     pub option: Option<&'static str>,
@@ -367,14 +368,34 @@ keys! {
         secret: false,
         option: Some("SETTINGS"),
     }
+    /// What the installed system does once, after its first start.
+    #[schemars(with = "Option<FirstBootForms>")]
+    first_boot: FirstBoot {
+        name: "first-boot",
+        label: "First boot",
+        optional: |_| None,
+        secret: true,
+        // `--first-boot-script` reads it from a file.
+        option: None,
+    }
     /// Where to fetch further answers from, by HTTPS.
     #[schemars(with = "Option<ServerForms>")]
-    server: AnswersServer {
+    server: Server {
         name: "answers",
         label: "Answers",
         optional: |_| None,
         secret: false,
         // `--answers-url` and `--answers-fingerprint` set it.
+        option: None,
+    }
+    /// Where to send word of how the install ended, by HTTPS.
+    #[schemars(with = "Option<ServerForms>")]
+    webhook: Server {
+        name: "webhook",
+        label: "Webhook",
+        optional: |_| None,
+        secret: false,
+        // `--webhook-url` and `--webhook-fingerprint` set it.
         option: None,
     }
 }

@@ -49,6 +49,7 @@ pub mod credential;
 pub mod disk;
 pub mod document;
 pub mod domain;
+pub mod first_boot;
 mod form;
 pub mod generated_password;
 pub mod hashing;

@@ -1,5 +1,4 @@
-//! Text or table → [`AnswersServer`]: where further answers are fetched from, and how that server is
-//! known.
+//! Text or table → [`Server`]: where something is fetched from or sent to, and how that server is known.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,15 +11,15 @@ use crate::form::Table;
 use crate::url;
 use crate::value::{Invalid, checked_text, octets, quote};
 
-/// A server that answers for this machine.
+/// A server, which is spoken to by HTTPS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct AnswersServer {
-    /// Where to fetch further answers from, by HTTPS.
+pub struct Server {
+    /// Its URL, with the scheme `https`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<ServerUrl>,
-    /// The SHA-256 fingerprint of the server's certificate; without it, an authority that the live
-    /// system trusts has to have signed the certificate.
+    /// The SHA-256 fingerprint of its certificate; without it, an authority that the live system
+    /// trusts has to have signed the certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
 }
@@ -33,7 +32,7 @@ pub(crate) enum ServerForms {
     /// The URL alone.
     Short(ServerUrl),
     /// The URL, and the certificate's fingerprint.
-    Table(AnswersServer),
+    Table(Server),
 }
 
 checked_text! {
@@ -46,9 +45,9 @@ checked_text! {
 
 const RULES: url::Rules = url::Rules {
     schemes: &["https"],
-    other_scheme: "answers are fetched by HTTPS and by nothing else",
+    other_scheme: "a server is spoken to by HTTPS and by nothing else",
     example: "write https://HOST/PATH",
-    without_user: "hand a token over in the system credential nixvm.answers.token",
+    without_user: "hand a token over in a system credential: nixvm.answers.token, nixvm.webhook.token",
 };
 
 fn check(text: &str) -> Result<(), Invalid> {
@@ -137,11 +136,11 @@ impl JsonSchema for Fingerprint {
     }
 }
 
-impl Table for AnswersServer {
+impl Table for Server {
     const PARTS: &'static [&'static str] = &["url", "fingerprint"];
     const CHOICES: &'static [&'static str] = &[];
-    const REMEDY: &'static str = "write url = \"https://…\" below [answers]";
-    const PART: &'static str = "setting of the answers server";
+    const REMEDY: &'static str = "write url = \"https://…\"";
+    const PART: &'static str = "setting of a server";
 
     fn set(&mut self, part: &str, text: &str) -> Result<(), Invalid> {
         let before = match part {
@@ -159,7 +158,7 @@ impl Table for AnswersServer {
     fn check(&self) -> Result<(), Invalid> {
         match self.url {
             Some(_) => Ok(()),
-            None => Err(Invalid::new("the answers server has no url").hint(Self::REMEDY)),
+            None => Err(Invalid::new("this server has no url").hint(Self::REMEDY)),
         }
     }
 
@@ -173,7 +172,7 @@ impl Table for AnswersServer {
 }
 
 /// The short form, which is the URL.
-impl FromStr for AnswersServer {
+impl FromStr for Server {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
@@ -182,7 +181,7 @@ impl FromStr for AnswersServer {
 }
 
 /// The URL.
-impl fmt::Display for AnswersServer {
+impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.url.as_ref().map(ServerUrl::as_str).unwrap_or_default())
     }

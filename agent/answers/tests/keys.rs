@@ -109,11 +109,15 @@ fn every_key_is_merged_as_a_whole() {
 fn every_key_is_resolved_and_shown_with_its_source() {
     for key in KEYS {
         let (_, answers) = alone(key.name);
-        let resolved = resolved(answers);
+        let resolved = resolved(answers.clone());
         let rows = resolved.rows();
         let row = rows.iter().find(|row| row.key == key.name).expect(key.name);
         assert_eq!((row.label, &row.source), (key.label, &Source::Iso));
-        assert_eq!(row.value == "(not shown)", key.secret, "{row:?}");
+        let clear = match &answers.written()[0].1 {
+            nixvm_answers::Written::Text(text) => text.clone(),
+            _ => row.value.clone(),
+        };
+        assert!(!key.secret || !row.value.contains(clear.trim()), "{row:?}");
         let given = rows.iter().filter(|row| row.source != Source::Default);
         assert_eq!(given.count(), 1, "{rows:?}");
         let json = serde_json::to_value(&resolved).unwrap();

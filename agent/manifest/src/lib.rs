@@ -59,6 +59,12 @@ pub struct Manifest {
     /// The installed system has NetworkManager, which reads the answers' addresses.
     #[serde(default)]
     pub network_manager: bool,
+    /// The installed system has the unit that runs the answers' script for the first boot.
+    #[serde(default)]
+    pub first_boot: bool,
+    /// Where the installed system's sshd has its Ed25519 host key; none if it has no such key.
+    #[serde(default)]
+    pub ssh_host_key: Option<PathBuf>,
     /// The ISO's volume label: a disk that has it may be the medium of the live system, also where
     /// that runs from memory.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! This machine → who it is, as JSON for a server of answers.
+//! This machine → who it is, as JSON for a server of answers, and for a webhook.
 //!
 //! `dmi` and `network_interfaces` have the shape that Proxmox's automated installer posts
 //! (`proxmox-auto-installer/src/sysinfo.rs` in pve-installer), as have the fields of `product` and `iso`
@@ -33,19 +33,37 @@ struct Product {
 }
 
 #[derive(Serialize)]
-struct Iso {
+pub(crate) struct Iso {
     /// nixvm's version.
     release: &'static str,
     /// Which ISO of that version.
     isorelease: String,
 }
 
+impl Iso {
+    /// What the manifest tells.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        Self { release: env!("CARGO_PKG_VERSION"), isorelease: manifest.build_id.clone() }
+    }
+}
+
 /// Only what the machine's firmware says.
 #[derive(Serialize)]
-struct Dmi {
+pub(crate) struct Dmi {
     system: BTreeMap<&'static str, String>,
     baseboard: BTreeMap<&'static str, String>,
     chassis: BTreeMap<&'static str, String>,
+}
+
+impl Dmi {
+    /// What the files below `root` tell.
+    pub(crate) fn read(root: &Path) -> Self {
+        Self {
+            system: dmi(root, "product", &["name", "serial", "sku", "uuid"]),
+            baseboard: dmi(root, "board", &["asset_tag", "name", "serial"]),
+            chassis: dmi(root, "chassis", &["asset_tag", "serial", "sku"]),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -67,12 +85,8 @@ pub(super) fn json(root: &Path, manifest: &Manifest, machine: &Machine) -> Strin
     let adapters = adapter::read(root).into_iter().filter(|adapter| adapter.is_device);
     let facts = Facts {
         product: Product { product: "nixvm", fullname: "nixvm" },
-        iso: Iso { release: env!("CARGO_PKG_VERSION"), isorelease: manifest.build_id.clone() },
-        dmi: Dmi {
-            system: dmi(root, "product", &["name", "serial", "sku", "uuid"]),
-            baseboard: dmi(root, "board", &["asset_tag", "name", "serial"]),
-            chassis: dmi(root, "chassis", &["asset_tag", "serial", "sku"]),
-        },
+        iso: Iso::of(manifest),
+        dmi: Dmi::read(root),
         network_interfaces: adapters.map(Adapter::from).collect(),
         machine,
     };

@@ -21,22 +21,22 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::client::TlsStream;
 
-pub(super) use super::tls::Trust;
+pub(crate) use super::tls::Trust;
 use super::{network, tls};
 use crate::plan::Unfetched;
 
 /// How long what is asked for may take.
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// After an adapter got its address, until names are resolved and routes are there: one by IPv6 may
     /// come before the one that leads to the server.
-    pub(super) settling: Duration,
+    pub(crate) settling: Duration,
     /// To one address of the server.
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
     /// TLS's handshake, the request and the whole response.
-    pub(super) exchange: Duration,
+    pub(crate) exchange: Duration,
 }
 
-pub(super) const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     settling: Duration::from_secs(15),
     connect: Duration::from_secs(10),
     exchange: Duration::from_secs(30),
@@ -46,17 +46,28 @@ pub(super) const LIMITS: Limits = Limits {
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is asked for.
-pub(super) struct Request<'a> {
-    pub(super) url: &'a ServerUrl,
-    pub(super) trust: Trust,
+pub(crate) struct Request<'a> {
+    pub(crate) url: &'a ServerUrl,
+    pub(crate) trust: Trust,
     /// Shown to the server that is trusted, as a bearer token.
-    pub(super) token: Option<&'a Secret>,
+    pub(crate) token: Option<&'a Secret>,
     /// JSON.
-    pub(super) body: String,
+    pub(crate) body: String,
+    pub(crate) wanted: Wanted,
 }
 
-/// Posts it; `say` is told what is being done. At most [`document::LONGEST`] bytes come back.
-pub(super) async fn post(
+/// What is wanted of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Answers: the status 200, and a body that is not empty.
+    Answers,
+    /// That it takes the request: any status of success.
+    Success,
+}
+
+/// Posts it; `say` is told what is being done. At most [`document::LONGEST`] bytes come back, and none
+/// where only success is wanted.
+pub(crate) async fn post(
     request: Request<'_>,
     limits: &Limits,
     say: &impl Fn(&str),
@@ -133,8 +144,10 @@ async fn send(tls: TlsStream<TcpStream>, request: &Request<'_>) -> Result<Vec<u8
     let mut tasks = JoinSet::new();
     tasks.spawn(connection);
     let response = sender.send_request(message(request)?).await.map_err(broken)?;
-    if response.status() != StatusCode::OK {
-        return Err(refused(&response));
+    match request.wanted {
+        Wanted::Success if response.status().is_success() => return Ok(Vec::new()),
+        Wanted::Answers if response.status() == StatusCode::OK => {}
+        _ => return Err(refused(&response)),
     }
     let body = Limited::new(response.into_body(), document::LONGEST).collect().await;
     let bytes = body.map_err(|error| Unfetched::Response {
@@ -157,8 +170,10 @@ fn message(request: &Request<'_>) -> Result<hyper::Request<String>, Unfetched> {
         .uri(url.path())
         .header(header::HOST, url.authority())
         .header(header::USER_AGENT, concat!("nixvm/", env!("CARGO_PKG_VERSION")))
-        .header(header::ACCEPT, "application/toml, text/plain")
         .header(header::CONTENT_TYPE, "application/json");
+    if request.wanted == Wanted::Answers {
+        builder = builder.header(header::ACCEPT, "application/toml, text/plain");
+    }
     if let Some(token) = request.token {
         let invalid = |_| Unfetched::Token { error: "it can't be in a header".to_owned() };
         let mut value =
@@ -193,4 +208,4 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

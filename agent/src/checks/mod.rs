@@ -8,13 +8,14 @@ mod answers;
 mod build;
 pub(crate) mod configuration;
 mod derivation;
-mod facts;
+pub(crate) mod facts;
 mod follows;
-mod https;
+pub(crate) mod https;
 mod interfaces;
 mod network;
 mod proxy;
 mod tls;
+pub(crate) mod token;
 
 use nixvm_manifest::Manifest;
 use tokio::sync::watch;

@@ -25,7 +25,7 @@ use crate::plan::Unfetched;
 
 /// How the server is known.
 #[derive(Clone, Debug)]
-pub(super) enum Trust {
+pub(crate) enum Trust {
     /// By its certificate itself: whose name is in it, who signed it and until when it is valid do not
     /// matter.
     Certificate(Fingerprint),
@@ -38,7 +38,7 @@ impl Trust {
     ///
     /// # Errors
     /// There are none.
-    pub(super) fn system() -> Result<Self, Unfetched> {
+    pub(crate) fn system() -> Result<Self, Unfetched> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
         let (usable, _) = roots.add_parsable_certificates(found.certs);
@@ -55,7 +55,7 @@ impl Trust {
 }
 
 /// Makes sure who is at the other end.
-pub(super) async fn handshake(
+pub(crate) async fn handshake(
     tcp: TcpStream,
     host: &str,
     trust: Trust,

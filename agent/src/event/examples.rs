@@ -2,7 +2,10 @@
 
 use nixvm_answers::answers::Finish;
 
-use super::{DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish, State, VERSION};
+use super::{
+    Delivery, DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish, State, VERSION,
+    Webhook,
+};
 use crate::disk::Condition;
 use crate::disk::eligibility::Ineligible;
 use crate::event::Status;
@@ -93,6 +96,8 @@ pub(crate) fn records() -> impl Iterator<Item = Record> {
     let mut events = install();
     events.iter().for_each(|event| status.apply(event));
     events.push(Event::Snapshot(Box::new(status)));
+    let url = "https://inventory.example/nixvm".to_owned();
+    events.push(Event::Webhook(Webhook { url, delivery: Delivery::Sending }));
     let mounts = vec!["/srv".to_owned()];
     let used = DiskView { ineligible: Some(Ineligible::InUse { mounts }.into()), ..disk("vdb") };
     events.push(Event::Disks { disks: vec![disk("vda"), used] });

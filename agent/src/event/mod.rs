@@ -1,8 +1,8 @@
 //! What happens in an install → one line of JSON for each, the same for every reader.
 //!
 //! D-Bus's `Event` signal, the journal, the virtio serial port and `nixvm-agent watch --json` all
-//! carry [`Record`]s. The last record of an attempt is always [`Event::AttemptEnded`]. [`schema`]
-//! describes them to programs.
+//! carry [`Record`]s. The last record of an attempt is always [`Event::AttemptEnded`], after which only
+//! the webhook is told of that end. [`schema`] describes them to programs.
 //!
 //! Keys are in snake_case, names of events, states, outcomes, steps and kinds in kebab-case. Readers
 //! have to accept more than they know: within one [`VERSION`], events, keys, states, outcomes, steps
@@ -15,6 +15,7 @@ pub mod publisher;
 mod schema;
 mod status;
 mod step;
+mod webhook;
 
 use nixvm_answers::answers::Finish;
 use schemars::JsonSchema;
@@ -30,6 +31,7 @@ pub use publisher::Publisher;
 pub use schema::schema;
 pub use status::Status;
 pub use step::Step;
+pub use webhook::{Delivery, Webhook};
 
 /// Version of the format; raised when a reader of the older one could misunderstand a record.
 pub const VERSION: u32 = 1;
@@ -136,6 +138,9 @@ pub enum Event {
     },
     /// What happens afterwards, and when: before the attempt's end, and again when it is stopped.
     FinishScheduled(ScheduledFinish),
+    /// The answers' webhook is told how the attempt ended, which is after the event of that end. The
+    /// machine is not left by itself meanwhile.
+    Webhook(Webhook),
     /// An attempt ended, or none could begin.
     AttemptEnded {
         /// How it ended.

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Step;
-use crate::event::{DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish, State};
+use crate::event::{
+    DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish, State, Webhook,
+};
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::plan::Problem;
@@ -51,6 +53,9 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// What happens once there is nothing left to install.
     pub finish: Option<ScheduledFinish>,
+    /// Whether the webhook was told how the last attempt ended, if the answers have one.
+    #[serde(default)]
+    pub webhook: Option<Webhook>,
     /// How the last attempt ended.
     pub outcome: Option<Outcome>,
     /// What went wrong.
@@ -112,6 +117,7 @@ impl Status {
             Event::AttemptStarted { .. } => {
                 self.forget_steps();
                 self.warnings.clear();
+                self.webhook = None;
                 self.forget_outcome();
             }
             Event::StepStarted { step } => self.step = Some(*step),
@@ -125,6 +131,7 @@ impl Status {
             Event::Password { origin } => self.password = *origin,
             Event::Warning { message } => self.warnings.push(message.clone()),
             Event::FinishScheduled(finish) => self.finish = Some(*finish),
+            Event::Webhook(webhook) => self.webhook = Some(webhook.clone()),
             Event::AttemptEnded { outcome, error, duration_seconds, peak_resident_bytes } => {
                 self.outcome = Some(*outcome);
                 self.error.clone_from(error);

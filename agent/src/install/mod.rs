@@ -24,9 +24,11 @@ mod boot_loader;
 mod closure;
 mod completion;
 mod configure;
+mod first_boot;
 mod gc_roots;
 mod handover;
 mod holders;
+mod host_key;
 mod loaders;
 mod partition;
 mod system;
@@ -38,6 +40,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nixvm_answers::first_boot::FirstBoot;
 use nixvm_manifest::Manifest;
 
 pub use system::{build_arguments, transfer_arguments};
@@ -72,10 +75,23 @@ pub struct Attempt {
     pub runner: Runner,
     /// The account's secrets; may still be asked for when the attempt begins.
     pub account: tokio::sync::watch::Sender<Account>,
+    /// What the installed system runs once. It may have secrets in it, so it is not in the plan.
+    pub first_boot: Option<FirstBoot>,
+    /// Make a host key for sshd: somebody wants to know it.
+    pub wants_host_key: bool,
     /// The log to be left on the target.
     pub log: PathBuf,
     /// What has become of the disk so far.
     pub target_state: TargetStateCell,
+}
+
+/// A system that was installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Installed {
+    /// The receipt on its disk.
+    pub receipt: Receipt,
+    /// The public half of sshd's host key, if one was made.
+    pub host_key: Option<String>,
 }
 
 /// What has become of the target.
@@ -148,7 +164,7 @@ impl Failure {
 ///
 /// # Errors
 /// The first step that failed, after everything was unmounted again.
-pub async fn run(mut attempt: Attempt) -> Result<Receipt, Failure> {
+pub async fn run(mut attempt: Attempt) -> Result<Installed, Failure> {
     let result = steps(&mut attempt).await;
     if result.is_err() {
         clean_up(&attempt.runner.uncancellable()).await;
@@ -158,16 +174,16 @@ pub async fn run(mut attempt: Attempt) -> Result<Receipt, Failure> {
     result
 }
 
-async fn steps(attempt: &mut Attempt) -> Result<Receipt, Failure> {
+async fn steps(attempt: &mut Attempt) -> Result<Installed, Failure> {
     let a = &*attempt;
     let target = step(a, Step::Partition, partition::run(a)).await?;
-    step(a, Step::Configure, configure::run(a)).await?;
+    let host_key = step(a, Step::Configure, configure::run(a)).await?;
     let toplevel = step(a, Step::System, system::run(a)).await?;
     step(a, Step::Account, account::run(a)).await?;
     let withheld = step(a, Step::BootLoader, boot_loader::run(a, &toplevel)).await?;
     let receipt = step(a, Step::Verify, verify::run(a, &target, &toplevel, &withheld)).await?;
     step(a, Step::Handover, handover::run(a, &target, withheld, &receipt)).await?;
-    Ok(receipt)
+    Ok(Installed { receipt, host_key })
 }
 
 async fn step<T>(

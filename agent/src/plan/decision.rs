@@ -150,6 +150,9 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     if let Some(check) = network::check(&network, answers, facts)? {
         return Ok(Decision::Check(check));
     }
+    if answers.first_boot.is_some() && !facts.manifest.first_boot {
+        return Err(Refusal::NoFirstBoot);
+    }
     let configuration = configuration(answers, disk, facts.disks);
     let system = match system::choose(facts, answers, &configuration)? {
         Ok(system) => system,

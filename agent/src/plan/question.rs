@@ -8,7 +8,7 @@ use std::fmt;
 use nixvm_answers::answers::Network;
 use nixvm_answers::interface::Interface;
 use nixvm_answers::proxy::Proxy;
-use nixvm_answers::server::AnswersServer;
+use nixvm_answers::server::Server;
 use nixvm_answers::{Problems, SourceAnswers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub enum Check {
     /// Can this system be built here?
     Build(Wanted),
     /// What does this server answer?
-    Answers(AnswersServer),
+    Answers(Server),
 }
 
 /// A system that the ISO does not carry built.
@@ -80,7 +80,7 @@ pub struct Checked {
     /// The system that was asked about last, and whether it can be built; if not, what is missing.
     pub build: Option<(Wanted, Result<Buildable, String>)>,
     /// The server that was asked for answers last, and what it sent.
-    pub answers: Option<(AnswersServer, Result<Fetched, Unfetched>)>,
+    pub answers: Option<(Server, Result<Fetched, Unfetched>)>,
 }
 
 /// What a server sent: answers, or all that is wrong with them.
@@ -108,7 +108,7 @@ impl Checked {
     }
 
     /// What is known of this server's answers.
-    pub fn answers_of(&self, server: &AnswersServer) -> Option<&Result<Fetched, Unfetched>> {
+    pub fn answers_of(&self, server: &Server) -> Option<&Result<Fetched, Unfetched>> {
         self.answers.as_ref().filter(|(asked, _)| asked == server).map(|(_, found)| found)
     }
 
@@ -122,7 +122,7 @@ impl Checked {
     }
 
     /// A server's answers, if it gave any.
-    fn fetched(&mut self) -> Option<(AnswersServer, Result<Fetched, Unfetched>)> {
+    fn fetched(&mut self) -> Option<(Server, Result<Fetched, Unfetched>)> {
         self.answers.take().filter(|(_, found)| found.is_ok())
     }
 }

@@ -80,6 +80,8 @@ pub enum Refusal {
     },
     /// The answers give addresses, and nothing in the installed system would read them.
     NoNetworkManager,
+    /// The answers have a script for the first boot, and nothing in the installed system would run it.
+    NoFirstBoot,
     /// The answers require a network and there is none that works.
     NoNetwork {
         /// Which part of it does not.
@@ -171,6 +173,15 @@ impl Refusal {
                     .to_owned(),
                 "Leave `interface` out of the answers and configure the network in the flake, or \
                  set networking.networkmanager.enable there."
+                    .to_owned(),
+            ),
+            Self::NoFirstBoot => (
+                "no-first-boot",
+                "The answers have a script for the first boot, and the system that this ISO installs \
+                 has no unit that would run it."
+                    .to_owned(),
+                "Leave `first-boot` out of the answers, or add nixvm's module `first-boot` to the host \
+                 and build the ISO anew."
                     .to_owned(),
             ),
             Self::NoNetwork { unreachable } => (

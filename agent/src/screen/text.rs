@@ -50,6 +50,11 @@ pub(super) const TEXT_LOGIN: &str = "The console asks for user name and password
 pub(super) const ISO_MAY_STAY: &str = "The ISO may stay attached.";
 pub(super) const PRESS_ENTER_TO_RESTART: &str = "Press Enter to restart into the installed system.";
 pub(super) const ANY_KEY_STAYS: &str = "Press any key to stay here.";
+/// That a webhook is waited for.
+pub(super) fn telling(url: &str) -> String {
+    format!("Telling {url} how it ended. This takes 30 s at most; Enter goes on without.")
+}
+
 pub(super) const RESTARTING: &str = "Restarting...";
 pub(super) const POWERING_OFF: &str = "Powering off...";
 

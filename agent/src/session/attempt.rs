@@ -5,17 +5,24 @@ use std::time::Instant;
 
 use anyhow::Result;
 use nixvm_answers::Resolved;
+use nixvm_answers::first_boot::FirstBoot;
 use tokio_util::sync::CancellationToken;
 
 use super::state::Phase;
+use super::webhook::News;
 use super::{ExitAction, Session};
 use crate::command::{Runner, Transcript};
 use crate::control::account::Account;
 use crate::control::request::Message;
-use crate::disk::receipt::Receipt;
 use crate::event::{Event, PasswordOrigin, Record};
-use crate::install::{self, Failure, TargetState};
+use crate::install::{self, Failure, Installed, TargetState};
 use crate::plan::{Plan, Problem, Target};
+
+/// What the answers say beyond the plan.
+struct Extras {
+    first_boot: Option<FirstBoot>,
+    wants_host_key: bool,
+}
 
 impl Session {
     /// Installs, and handles requests meanwhile.
@@ -40,11 +47,20 @@ impl Session {
         self.checkpoint.begin(&id, self.user.choices.disk.clone());
         self.checkpoint.account(&self.context.account.borrow());
         let (target, finish) = (plan.target.clone(), plan.finish);
-        let (result, unplugged) = self.watch_attempt(id, *plan).await?;
+        let (first_boot, webhook) = match answers {
+            Some(answers) => (answers.first_boot, answers.webhook),
+            None => (None, None),
+        };
+        let extras = Extras {
+            first_boot: first_boot.map(|given| given.value),
+            wants_host_key: webhook.is_some(),
+        };
+        let mut news = webhook.map(|server| News::of(server.value, &id, &plan));
+        let (result, unplugged) = self.watch_attempt(id, *plan, extras).await?;
         let seconds = started.elapsed().as_secs_f64();
         self.user.choices.confirmed = None;
         match result {
-            Ok(receipt) => {
+            Ok(Installed { receipt, host_key }) => {
                 let disk = target.identity.node.display();
                 let message = format!("{} is installed on {disk}.", receipt.hostname);
                 self.checkpoint.account(&self.context.account.borrow());
@@ -52,6 +68,10 @@ impl Session {
                 self.checkpoint.installed(&message, finish);
                 let shutdown = self.shutdown_after_install(finish);
                 self.transition_to(Phase::Installed { message, shutdown, seconds: Some(seconds) });
+                if let Some(news) = &mut news {
+                    news.host_key = host_key;
+                }
+                self.tell(news);
                 // Without a survey: the disk that changed is the one that was installed.
                 return self.wait_for_shutdown().await;
             }
@@ -73,6 +93,7 @@ impl Session {
                 self.transition_to(Phase::Failed { disk, problem, seconds: Some(seconds) });
             }
         }
+        self.tell(news);
         Ok(None)
     }
 
@@ -82,7 +103,8 @@ impl Session {
         &mut self,
         id: String,
         plan: Plan,
-    ) -> Result<(Result<Receipt, Failure>, bool)> {
+        extras: Extras,
+    ) -> Result<(Result<Installed, Failure>, bool)> {
         let mut records = self.context.publisher.records();
         let cancel = CancellationToken::new();
         let transcript: Arc<dyn Transcript> = Arc::clone(&self.context.log) as _;
@@ -94,6 +116,8 @@ impl Session {
             publisher: self.context.publisher.clone(),
             runner: Runner::new(cancel.clone(), Some(transcript)),
             account: self.context.account.clone(),
+            first_boot: extras.first_boot,
+            wants_host_key: extras.wants_host_key,
             log: self.context.log.path().to_owned(),
             target_state: install::TargetStateCell::default(),
         };

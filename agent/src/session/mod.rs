@@ -18,6 +18,7 @@ mod shutdown;
 mod state;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -38,11 +39,10 @@ use crate::command::log::Log;
 use crate::command::{Runner, Transcript};
 use crate::control::account::Account;
 use crate::control::request::Message;
-use crate::disk::receipt::Receipt;
 use crate::disk::watch::{Attached, Rescan};
 use crate::event::Event;
 use crate::event::publisher::Publisher;
-use crate::install::{self, Attempt, Failure};
+use crate::install::{self, Attempt, Failure, Installed};
 use crate::machine::Machine;
 use crate::plan::{self, Check, Checked, Decision, UserChoices};
 use arrivals::Arrivals;
@@ -66,7 +66,7 @@ pub enum ExitAction {
 }
 
 /// Carries a plan out: [`install::run`], or a stand-in in tests.
-pub type Install = fn(Attempt) -> Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + Send>>;
+pub type Install = fn(Attempt) -> Pin<Box<dyn Future<Output = Result<Installed, Failure>> + Send>>;
 
 /// The session's surroundings.
 pub struct SessionContext {
@@ -112,6 +112,8 @@ pub struct Session {
     /// The keys that were last allowed to log in to the live system, or could not be; None: nothing was
     /// decided yet.
     live_keys: Option<Vec<AuthorizedKey>>,
+    /// Tells the webhook how the last attempt ended.
+    webhook: Option<JoinHandle<()>>,
 }
 
 /// What requests have said so far.
@@ -162,6 +164,7 @@ impl Session {
             checkpoint: Checkpoint::open(context.checkpoint_path.clone()),
             keymap: None,
             live_keys: None,
+            webhook: None,
             context,
         }
     }

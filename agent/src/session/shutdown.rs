@@ -112,14 +112,24 @@ impl Session {
         }
     }
 
-    /// Waits after an install until the shutdown is due, or a request calls for another decision.
+    /// Waits after an install until the shutdown is due and the webhook was told, or a request calls for
+    /// another decision. A request to leave waits for neither.
     ///
     /// Disks are not looked at: the one that changed is the one that was installed.
     pub(super) async fn wait_for_shutdown(&mut self) -> Result<Option<ExitAction>> {
         loop {
             let shutdown = self.phase.shutdown();
+            let telling = self.webhook.as_mut().filter(|telling| !telling.is_finished());
+            let due = async {
+                let exit = PendingShutdown::elapsed(shutdown).await;
+                if let Some(telling) = telling {
+                    // However it ends, it has said so itself.
+                    let _ended = telling.await;
+                }
+                exit
+            };
             tokio::select! {
-                exit = PendingShutdown::elapsed(shutdown) => return Ok(exit),
+                exit = due => return Ok(exit),
                 message = self.context.requests.recv() => {
                     let Some(message) = message else { anyhow::bail!("request channel closed") };
                     if let Effect::Exit(exit) = self.handle_request(message) {
@@ -204,6 +214,24 @@ mod tests {
         handle.ask(Request::Finish { how: Finish::Wait }).await.unwrap();
         handle.ask(Request::Finish { how: Finish::Poweroff }).await.unwrap();
         assert_eq!(work.await.unwrap().unwrap(), Some(ExitAction::PowerOff));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stays_until_the_webhook_was_told_unless_it_is_asked_to_leave() {
+        for asked in [false, true] {
+            let (mut session, handle) = session();
+            let (end, ended) = tokio::sync::oneshot::channel::<()>();
+            session.webhook = Some(tokio::spawn(async { ended.await.unwrap_or_default() }));
+            enter_installed(&mut session, PendingShutdown::new(Finish::Reboot, Some(0)));
+            let mut work = tokio::spawn(async move { session.wait_for_shutdown().await });
+            let soon = tokio::time::timeout(Duration::from_secs(60), &mut work).await;
+            assert!(soon.is_err(), "it left before the webhook was told");
+            match asked {
+                true => handle.ask(Request::Finish { how: Finish::Reboot }).await.unwrap(),
+                false => end.send(()).unwrap(),
+            }
+            assert_eq!(work.await.unwrap().unwrap(), Some(ExitAction::Reboot));
+        }
     }
 
     #[tokio::test]

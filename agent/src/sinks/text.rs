@@ -7,7 +7,9 @@ use nixvm_answers::answers::Finish;
 
 use crate::event::Status;
 use crate::event::Step;
-use crate::event::{DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish};
+use crate::event::{
+    Delivery, DiskView, Event, Outcome, PasswordOrigin, Record, ScheduledFinish, Webhook,
+};
 use crate::format::{self, printable};
 use crate::machine::Machine;
 
@@ -64,6 +66,12 @@ impl Renderer {
             }
             Event::Warning { message } => vec![format!("Warning: {message}")],
             Event::FinishScheduled(leaving) => vec![finish_sentence(*leaving, uptime_ms)],
+            Event::Webhook(Webhook { url, delivery }) => match delivery {
+                Delivery::Sending => vec![format!("Telling {url} how it ended.")],
+                Delivery::Delivered => vec![format!("{url} was told how it ended.")],
+                // The warning says it.
+                Delivery::Failed => Vec::new(),
+            },
             Event::AttemptEnded { outcome, error, duration_seconds, .. } => {
                 let mut lines = vec![verdict(*outcome, *duration_seconds)];
                 // The message is that of the state.

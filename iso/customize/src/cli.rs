@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Error, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use nixvm_answers::first_boot::FirstBoot;
 use nixvm_answers::password::PasswordHash;
-use nixvm_answers::server::{AnswersServer, Fingerprint, ServerUrl};
+use nixvm_answers::server::{Fingerprint, Server, ServerUrl};
 use nixvm_answers::ssh::{self, AuthorizedKey};
 use nixvm_answers::{Answers, Problems, Source, document};
 
@@ -110,6 +111,16 @@ struct Customize {
     /// signed the certificate.
     #[arg(long, value_name = "SHA-256", requires = "answers_url")]
     answers_fingerprint: Option<Fingerprint>,
+    /// A file with a script that the installed system runs once; who has the ISO can read it.
+    #[arg(long, value_name = "FILE")]
+    first_boot_script: Option<PathBuf>,
+    /// Where the installer sends word of how the install ended, by HTTPS.
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<ServerUrl>,
+    /// The SHA-256 fingerprint of that server's certificate; without it, an authority has to have
+    /// signed the certificate.
+    #[arg(long, value_name = "SHA-256", requires = "webhook_url")]
+    webhook_fingerprint: Option<Fingerprint>,
     /// Write a new ISO and leave the other one as it is.
     #[arg(short, long, value_name = "ISO")]
     output: Option<PathBuf>,
@@ -209,12 +220,25 @@ fn options(arguments: &Customize) -> Result<Answers> {
         ssh_authorized_keys: read(&arguments.ssh_key)?,
         live_ssh_authorized_keys: read(&arguments.live_ssh_key)?,
         password_hash: password_hash(arguments)?,
-        server: arguments.answers_url.clone().map(|url| AnswersServer {
-            url: Some(url),
-            fingerprint: arguments.answers_fingerprint,
-        }),
+        first_boot: match &arguments.first_boot_script {
+            Some(file) => {
+                Some(read_script(file).with_context(|| format!("cannot use {}", file.display()))?)
+            }
+            None => None,
+        },
+        server: server(&arguments.answers_url, arguments.answers_fingerprint),
+        webhook: server(&arguments.webhook_url, arguments.webhook_fingerprint),
         ..arguments.keys.answers.clone()
     })
+}
+
+fn server(url: &Option<ServerUrl>, fingerprint: Option<Fingerprint>) -> Option<Server> {
+    url.clone().map(|url| Server { url: Some(url), fingerprint })
+}
+
+fn read_script(file: &Path) -> Result<FirstBoot> {
+    let bytes = File::open(file).and_then(document::read_limited)?;
+    Ok(FirstBoot { script: document::text(&bytes)?.parse()? })
 }
 
 fn password_hash(arguments: &Customize) -> Result<Option<PasswordHash>> {

@@ -33,6 +33,7 @@ words! {
         STEP_STARTED = "step-started",
         ATTEMPT_ENDED = "attempt-ended",
         WARNING = "warning",
+        WEBHOOK = "webhook",
     }
     /// The agent's states.
     state {

@@ -232,6 +232,41 @@ fn another_flakes_host_is_installed_as_it_is() -> Result<()> {
 }
 
 #[test]
+fn a_hosts_units_for_the_first_boot_are_plain_files_and_its_manifest_tells_of_them() -> Result<()> {
+    let Some(tree) = Tree::find("units for the first boot")? else { return Ok(()) };
+    let units = tree.json(
+        r#"lib.mapAttrs (_: unit: { inherit (unit) text wantedBy; }) (
+             lib.filterAttrs (name: _: lib.hasPrefix "nixvm-first-boot." name)
+               flake.nixosConfigurations.nixvm-minimal-x86_64.config.systemd.units
+           )"#,
+    )?;
+    let plain = |name: &str| fs::read_to_string(project().join("nix/first-boot").join(name));
+    let [path, service] = ["nixvm-first-boot.path", "nixvm-first-boot.service"];
+    let wanted = serde_json::json!({
+        path: { "text": plain(path)?, "wantedBy": ["multi-user.target"] },
+        service: { "text": plain(service)?, "wantedBy": [] },
+    });
+    ensure!(units == wanted, "{units}");
+
+    for (module, has) in [
+        ("{ }", true),
+        (
+            r#"{
+                 systemd.units."nixvm-first-boot.path".enable = lib.mkForce false;
+                 services.openssh.enable = lib.mkForce false;
+               }"#,
+            false,
+        ),
+    ] {
+        let text = tree.json(&format!("manifestOf {module} {{ }}"))?;
+        let manifest = manifest::parse(text.as_str().context("no text")?)?;
+        ensure!(manifest.first_boot == has, "{manifest:?}");
+        ensure!(manifest.ssh_host_key.is_some() == has, "{manifest:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn baked_answers_are_read_by_the_agent() -> Result<()> {
     let Some(tree) = Tree::find("baked answers are read by the agent")? else { return Ok(()) };
     let empty = tree.json("answersArea { }")?;

@@ -115,7 +115,7 @@ fn library_modules_and_template_are_there() -> Result<()> {
     let names = tree.json("names")?;
     let wanted = serde_json::json!({
         "lib": ["mkHost", "mkInstaller"],
-        "nixosModules": ["generalize", "grow", "installer", "target"],
+        "nixosModules": ["first-boot", "generalize", "grow", "installer", "target"],
         "templates": ["default"],
     });
     ensure!(names == wanted, "{names}");

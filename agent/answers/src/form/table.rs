@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::{Form, Misplaced, Parameter, Toml, Written, all, as_text, unknown};
 use crate::disk::DiskRule;
 use crate::network::NetworkSettings;
-use crate::server::AnswersServer;
+use crate::server::Server;
 use crate::value::Invalid;
 
 /// A value with named parts, which has a short form in text as well.
@@ -82,7 +82,7 @@ macro_rules! table_form {
         })+
     };
 }
-table_form!(DiskRule, NetworkSettings, AnswersServer);
+table_form!(DiskRule, NetworkSettings, Server);
 
 /// Sets a part from its value in a document, which is text.
 pub(crate) fn set_text<T: Table>(

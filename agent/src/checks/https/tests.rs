@@ -30,13 +30,13 @@ const TOKEN: &str = "s3cret";
 const BODY: &str = r#"{"dmi":{}}"#;
 
 /// A certificate with its key.
-pub(in crate::checks) struct Identity {
+pub(crate) struct Identity {
     certificate: CertificateDer<'static>,
     key: KeyPair,
 }
 
 impl Identity {
-    pub(in crate::checks) fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint(Sha256::digest(&self.certificate).into())
     }
 
@@ -45,11 +45,11 @@ impl Identity {
     }
 }
 
-pub(in crate::checks) fn localhost() -> CertificateParams {
+pub(crate) fn localhost() -> CertificateParams {
     CertificateParams::new(vec!["localhost".to_owned()]).unwrap()
 }
 
-pub(in crate::checks) fn self_signed(parameters: &CertificateParams) -> Identity {
+pub(crate) fn self_signed(parameters: &CertificateParams) -> Identity {
     let key = KeyPair::generate().unwrap();
     Identity { certificate: parameters.self_signed(&key).unwrap().der().clone(), key }
 }
@@ -69,15 +69,15 @@ pub(in crate::checks) fn signed(parameters: &CertificateParams) -> (Trust, Ident
 }
 
 /// A server on this machine, and what it is told.
-pub(in crate::checks) struct Server {
-    pub(in crate::checks) port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     told: UnboundedReceiver<String>,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
     /// Answers each request with `reply`, or never if that is empty.
-    pub(in crate::checks) async fn start(identity: &Identity, reply: impl Into<String>) -> Self {
+    pub(crate) async fn start(identity: &Identity, reply: impl Into<String>) -> Self {
         let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -132,8 +132,13 @@ impl Server {
 
     /// What the next connection tells: nothing if it ends during the handshake of TLS; without TLS,
     /// all bytes of it.
-    pub(in crate::checks) async fn told(&mut self) -> String {
+    pub(crate) async fn told(&mut self) -> String {
         self.told.recv().await.unwrap()
+    }
+
+    /// Whether it was told nothing more.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.told.is_empty()
     }
 
     async fn ask(&self, trust: Trust) -> Result<Vec<u8>, Unfetched> {
@@ -152,8 +157,8 @@ async fn listener() -> (u16, TcpListener) {
 
 async fn ask(url: &str, trust: Trust, limits: &Limits) -> Result<Vec<u8>, Unfetched> {
     let (url, token) = (url.parse().unwrap(), Secret::new(TOKEN.to_owned()));
-    let body = BODY.to_owned();
-    post(Request { url: &url, trust, token: Some(&token), body }, limits, &|_| ()).await
+    let (body, wanted) = (BODY.to_owned(), Wanted::Answers);
+    post(Request { url: &url, trust, token: Some(&token), body, wanted }, limits, &|_| ()).await
 }
 
 /// Whether a request has its header and the body that the header announces.

@@ -77,7 +77,7 @@ fn a_network_that_works_without_the_proxy_is_looked_for_again_with_it() {
 }
 
 /// A world whose command line names a server, and the server.
-fn asking(disk: Disk) -> (World, nixvm_answers::server::AnswersServer) {
+fn asking(disk: Disk) -> (World, nixvm_answers::server::Server) {
     let world = World::new([disk]).answering("answers.url = 'https://a.example/nixvm'");
     let server = world.answers.as_ref().unwrap().server.clone().unwrap().value;
     (world, server)
@@ -217,6 +217,16 @@ fn interfaces_are_refused_where_nothing_would_read_them() {
     let Decision::Refuse(refusal) = world.decide_checked() else { panic!() };
     assert_eq!(refusal.problem().kind, "no-network-manager");
     assert!(goes(&world.answering("network = 'auto'").decide_checked()).is_some());
+}
+
+#[test]
+fn a_script_is_refused_where_nothing_would_run_it() {
+    let answers = "[first-boot]\nscript = '#!/bin/sh'";
+    let mut world = World::new([blank("vda")]).answering(answers);
+    assert!(goes(&world.decide()).is_some());
+    world.manifest.first_boot = false;
+    assert_eq!(refusal(&world).problem().kind, "no-first-boot");
+    assert!(goes(&world.answering("").decide()).is_some());
 }
 
 #[test]

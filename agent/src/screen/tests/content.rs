@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use nixvm_answers::answers::Finish;
 use nixvm_answers::password::Secret;
 
 use super::drawing::{asked_for_data, check, copying, finished};
 use super::*;
-use crate::event::PasswordOrigin;
+use crate::event::{Delivery, PasswordOrigin, ScheduledFinish, Webhook};
 
 #[test]
 fn a_warning_that_disks_may_be_missing_is_there_where_one_is_chosen_and_confirmed() {
@@ -21,6 +22,28 @@ fn a_warning_that_disks_may_be_missing_is_there_where_one_is_chosen_and_confirme
     fixture.enter(State::Countdown, "The installation starts when the countdown ends.");
     fixture.event(Event::Countdown { seconds_left: 9 });
     assert!(fixture.frame(80, 25).contains("! Some disks may be missing: udev."));
+}
+
+#[test]
+fn a_webhook_that_is_waited_for_is_named_until_it_was_told() {
+    let mut fixture = finished(PasswordOrigin::Typed);
+    fixture.event(Event::FinishScheduled(ScheduledFinish {
+        action: Finish::Reboot,
+        at_uptime_ms: Some(0),
+    }));
+    let url = "https://inventory.example/nixvm";
+    let mut deliver = |delivery| {
+        let webhook = Webhook { url: url.to_owned(), delivery };
+        fixture.event(Event::Webhook(webhook));
+        fixture.frame(80, 25)
+    };
+    let frame = deliver(Delivery::Sending);
+    assert!(frame.contains(&format!("Telling {url} how it ended.")), "{frame}");
+    assert!(!frame.contains("Restarting..."), "{frame}");
+    for delivery in [Delivery::Delivered, Delivery::Failed] {
+        let frame = deliver(delivery);
+        assert!(!frame.contains(url) && frame.contains("Restarting..."), "{frame}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::super::model::Model;
 use super::super::text;
 use super::section::Page;
 use super::{answers, disks, pages, progress, style};
-use crate::event::{PasswordOrigin, Step};
+use crate::event::{Delivery, PasswordOrigin, Step};
 use crate::plan::Problem;
 
 /// Lines of a page that has room for the steps of an install that succeeded.
@@ -101,8 +101,17 @@ fn show_password(password: &Secret, expired: bool, page: &mut Page) {
 fn leaving(model: &Model, page: &mut Page) {
     let Some(leaving) = &model.status.finish else { return };
     let mut flow = page.flow();
+    // That is waited for.
+    let telling = model.status.webhook.as_ref();
+    let telling = telling.filter(|webhook| webhook.delivery == Delivery::Sending);
+    if let Some(webhook) = telling {
+        flow.text(&text::telling(&webhook.url), style::PLAIN);
+    }
     let verb = if leaving.action == Finish::Poweroff { "Powering off" } else { "Restarting" };
     match (leaving.action, model.leaves_in()) {
+        (Finish::Reboot | Finish::Poweroff, Some(0)) if telling.is_some() => {
+            flow.text(text::ANY_KEY_STAYS, style::PLAIN);
+        }
         (Finish::Reboot, Some(0)) => flow.text(text::RESTARTING, style::TITLE),
         (Finish::Poweroff, Some(0)) => flow.text(text::POWERING_OFF, style::TITLE),
         (Finish::Reboot | Finish::Poweroff, Some(left)) => {

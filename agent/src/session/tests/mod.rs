@@ -40,7 +40,7 @@ pub(super) fn session() -> (Session, InstallerHandle) {
     (session, handle)
 }
 
-fn fails(step: Step, error: anyhow::Error) -> Result<Receipt, Failure> {
+fn fails(step: Step, error: anyhow::Error) -> Result<Installed, Failure> {
     Err(Failure { step, error, disk: TargetState::Unfinished })
 }
 

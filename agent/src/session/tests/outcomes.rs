@@ -12,6 +12,7 @@ use super::*;
 use crate::command::Cancelled;
 use crate::control::request::{InstallerHandle, Request};
 use crate::disk::Disk;
+use crate::disk::receipt::Receipt;
 use crate::event::{Record, State, Step};
 use crate::machine::Firmware;
 
@@ -95,7 +96,7 @@ async fn finished() {
             session.context.install = |attempt| {
                 Box::pin(async move {
                     Step::ALL.into_iter().for_each(|one| step(&attempt, one));
-                    Ok(Receipt::default())
+                    Ok(Installed::default())
                 })
             };
         });
@@ -128,7 +129,7 @@ async fn failed() {
 /// Fails when it is stopped, as what runs commands does.
 fn until_stopped(
     attempt: Attempt,
-) -> Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + Send>> {
+) -> Pin<Box<dyn Future<Output = Result<Installed, Failure>> + Send>> {
     Box::pin(async move {
         attempt.publisher.publish(Event::StepStarted { step: Step::Partition });
         attempt.runner.cancellation().cancelled().await;

@@ -1,6 +1,6 @@
 //! Customizing a downloaded ISO, and what goes wrong.
 
-use nixvm_answers::{area, document};
+use nixvm_answers::{Source, area, document};
 use nixvm_iso::image::{Access, Image};
 
 use crate::desk::{Desk, published};
@@ -41,15 +41,47 @@ fn only_the_area_changes() {
 }
 
 #[test]
-fn an_answers_file_is_stored_as_it_is_and_its_secret_is_not_shown() {
+fn an_answers_file_is_stored_as_it_is_and_its_secrets_are_not_shown() {
     let desk = Desk::with(&published());
     let answers = desk.write("answers.toml", format!("\u{feff}{ANSWERS}"));
     let said = desk.run("customize", &["--answers", answers.to_str().unwrap()]).unwrap();
     let shown = desk.run("show", &[]).unwrap();
-    assert!(!said.contains("$6$") && !shown.contains("$6$"), "{said}{shown}");
-    assert!(shown.starts_with("# password-hash is given, and not shown\nhostname = \"web\"\n"));
+    for secret in ["$6$", "s3cret-in-the-script"] {
+        assert!(ANSWERS.contains(secret), "the file has no {secret}");
+        assert!(!said.contains(secret) && !shown.contains(secret), "{said}{shown}");
+    }
+    let head = "# password-hash is given, and not shown\n\
+        # first-boot is given, and not shown\nhostname = \"web\"\n";
+    assert!(shown.starts_with(head), "{shown}");
     let bytes = desk.bytes();
     assert_eq!(area::decode(&bytes[desk.area()]), Ok(ANSWERS));
+}
+
+#[test]
+fn a_script_and_a_webhook_are_read_from_options() {
+    let desk = Desk::with(&published());
+    let script = desk.write("first-boot", "#!/bin/sh\ntouch /root/ready\n");
+    let fingerprint = "ab".repeat(32);
+    let said = desk.run(
+        "customize",
+        &[
+            "--first-boot-script",
+            script.to_str().unwrap(),
+            "--webhook-url",
+            "https://inventory.example/nixvm",
+            "--webhook-fingerprint",
+            &fingerprint,
+        ],
+    );
+    said.unwrap();
+    let bytes = desk.bytes();
+    let stored = area::decode(&bytes[desk.area()]).unwrap();
+    let given = document::parse(stored.as_bytes(), Source::Iso).unwrap().answers;
+    let found = given.first_boot.unwrap();
+    assert_eq!(found.script.reveal(), "#!/bin/sh\ntouch /root/ready\n");
+    let webhook = given.webhook.unwrap();
+    assert_eq!(webhook.to_string(), "https://inventory.example/nixvm");
+    assert!(webhook.fingerprint.is_some());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Arch, Lab, initramfs};
+use super::{Arch, Lab, initramfs, target};
 use crate::cache::{Key, remove};
 use crate::command::Chroot;
 
@@ -123,9 +123,6 @@ const X86_MODULES: &[&str] =
 const PARAMETERS: &str = "quiet loglevel=4 systemd.show_status=0 lsm=capability audit=0 \
     mitigations=off cryptomgr.notests no_timer_check panic=-1";
 
-/// What of `nix/grow.nix` the installed system has, too.
-const GROWTH: &[&str] = &["has-grown", "grow.rules"];
-
 /// Builds the base folder for `arch` from its extracted `packages`, with the programs of `tools`.
 ///
 /// # Errors
@@ -139,9 +136,7 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
     for folder in ["base", "initramfs", "tree"] {
         key.add_path(&lab.guest(folder))?;
     }
-    for file in GROWTH {
-        key.add_path(&lab.project.join("nix").join(file))?;
-    }
+    target::add_key(lab, &mut key)?;
     lab.cache.stage(&format!("base-{arch}"), &key, |out| {
         let tree = out.join("tree");
         lab.commands.run("cp", [Path::new("-a"), packages, &tree])?;
@@ -159,29 +154,10 @@ pub(super) fn build(lab: &Lab, arch: Arch, tools: &Path, packages: &Path) -> Res
         initramfs::build(lab, tools, &tree, &modules, &out.join("initrd"))?;
         trim(lab, &tree)?;
         configure(lab, tools, &tree)?;
+        target::add_first_boot(lab, &tree)?;
         lab.commands.run("cp", [Path::new("-r"), &lab.guest("tree/usr"), &tree])?;
-        growth(lab, arch, &out.join("growth"))
+        target::write_growth(lab, arch, &out.join("growth"))
     })
-}
-
-/// Writes what makes the root grow with its disk, below `out` as it is to be below the installed root:
-/// NixOS's by `nix/grow.nix`, with Debian's paths.
-fn growth(lab: &Lab, arch: Arch, out: &Path) -> Result<()> {
-    let read = |name: &str| {
-        let file = lab.project.join("nix").join(name);
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
-    };
-    // As `root` in repart.d(5); the stand-in of disko's script has the same.
-    let root = match arch {
-        Arch::X86_64 => "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",
-        Arch::Aarch64 => "b921b045-1df0-41c3-af44-4c6f280d3fae",
-    };
-    let condition = format!("[Service]\nExecCondition=/bin/sh /etc/nixvm/has-grown {root}\n");
-    write(out, "etc/nixvm/has-grown", &read("has-grown")?)?;
-    write(out, "etc/systemd/system/systemd-repart.service.d/has-grown.conf", &condition)?;
-    write(out, "etc/repart.d/50-root.conf", &format!("[Partition]\nType={root}\n"))?;
-    let rules = read("grow.rules")?.replace("@systemctl@", "/usr/bin/systemctl");
-    write(out, "etc/udev/rules.d/90-grow.rules", &rules)
 }
 
 /// The one entry of `folder` whose name starts with `prefix`.
@@ -346,7 +322,7 @@ fn configure(lab: &Lab, tools: &Path, tree: &Path) -> Result<()> {
     link(tree, &format!("../{unit}"), &format!("{wants}/{unit}"))
 }
 
-fn write(tree: &Path, file: &str, text: &str) -> Result<()> {
+pub(super) fn write(tree: &Path, file: &str, text: &str) -> Result<()> {
     let path = tree.join(file);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -354,7 +330,7 @@ fn write(tree: &Path, file: &str, text: &str) -> Result<()> {
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn link(tree: &Path, to: &str, at: &str) -> Result<()> {
+pub(super) fn link(tree: &Path, to: &str, at: &str) -> Result<()> {
     let path = tree.join(at);
     if path.symlink_metadata().is_ok() {
         fs::remove_file(&path)?;

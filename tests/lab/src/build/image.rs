@@ -167,6 +167,8 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         minimum_build_memory_bytes: 0,
         graphical_login: false,
         network_manager: true,
+        first_boot: true,
+        ssh_host_key: Some("/etc/ssh/ssh_host_ed25519_key".into()),
         volume_label: Some(label(arch)),
         // The stand-in has no release of NixOS.
         nixos_release: None,

@@ -10,6 +10,7 @@ mod debian;
 mod image;
 mod initramfs;
 mod store;
+mod target;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -17,6 +17,7 @@ mod clones;
 mod dbus;
 mod disks;
 mod faults;
+mod first_boot;
 mod growth;
 mod handover;
 mod install;
@@ -37,6 +38,7 @@ mod server;
 mod steps;
 #[cfg(test)]
 mod table;
+mod webhook;
 
 pub use run::{Runner, ScenarioResult};
 
@@ -113,7 +115,9 @@ pub fn all() -> Vec<&'static Scenario> {
         answers::SCENARIOS,
         network::SCENARIOS,
         proxy::SCENARIOS,
+        first_boot::SCENARIOS,
         server::SCENARIOS,
+        webhook::SCENARIOS,
         nocloud::SCENARIOS,
         disks::SCENARIOS,
         classifier::SCENARIOS,

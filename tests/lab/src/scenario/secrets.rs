@@ -11,8 +11,11 @@ use crate::vm::config::Config;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("secrets-stay-secret")
-        .fault("answers with a password's hash; processes, journal, log and events are searched")
-        .expected("the hash is in none of them, nor in the log on the target")
+        .fault(
+            "answers with a password's hash, and a script with a secret in it; processes, journal, log \
+             and events are searched",
+        )
+        .expected("both are in none of them, nor in the log on the target")
         .daily()
         .run(secrets_stay_secret),
     Scenario::new("password-generated")
@@ -28,9 +31,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 const WRITTEN: &str = "journalctl --boot --no-pager --output=export; cat /run/nixvm/*.log; \
     cat /run/nixvm/*.json 2>/dev/null; dmesg";
 
+/// What the script for the first boot has in it.
+const IN_SCRIPT: &str = "s3cret-in-the-script";
+
 fn secrets_stay_secret(fixture: &Fixture<'_>) -> Result<()> {
     let mut config = fixture.machine_with_disk()?;
-    config.answers = Some(fixture.answers("countdown = 3\nfinish = 'wait'")?);
+    let script = format!("[first-boot]\nscript = \"#!/bin/sh\\n: {IN_SCRIPT}\"");
+    config.answers = Some(fixture.answers(&format!("countdown = 3\nfinish = 'wait'\n{script}"))?);
     let mut vm = fixture.start(&config, "install")?;
     await_countdown(&mut vm)?;
     // All command lines and environments of all processes, again and again.
@@ -41,24 +48,29 @@ fn secrets_stay_secret(fixture: &Fixture<'_>) -> Result<()> {
     await_installed(&mut vm)?;
     vm.shell.run("kill $(cat /run/looking)")?;
     // What tells this hash from others.
-    let secret = PASSWORD_HASH.rsplit('$').next().context("the hash has parts")?;
+    let hash = PASSWORD_HASH.rsplit('$').next().context("the hash has parts")?;
     let looked = vm.shell.run("tr '\\0' '\\n' < /dev/shm/seen | grep -c nixos-enter")?;
     ensure!(looked != "0", "the processes were not looked at");
-    for (what, command) in
-        [("processes", "cat /dev/shm/seen".to_owned()), ("journal and log", WRITTEN.to_owned())]
-    {
-        let (_, count) = vm.shell.try_run(&format!("({command}) | grep -acF '{secret}'"))?;
-        ensure!(count == "0", "the hash is in the {what}, {count} times");
+    for secret in [hash, IN_SCRIPT] {
+        for (what, command) in
+            [("processes", "cat /dev/shm/seen".to_owned()), ("journal and log", WRITTEN.to_owned())]
+        {
+            let (_, count) = vm.shell.try_run(&format!("({command}) | grep -acF '{secret}'"))?;
+            ensure!(count == "0", "{secret} is in the {what}, {count} times");
+        }
+        ensure!(!vm.events.text().contains(secret), "{secret} is in the events");
     }
-    ensure!(!vm.events.text().contains(secret), "the hash is in the events");
     vm.kill()?;
 
     let mut vm = fixture.start(&Config { cd: None, answers: None, ..config }, "boot")?;
     vm.serial.expect("nixvm login: ", vm.accelerator.time(60))?;
-    let (_, files) =
-        vm.shell.try_run(&format!("grep -rlF '{secret}' /var/log /boot /etc/nixos"))?;
-    ensure!(files.is_empty(), "the hash is in {files}");
-    vm.shell.run(&format!("grep -qF '{secret}' /etc/shadow"))?;
+    vm.shell.run("while ls /var/lib/nixvm/first-boot* > /dev/null 2>&1; do sleep 0.2; done")?;
+    for secret in [hash, IN_SCRIPT] {
+        let (_, files) =
+            vm.shell.try_run(&format!("grep -rlF '{secret}' /var /boot /etc/nixos"))?;
+        ensure!(files.is_empty(), "{secret} is in {files}");
+    }
+    vm.shell.run(&format!("grep -qF '{hash}' /etc/shadow"))?;
     vm.kill()
 }
 

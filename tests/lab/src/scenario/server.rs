@@ -37,24 +37,29 @@ const README: &str = include_str!("../../../../agent/answers/README.md");
 const PORT: &str = "8443";
 
 /// A server on the host.
-struct Server {
+pub(super) struct Server {
     process: Child,
-    port: u16,
-    fingerprint: String,
+    pub(super) port: u16,
+    pub(super) fingerprint: String,
 }
 
 impl Server {
-    /// Makes a certificate as the README does, and starts the server that is there.
-    fn start(fixture: &Fixture<'_>) -> Result<Self> {
-        let folder = &fixture.folder;
+    /// The server in the README.
+    fn of_readme(fixture: &Fixture<'_>) -> Result<Self> {
         let program = README
             .split_once("```python\n")
             .and_then(|(_, rest)| rest.split_once("```"))
             .context("the README shows no server")?
             .0;
+        Self::start(fixture, program)
+    }
+
+    /// Makes a certificate as the README does, and starts a Python program that uses it.
+    pub(super) fn start(fixture: &Fixture<'_>, program: &str) -> Result<Self> {
+        let folder = &fixture.folder;
         // Whoever takes the port meanwhile makes the server fail, which is seen below.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        ensure!(program.matches(PORT).count() == 1, "the README's server has another port");
+        ensure!(program.matches(PORT).count() == 1, "the server has another port");
         fs::write(folder.join("server.py"), program.replace(PORT, &port.to_string()))?;
         let openssl = |line: &str| -> Result<String> {
             let output = Command::new("openssl")
@@ -115,7 +120,7 @@ impl Drop for Server {
 }
 
 /// Starts a machine that reaches the host, with these kernel parameters.
-fn start(fixture: &Fixture<'_>, config: &mut Config, parameters: &str) -> Result<Vm> {
+pub(super) fn start(fixture: &Fixture<'_>, config: &mut Config, parameters: &str) -> Result<Vm> {
     config.reaches_host = true;
     config.kernel = Some(fixture.lab.kernel(fixture.arch, parameters)?);
     let mut vm = fixture.start(config, "install")?;
@@ -124,7 +129,7 @@ fn start(fixture: &Fixture<'_>, config: &mut Config, parameters: &str) -> Result
 }
 
 fn answers_by_https(fixture: &Fixture<'_>) -> Result<()> {
-    let server = Server::start(fixture)?;
+    let server = Server::of_readme(fixture)?;
     let mut config = fixture.machine_with_disk()?;
     let parameters = server.parameters(&server.fingerprint);
     let mut vm = start(fixture, &mut config, &parameters)?;
@@ -144,7 +149,7 @@ fn answers_by_https(fixture: &Fixture<'_>) -> Result<()> {
 }
 
 fn answers_by_https_refused(fixture: &Fixture<'_>) -> Result<()> {
-    let server = Server::start(fixture)?;
+    let server = Server::of_readme(fixture)?;
     let mut config = fixture.machine_with_disk()?;
     let before = digest(&config.disks[0].image)?;
     let parameters = server.parameters(&"AB".repeat(32));
