@@ -137,3 +137,14 @@ fn what_comes_from_outside_does_no_harm() {
     assert!(frame.contains("??????"), "{frame}");
     assert!(frame.lines().skip(5).any(|line| line.contains("[2J")), "{frame}");
 }
+
+#[test]
+fn a_password_of_the_answers_is_named_with_its_source() {
+    let mut fixture = finished(PasswordOrigin::Answers);
+    fixture.plan(with_password_answered(plan("vda")));
+    let frame = fixture.frame(80, 25);
+    assert!(
+        frame.contains("Password    the one in your answers (from kernel command line)"),
+        "{frame}"
+    );
+}

@@ -62,7 +62,7 @@ pub(super) fn identity(model: &Model, shown: bool, flow: &mut Flow) {
         PasswordOrigin::Answers | PasswordOrigin::Missing => {
             let source = model.answer("password-hash").map(|(_, source)| answers::from(source));
             let source = source.map(|source| format!(" ({source})")).unwrap_or_default();
-            answers::row(flow, "Password", "from your answers", &source);
+            answers::row(flow, "Password", "the one in your answers", &source);
         }
     }
     if let Some(plan) = &model.status.plan {
