@@ -19,7 +19,7 @@
   # ip, which knows the addresses.
   iproute2
   jq
-  # loadkeys, with the keymaps.
+  # loadkeys, with the keymaps, and setfont.
   kbd
   kmod
   lvm2.bin

@@ -1,6 +1,7 @@
 //! `nixvm-agent run`: wires the modules together and stays until the machine restarts.
 
 mod consoles;
+mod font;
 pub mod lock;
 
 use std::path::Path;
@@ -65,6 +66,9 @@ pub async fn run(started: Instant) -> Result<()> {
         screen::start(Mode::PlainLines, context(console.clone()))?;
     }
     if let Some(terminal) = terminal {
+        let console = terminal.clone();
+        // The screen need not wait: it notices that its size has changed.
+        tokio::spawn(async move { font::enlarge(&console).await });
         screen::start(consoles.mode(), context(terminal))?;
     }
     let (attached, rescan) = disk::watch::start()?;
