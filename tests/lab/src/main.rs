@@ -10,7 +10,7 @@ use nixvm_answers::size::Size;
 use nixvm_lab::build::{Arch, Lab};
 use nixvm_lab::scenario::{self, Runner, Scenario};
 use nixvm_lab::vm::profile::{self, Profile};
-use nixvm_lab::{benchmark, end_to_end, picture, say, setup, suite};
+use nixvm_lab::{benchmark, end_to_end, say, screens, setup, suite};
 
 /// Builds the stand-in ISO, installs it in virtual machines, and runs the project's tests.
 #[derive(Parser)]
@@ -79,8 +79,8 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
-    /// Take the README's picture of the installer anew: .github/installer.png.
-    Picture,
+    /// Take the pictures of the screens and the recordings that tests replay anew: .github/screens.
+    Screens,
     /// Run the project's tests: format, lints, unit and integration tests, scenarios on machines.
     Test {
         /// Machines at a time.
@@ -128,7 +128,7 @@ impl Task {
             | Self::Vm { arch, .. }
             | Self::Matrix { arch, .. }
             | Self::Bench(Bench::Install { arch, .. }) => *arch,
-            Self::Picture | Self::Test { .. } | Self::Bench(Bench::Copy { .. }) => Arch::X86_64,
+            Self::Screens | Self::Test { .. } | Self::Bench(Bench::Copy { .. }) => Arch::X86_64,
         }
     }
 }
@@ -190,7 +190,7 @@ fn run(arguments: Arguments) -> Result<()> {
             say!("{} scenarios, {failed} failed", outcomes.len());
             ensure!(failed == 0, "{failed} scenarios did not end as expected");
         }
-        Task::Picture => picture::take(&lab, &lab.project.join(".github/installer.png"))?,
+        Task::Screens => screens::take(&lab)?,
         Task::Test { jobs } => {
             setup::install_test_tools()?;
             suite::run(&lab, jobs)?;

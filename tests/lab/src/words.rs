@@ -43,7 +43,9 @@ words! {
         AWAITING_CONFIRMATION = "awaiting-confirmation",
         INSTALLING = "installing",
         INSTALLED = "installed",
+        FAILED = "failed",
         REFUSED = "refused",
+        CANCELLED = "cancelled",
         ALREADY_INSTALLED = "already-installed",
     }
     /// How an attempt ends, in the verdict.

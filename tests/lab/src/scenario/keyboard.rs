@@ -5,9 +5,10 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
-use super::screen::Console;
+
 use super::steps::{boots_as, hold_boot_loader, release_boot_loader};
 use crate::build::Arch;
+use crate::console::Console;
 use crate::fixture::Fixture;
 use crate::guest_checks::Expected;
 use crate::vm::Vm;
@@ -53,12 +54,12 @@ fn german(fixture: &Fixture<'_>) -> Result<()> {
     let mut vm = fixture.start(&config, "install")?;
     hold_boot_loader(&mut vm)?;
     vm.state(state::INSTALLING, 120)?;
-    choose_password(&mut Console { vm: &mut vm, fixture }, &GERMAN)?;
+    choose_password(&mut Console::new(&mut vm, &fixture.folder), &GERMAN)?;
     release_boot_loader(&mut vm)?;
     vm.state(state::INSTALLED, 180)?;
     vm.wait_off(120)?;
     let mut vm = boots_as(fixture, &config, &expected("web"))?;
-    log_in(&mut Console { vm: &mut vm, fixture }, "web", &["h", "t"], &GERMAN)?;
+    log_in(&mut Console::new(&mut vm, &fixture.folder), "web", &["h", "t"], &GERMAN)?;
     check(&mut vm, "de", "de_DE.UTF-8", "Europe/Berlin")?;
     vm.kill()
 }
@@ -71,7 +72,7 @@ fn french(fixture: &Fixture<'_>) -> Result<()> {
     let mut vm = fixture.start(&config, "install")?;
     vm.state(state::COUNTDOWN, 120)?;
     hold_boot_loader(&mut vm)?;
-    let screen = &mut Console { vm: &mut vm, fixture };
+    let screen = &mut Console::new(&mut vm, &fixture.folder);
     screen.press(&["spc"])?;
     screen.shows("Press I to install", "01-stopped")?;
     screen.pause_to_read()?;
@@ -94,7 +95,7 @@ fn french(fixture: &Fixture<'_>) -> Result<()> {
     vm.state(state::INSTALLED, 180)?;
     vm.wait_off(120)?;
     let mut vm = boots_as(fixture, &config, &expected("lazy"))?;
-    log_in(&mut Console { vm: &mut vm, fixture }, "lazy", &["h", "t"], &FRENCH)?;
+    log_in(&mut Console::new(&mut vm, &fixture.folder), "lazy", &["h", "t"], &FRENCH)?;
     check(&mut vm, "fr", "fr_FR.UTF-8", "Europe/Paris")?;
     vm.kill()
 }
@@ -105,7 +106,7 @@ fn expected(hostname: &str) -> Expected {
 }
 
 /// Types the password twice, by the keys of its first half.
-fn choose_password(screen: &mut Console<'_, '_>, half: &[&str]) -> Result<()> {
+fn choose_password(screen: &mut Console<'_>, half: &[&str]) -> Result<()> {
     screen.shows("Choose a password", "10-password")?;
     press_password(screen, half)?;
     screen.press(&["ctrl-r"])?;
@@ -118,7 +119,7 @@ fn choose_password(screen: &mut Console<'_, '_>, half: &[&str]) -> Result<()> {
 
 /// Logs in on tty1 of the installed system.
 fn log_in(
-    screen: &mut Console<'_, '_>,
+    screen: &mut Console<'_>,
     hostname: &str,
     username: &[&str],
     half: &[&str],
@@ -132,7 +133,7 @@ fn log_in(
     screen.shows("bash-[0-9.]+\\$", "22-logged-in")
 }
 
-fn press_password(screen: &mut Console<'_, '_>, half: &[&str]) -> Result<()> {
+fn press_password(screen: &mut Console<'_>, half: &[&str]) -> Result<()> {
     screen.press(half)?;
     screen.press(half)
 }

@@ -35,7 +35,7 @@ mod screen;
 mod secrets;
 mod serial;
 mod server;
-mod steps;
+pub(crate) mod steps;
 #[cfg(test)]
 mod table;
 mod webhook;

@@ -3,17 +3,17 @@
 //! What is on the screen is read from the console's own memory, `/dev/vcs1`; pictures of every page are
 //! left in `screens/`.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::Scenario;
 use super::steps::{
-    boots, boots_as, choose_install, fill_target, hold_boot_loader, put_data_on_second,
-    release_boot_loader,
+    await_countdown, boots, boots_as, choose_install, fill_target, hold_boot_loader,
+    put_data_on_second, release_boot_loader,
 };
 use crate::build::Arch;
+use crate::console::Console;
 use crate::fixture::{Fixture, digest, unchanged};
 use crate::guest_checks::Expected;
-use crate::vm::Vm;
 use crate::vm::config::{Config, Firmware};
 use crate::words::{event, outcome, state};
 
@@ -54,6 +54,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .expected("refused with where to enable UEFI; switched off")
         .only_on(Arch::X86_64)
         .run(bios),
+    Scenario::new("screen-of-1920x1080")
+        .fault("a screen of 1920x1080 dots, 240 columns and 67 lines in the console's own font")
+        .expected("the font is twice as large: the countdown is drawn on 120 columns and 33 lines")
+        .only_on(Arch::X86_64)
+        .run(large),
 ];
 
 /// A password with a space in it, as people type them.
@@ -75,7 +80,7 @@ fn keyboard_install(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     hold_boot_loader(&mut vm)?;
     let others = [0, 2, 3].map(|place| disks[place].clone());
     let before = others.iter().map(|disk| digest(&disk.image)).collect::<Result<Vec<_>>>()?;
-    let screen = &mut Console { vm: &mut vm, fixture };
+    let screen = &mut Console::new(&mut vm, &fixture.folder);
     screen.shows("ext4 \"photos\"", "01-choosing")?;
     screen.press(&["down"])?;
     screen.shows("\\x10 2 /dev/vdb", "02-second")?;
@@ -134,7 +139,7 @@ fn after_failure(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     let verdict = vm.verdict(120)?;
     ensure!(verdict["outcome"] == outcome::FAILED, "it did not fail: {verdict}");
     let agent = vm.shell.run("systemctl show --property MainPID --value nixvm-agent")?;
-    let screen = &mut Console { vm: &mut vm, fixture };
+    let screen = &mut Console::new(&mut vm, &fixture.folder);
     screen.shows("Installation failed", "1-failed")?;
     screen.press(&["l"])?;
     screen.shows("No space left", "2-log")?;
@@ -187,7 +192,7 @@ fn installed_machine(fixture: &Fixture<'_>) -> Result<()> {
     config.disks = vec![fixture.disk("target")?];
     let mut vm = fixture.start(&config, "install")?;
     vm.state(state::INSTALLED, 240)?;
-    let screen = &mut Console { vm: &mut vm, fixture };
+    let screen = &mut Console::new(&mut vm, &fixture.folder);
     screen.shows("Generated password", "1-generated")?;
     // Longer than any countdown of an unattended install.
     screen.vm.shell.run("sleep 15")?;
@@ -203,7 +208,7 @@ fn installed_machine(fixture: &Fixture<'_>) -> Result<()> {
     let mut vm = fixture.start(&config, "again")?;
     choose_install(&mut vm)?;
     vm.state(state::ALREADY_INSTALLED, 90)?;
-    let screen = &mut Console { vm: &mut vm, fixture };
+    let screen = &mut Console::new(&mut vm, &fixture.folder);
     screen.shows("NixOS is already installed", "3-already-installed")?;
     screen.press(&["i"])?;
     screen.shows("Reinstall on which disk", "4-which-disk")?;
@@ -224,10 +229,24 @@ fn bios(fixture: &Fixture<'_>) -> Result<()> {
     config.disks = vec![fixture.disk("target")?];
     let mut vm = fixture.start(&config, "bios")?;
     vm.state(state::REFUSED, 90)?;
-    let screen = &mut Console { vm: &mut vm, fixture };
+    let screen = &mut Console::new(&mut vm, &fixture.folder);
     screen.shows("Enable EFI/UEFI in VM settings", "refused")?;
     screen.press(&["o"])?;
     vm.wait_off(60)
+}
+
+fn large(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = machine(fixture, false)?;
+    config.resize_screen(1920, 1080);
+    config.disks = vec![fixture.disk("target")?];
+    // Long enough for the page to be looked at.
+    config.answers = Some(fixture.answers("countdown = 60")?);
+    let mut vm = fixture.start(&config, "install")?;
+    await_countdown(&mut vm)?;
+    let screen = &mut Console::new(&mut vm, &fixture.folder);
+    let size = "[ \"$(stty -F /dev/tty1 size)\" = '33 120' ]";
+    screen.shows_and("Starting in", size, "countdown")?;
+    vm.kill()
 }
 
 /// A machine with the least memory that is asked for, and a screen of 160x50 or 80x25 characters.
@@ -238,51 +257,4 @@ fn machine(fixture: &Fixture<'_>, small: bool) -> Result<Config> {
         config.shrink_screen();
     }
     Ok(config)
-}
-
-/// Keyboard and screen of a machine.
-pub(super) struct Console<'a, 'b> {
-    pub(super) vm: &'a mut Vm,
-    pub(super) fixture: &'a Fixture<'b>,
-}
-
-impl Console<'_, '_> {
-    pub(super) fn press(&mut self, keys: &[&str]) -> Result<()> {
-        self.vm.qmp.press(keys)
-    }
-
-    /// Waits 1.5 s. The agent ignores a key that comes within a second of the last one on a page that
-    /// has changed since: it was meant for the page before.
-    pub(super) fn pause_to_read(&mut self) -> Result<()> {
-        self.vm.shell.run("sleep 1.5").map(|_| ())
-    }
-
-    pub(super) fn type_text(&mut self, text: &str) -> Result<()> {
-        self.vm.qmp.type_text(text)
-    }
-
-    /// Waits until a line of the screen matches `pattern`, and keeps a picture of it.
-    pub(super) fn shows(&mut self, pattern: &str, picture: &str) -> Result<()> {
-        let shown = self.wait_for(&lines_with(pattern));
-        self.vm.screenshot(&self.fixture.folder.join(format!("screens/{picture}.png")))?;
-        shown.with_context(|| format!("the screen does not show \"{pattern}\": {picture}.png"))
-    }
-
-    /// Waits until no line of the screen matches `pattern`.
-    fn shows_not(&mut self, pattern: &str) -> Result<()> {
-        self.wait_for(&format!("! {}", lines_with(pattern)))
-            .with_context(|| format!("the screen still shows \"{pattern}\""))
-    }
-
-    fn wait_for(&mut self, condition: &str) -> Result<()> {
-        let wait =
-            format!("for try in $(seq 200); do {condition} && exit 0; sleep 0.1; done; false");
-        self.vm.shell.run(&format!("( {wait} )")).map(|_| ())
-    }
-}
-
-/// A condition for a shell: the console's memory has no line ends of its own.
-fn lines_with(pattern: &str) -> String {
-    let width = "$(stty -F /dev/tty1 size | cut -d' ' -f2)";
-    format!("fold -bw {width} /dev/vcs1 | LC_ALL=C grep -aqP '{pattern}'")
 }

@@ -12,7 +12,7 @@ use crate::vm::config::Config;
 use crate::words::{event, outcome};
 
 /// Leaves the target room for the configuration, and not for the system, once it is mounted.
-pub(super) fn fill_target(vm: &mut Vm) -> Result<()> {
+pub(crate) fn fill_target(vm: &mut Vm) -> Result<()> {
     vm.event("the mounted target", 90, |event| {
         event["event"] == event::STEP_FINISHED && event["step"] == "partition"
     })?;
@@ -21,7 +21,7 @@ pub(super) fn fill_target(vm: &mut Vm) -> Result<()> {
 }
 
 /// Puts partitions with file systems on the second disk while the installer runs.
-pub(super) fn put_data_on_second(vm: &mut Vm) -> Result<()> {
+pub(crate) fn put_data_on_second(vm: &mut Vm) -> Result<()> {
     vm.shell.run(
         "sgdisk -n 1:0:+100M -t 1:ef00 -c 1:EFI -n 2:0:0 -c 2:'home of Ada' /dev/vdb && \
          udevadm settle && mkfs.vfat -n SYSTEM /dev/vdb1 && mkfs.ext4 -q -L photos /dev/vdb2 && sync",
@@ -30,7 +30,7 @@ pub(super) fn put_data_on_second(vm: &mut Vm) -> Result<()> {
 }
 
 /// Keeps an install from ending before something was typed: until [`release_boot_loader`].
-pub(super) fn hold_boot_loader(vm: &mut Vm) -> Result<()> {
+pub(crate) fn hold_boot_loader(vm: &mut Vm) -> Result<()> {
     vm.shell.run(
         "real=$(command -v nixos-install) && mkdir -p /usr/local/bin && \
          printf '%s\\n' '#!/bin/sh' 'until [ -e /run/go ]; do sleep 0.1; done' \
@@ -41,7 +41,7 @@ pub(super) fn hold_boot_loader(vm: &mut Vm) -> Result<()> {
 }
 
 /// Lets it go on.
-pub(super) fn release_boot_loader(vm: &mut Vm) -> Result<()> {
+pub(crate) fn release_boot_loader(vm: &mut Vm) -> Result<()> {
     vm.shell.run("touch /run/go")?;
     Ok(())
 }
@@ -117,7 +117,7 @@ pub(super) fn plan_for(vm: &mut Vm, condition: &str) -> Result<Value> {
 }
 
 /// Chooses the boot menu's second entry, where the first one is the installed system.
-pub(super) fn choose_install(vm: &mut Vm) -> Result<()> {
+pub(crate) fn choose_install(vm: &mut Vm) -> Result<()> {
     let shown = vm.accelerator.time(20);
     vm.serial.expect("Start the installed system", shown).context("no boot menu")?;
     vm.qmp.press(&["down", "ret"])

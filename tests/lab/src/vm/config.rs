@@ -134,7 +134,12 @@ impl Config {
 
     /// Gives the screen 80 columns and 25 lines instead of 160 and 50; on x86_64 only.
     pub fn shrink_screen(&mut self) {
-        for setting in ["xres=640", "yres=400"] {
+        self.resize_screen(640, 400);
+    }
+
+    /// Gives the screen another number of dots than 1280x800; on x86_64 only.
+    pub fn resize_screen(&mut self, width: u32, height: u32) {
+        for setting in [format!("xres={width}"), format!("yres={height}")] {
             self.extra.extend(["-global".to_owned(), format!("VGA.{setting}")]);
         }
     }
