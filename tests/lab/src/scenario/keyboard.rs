@@ -5,7 +5,6 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
-
 use super::steps::{boots_as, hold_boot_loader, release_boot_loader};
 use crate::build::Arch;
 use crate::console::Console;
