@@ -52,15 +52,7 @@ impl<'a> Console<'a> {
     /// # Errors
     /// None does in time.
     pub fn shows(&mut self, pattern: &str, picture: &str) -> Result<()> {
-        self.shows_and(pattern, "true", picture)
-    }
-
-    /// The same once `condition`, a command of the guest's shell, succeeds too.
-    ///
-    /// # Errors
-    /// As [`Console::shows`].
-    pub fn shows_and(&mut self, pattern: &str, condition: &str, picture: &str) -> Result<()> {
-        let shown = self.wait_for(&format!("{condition} && {}", lines_with(pattern)));
+        let shown = self.wait_for(&lines_with(pattern));
         self.vm.screenshot(&self.pictures.join(format!("{picture}.png")))?;
         shown.with_context(|| format!("the screen does not show \"{pattern}\": {picture}.png"))
     }
@@ -74,7 +66,11 @@ impl<'a> Console<'a> {
             .with_context(|| format!("the screen still shows \"{pattern}\""))
     }
 
-    fn wait_for(&mut self, condition: &str) -> Result<()> {
+    /// Waits until a command of the guest's shell succeeds, up to twenty seconds and its own time.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn wait_for(&mut self, condition: &str) -> Result<()> {
         let wait =
             format!("for try in $(seq 200); do {condition} && exit 0; sleep 0.1; done; false");
         self.vm.shell.run(&format!("( {wait} )")).map(|_| ())

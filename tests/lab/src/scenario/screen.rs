@@ -244,8 +244,10 @@ fn large(fixture: &Fixture<'_>) -> Result<()> {
     let mut vm = fixture.start(&config, "install")?;
     await_countdown(&mut vm)?;
     let screen = &mut Console::new(&mut vm, &fixture.folder);
-    let size = "[ \"$(stty -F /dev/tty1 size)\" = '33 120' ]";
-    screen.shows_and("Starting in", size, "countdown")?;
+    screen.wait_for("[ \"$(stty -F /dev/tty1 size)\" = '33 120' ]")?;
+    // The line with the keys is the last one of these.
+    screen.wait_for("tail --bytes 120 /dev/vcs1 | grep -aq 'Stop the countdown'")?;
+    screen.shows("Starting in", "countdown")?;
     vm.kill()
 }
 

@@ -73,10 +73,14 @@ impl Recorder {
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
         };
         write(&format!("{name}.jsonl"), &vm.events.text())?;
-        let log = vm.shell.run("cat /run/nixvm/install.log")?;
-        write(&format!("{name}.log"), &(log + "\n"))?;
-        let manifest = vm.shell.run("cat /etc/nixvm/manifest.json")?;
-        write("manifest.json", &(manifest + "\n"))
+        for (from, to) in [
+            ("/run/nixvm/install.log", &*format!("{name}.log")),
+            ("/etc/nixvm/manifest.json", "manifest.json"),
+        ] {
+            let text = vm.shell.run(&format!("cat {from}"))?;
+            write(to, &text.lines().map(|line| format!("{line}\n")).collect::<String>())?;
+        }
+        Ok(())
     }
 }
 

@@ -63,28 +63,27 @@ impl<'a> Screen<'a> {
     /// Has 80 columns and 25 lines from now on.
     pub(super) fn become_small(&mut self) -> Result<()> {
         self.is_small = true;
-        self.change("-d")
+        self.change("-d", SMALL)
     }
 
     /// Has 160 columns and 50 lines from now on.
     pub(super) fn become_large(&mut self) -> Result<()> {
         self.is_small = false;
-        self.change("")
+        self.change("", LARGE)
     }
 
-    /// What the kernel moves when it changes the size may match already: the header then ends elsewhere.
     fn shows_at(&mut self, size: Size, pattern: &str, name: &str) -> Result<()> {
-        let header =
-            format!("[ $({LINES} | head -n 1 | sed 's/ *$//' | wc -c) -eq {} ]", size.header + 1);
-        self.console.shows_and(pattern, &header, &format!("{name}-{}", size.name))
+        self.console.shows(pattern, &format!("{name}-{}", size.name))
     }
 
-    fn change(&mut self, option: &str) -> Result<()> {
-        // Cleared first, so that nothing of the other size is taken for a page.
+    /// Waits until the agent has drawn for the new size: it looks for a change once a second, and would
+    /// miss two of them. Cleared first, so that nothing that the kernel moves is taken for a page.
+    fn change(&mut self, option: &str, size: Size) -> Result<()> {
+        self.console.vm.shell.run(&format!(
+            "printf '\\033[2J' > /dev/tty1 && setfont -C /dev/tty1 {option} {FONT}"
+        ))?;
+        let header = size.header + 1;
         self.console
-            .vm
-            .shell
-            .run(&format!("printf '\\033[2J' > /dev/tty1 && setfont -C /dev/tty1 {option} {FONT}"))
-            .map(|_| ())
+            .wait_for(&format!("[ $({LINES} | head -n 1 | sed 's/ *$//' | wc -c) -eq {header} ]"))
     }
 }
