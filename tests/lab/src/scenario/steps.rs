@@ -49,11 +49,11 @@ pub(crate) fn release_boot_loader(vm: &mut Vm) -> Result<()> {
 
 /// Gives the live system, which has no DHCP client in the lab, an address and a way out.
 pub(super) fn bring_up_network(vm: &mut Vm) -> Result<()> {
-    // The adapter's driver may be on its way, and its name about to change.
+    // The adapter's driver may be on its way; udev gives it another name.
     vm.shell.run(
-        "until card=$(ls /sys/class/net | grep -v '^lo$') && ip link set $card up; do \
-         sleep 0.2; done; ip address add 10.0.2.15/24 dev $card; \
-         ip route add default via 10.0.2.2",
+        "until ls /sys/class/net | grep -qv '^lo$'; do sleep 0.2; done; udevadm settle && \
+         card=$(ls /sys/class/net | grep -v '^lo$') && ip link set $card up && \
+         ip address add 10.0.2.15/24 dev $card && ip route add default via 10.0.2.2",
     )?;
     Ok(())
 }
