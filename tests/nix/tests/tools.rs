@@ -18,7 +18,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("gptfdisk", &["sgdisk"]),
     ("iproute2", &["ip"]),
     ("jq", &["jq"]),
-    ("kbd", &["loadkeys"]),
+    ("kbd", &["loadkeys", "setfont"]),
     ("kmod", &["modprobe"]),
     ("lvm2", &["dmsetup"]),
     ("mdadm", &["mdadm"]),
