@@ -79,7 +79,7 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
-    /// Take the pictures of the screens and the recordings that tests replay anew: .github/screens.
+    /// Take the pictures of the screens anew: .github/screens.
     Screens,
     /// Run the project's tests: format, lints, unit and integration tests, scenarios on machines.
     Test {

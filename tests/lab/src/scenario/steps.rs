@@ -32,18 +32,37 @@ pub(crate) fn put_data_on_second(vm: &mut Vm) -> Result<()> {
 
 /// Keeps an install from ending before something was typed: until [`release_boot_loader`].
 pub(crate) fn hold_boot_loader(vm: &mut Vm) -> Result<()> {
-    vm.shell.run(
-        "real=$(command -v nixos-install) && mkdir -p /usr/local/bin && \
-         printf '%s\\n' '#!/bin/sh' 'until [ -e /run/go ]; do sleep 0.1; done' \
-         \"exec $real \\\"\\$@\\\"\" > /usr/local/bin/nixos-install && \
-         chmod 755 /usr/local/bin/nixos-install",
-    )?;
-    Ok(())
+    hold(vm, "nixos-install")
 }
 
 /// Lets it go on.
 pub(crate) fn release_boot_loader(vm: &mut Vm) -> Result<()> {
-    vm.shell.run("touch /run/go")?;
+    release(vm, "nixos-install")
+}
+
+/// Keeps an install from copying the system: until [`release_configuration`].
+pub(crate) fn hold_configuration(vm: &mut Vm) -> Result<()> {
+    hold(vm, "nixos-generate-config")
+}
+
+/// Lets it go on.
+pub(crate) fn release_configuration(vm: &mut Vm) -> Result<()> {
+    release(vm, "nixos-generate-config")
+}
+
+/// Puts a program before the one called `tool` that waits for [`release`].
+fn hold(vm: &mut Vm, tool: &str) -> Result<()> {
+    vm.shell.run(&format!(
+        "real=$(command -v {tool}) && mkdir -p /usr/local/bin && \
+         printf '%s\\n' '#!/bin/sh' 'until [ -e /run/go-{tool} ]; do sleep 0.1; done' \
+         \"exec $real \\\"\\$@\\\"\" > /usr/local/bin/{tool} && \
+         chmod 755 /usr/local/bin/{tool}"
+    ))?;
+    Ok(())
+}
+
+fn release(vm: &mut Vm, tool: &str) -> Result<()> {
+    vm.shell.run(&format!("touch /run/go-{tool}"))?;
     Ok(())
 }
 

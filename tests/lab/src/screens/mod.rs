@@ -1,5 +1,5 @@
 //! The stand-in ISO on machines → pictures of every screen, in `.github/screens`, and recordings of the
-//! agent's events, which its tests replay.
+//! agent's events, in `target/vm/screens/recordings`.
 //!
 //! Nothing is drawn for the occasion: keys are pressed at the keyboard of a machine, and the picture is
 //! what its display adapter shows. [`tour`] has what is done, [`sizes`] how one machine's screen has two
@@ -22,9 +22,6 @@ use crate::vm::Vm;
 
 /// Where the pictures go.
 const GALLERY: &str = ".github/screens";
-
-/// Where the recordings go.
-const RECORDINGS: &str = "agent/src/screen/tests/recordings";
 
 /// Takes pictures and recordings anew.
 ///
@@ -50,13 +47,6 @@ pub fn take(lab: &Lab) -> Result<()> {
         bytes += picture::shrink(&file, &to, size)?;
     }
     say!("{GALLERY}: {} pictures, {} kB", files(&gallery)?.len(), bytes / 1000);
-    let recordings = lab.project.join(RECORDINGS);
-    empty(&recordings)?;
-    for file in files(&recorder.folder)? {
-        fs::copy(&file, recordings.join(file.file_name().unwrap_or_default()))
-            .with_context(|| format!("cannot copy {}", file.display()))?;
-    }
-    say!("{RECORDINGS}: to draw them anew, UPDATE_EXPECT=1 cargo test -p nixvm-agent screen");
     fixture.tidy()
 }
 

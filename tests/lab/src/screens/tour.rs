@@ -10,7 +10,8 @@ use super::usage::Usage;
 use crate::fixture::Fixture;
 use crate::say;
 use crate::scenario::steps::{
-    choose_install, fill_target, hold_boot_loader, put_data_on_second, release_boot_loader,
+    choose_install, fill_target, hold_boot_loader, hold_configuration, put_data_on_second,
+    release_boot_loader, release_configuration,
 };
 use crate::vm::Vm;
 use crate::vm::accel::{self, Accelerator};
@@ -32,6 +33,8 @@ pub(super) fn install(fixture: &Fixture<'_>, recorder: &Recorder) -> Result<Conf
     let mut config = machine(fixture)?;
     let mut vm = fixture.start(&config, "install")?;
     vm.state(state::WAITING_FOR_DISK, 90)?;
+    // A large disk is not filled as fast as the system is copied.
+    hold_configuration(&mut vm)?;
     hold_boot_loader(&mut vm)?;
     let mut screen = Screen::new(&mut vm, &fixture.folder)?;
     screen.shows("No usable disk yet", "waiting")?;
@@ -75,6 +78,7 @@ pub(super) fn install(fixture: &Fixture<'_>, recorder: &Recorder) -> Result<Conf
     screen.console.press(&["i"])?;
 
     fill_target(screen.console.vm)?;
+    release_configuration(screen.console.vm)?;
     screen.console.vm.verdict(180)?;
     screen.shows("Installation failed", "failed")?;
     screen.console.press(&["l"])?;
@@ -128,6 +132,7 @@ fn cancelled(screen: &mut Screen<'_>) -> Result<()> {
     screen.shows("Cancel the install\\?", "cancel")?;
     screen.console.press(&["y"])?;
     screen.console.vm.state(state::CANCELLED, 60)?;
+    screen.console.vm.verdict(30)?;
     screen.shows("Retry starts over", "cancelled")?;
     release_boot_loader(screen.console.vm)
 }
@@ -165,6 +170,7 @@ pub(super) fn reinstall(
     let mut screen = Screen::new(&mut vm, &fixture.folder)?;
     screen.become_small()?;
     screen.console.vm.state(state::ALREADY_INSTALLED, 90)?;
+    screen.console.vm.verdict(30)?;
     screen.shows_now("Starting it in", "installed-already")?;
     screen.console.press(&["x"])?;
     screen.become_large()?;
