@@ -134,8 +134,8 @@ pub(super) const HELP: [Help; 2] = [
             "The installer looks for a disk. On a virtual machine with one blank disk it starts by \
              itself after a countdown, which any key stops. Otherwise it asks.",
             "A disk with data on it is erased only after you have typed its name.",
-            "It partitions and formats the disk, copies the system, sets up the account, and \
-             restarts into it. A disk whose install is not complete does not boot.",
+            "The installer partitions and formats the disk, copies the system, sets up the account, \
+             and restarts into it. A disk whose install is not complete does not boot.",
         ],
     ),
     (
@@ -145,7 +145,8 @@ pub(super) const HELP: [Help; 2] = [
             "- nixvm-iso customize nixvm.iso --hostname web --ssh-key id.pub",
             "- a file nixvm.toml on a volume labelled NIXVM",
             "- nixvm.hostname=web and the like on the kernel command line",
-            "A disk with data takes erase = \"any\" and a disk rule that selects exactly one.",
+            "For a disk with data they also need erase = \"any\" and a rule that selects that disk \
+             alone.",
         ],
     ),
 ];

@@ -85,6 +85,17 @@ fn the_bar_never_goes_back_and_is_full_only_at_the_end() {
 }
 
 #[test]
+fn a_list_of_disks_that_is_cut_keeps_the_target() {
+    let mut disks: Vec<_> = ('a'..='y').map(|letter| disk(&format!("vd{letter}"))).collect();
+    disks.push(medium());
+    let mut fixture = Fixture::with_disks(disks);
+    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
+    fixture.plan(plan("vdx"));
+    let frame = fixture.frame(80, 25);
+    assert!(frame.contains("more than fits here") && frame.contains("► /dev/vdx"), "{frame}");
+}
+
+#[test]
 fn help_says_what_happens() {
     let mut fixture = Fixture::awaiting_confirmation();
     fixture.key(Key::F1);

@@ -36,16 +36,18 @@ struct Reasons {
     style: Style,
 }
 
-/// Lists the disks in a box; the target is marked.
+/// Lists the disks in a box: the target, which is marked, those that could be it, and the others. On a
+/// screen that has no room for all of them, the last ones are left out.
 pub(super) fn list(model: &Model, page: &mut Page) {
-    let disks: Vec<&DiskView> = model.status.disks.iter().collect();
+    let mut disks: Vec<&DiskView> = model.status.disks.iter().collect();
     if disks.is_empty() {
         return;
     }
     // Reasons are news only where they are why nothing happens.
     let waiting = model.status.state == State::WaitingForDisk;
     let target = model.status.plan.as_ref().map(|plan| &*plan.target.name);
-    let target = disks.iter().position(|disk| target == Some(&*disk.name));
+    disks.sort_by_key(|disk| (target != Some(&*disk.name), disk.ineligible.is_some()));
+    let target = disks.first().filter(|disk| target == Some(&*disk.name)).map(|_| 0);
     let mut flow = page.inner();
     let table = Disks::new(&disks, false, flow.width());
     let style = if waiting { style::WARNING } else { style::PLAIN };

@@ -105,18 +105,25 @@ fn amount(model: &Model) -> String {
         Some(left) => format!(
             "{copied}, {}/s, about {} left to copy",
             format::size(rate as u64),
-            format::duration(rounded(left))
+            rounded(left)
         ),
         None => format!("{copied}; no progress for a while"),
     }
 }
 
 /// As exact as an estimate can be.
-fn rounded(seconds: u64) -> u64 {
+fn rounded(seconds: u64) -> String {
     match seconds {
-        0..20 => seconds,
-        20..120 => seconds.div_ceil(5) * 5,
-        _ => seconds.div_ceil(60) * 60,
+        0..20 => format!("{seconds} s"),
+        20..=60 => format!("{} s", seconds.div_ceil(5) * 5),
+        _ => {
+            let minutes = seconds.div_ceil(60);
+            match (minutes / 60, minutes % 60) {
+                (0, _) => format!("{minutes} min"),
+                (hours, 0) => format!("{hours} h"),
+                (hours, minutes) => format!("{hours} h {minutes} min"),
+            }
+        }
     }
 }
 
@@ -134,7 +141,10 @@ mod tests {
 
     #[test]
     fn an_estimate_is_no_more_exact_than_it_is() {
-        assert_eq!([7, 21, 119, 121].map(rounded), [7, 25, 120, 180]);
+        assert_eq!(
+            [7, 21, 60, 61, 121, 3540, 3541, 3661].map(rounded),
+            ["7 s", "25 s", "60 s", "2 min", "3 min", "59 min", "1 h", "1 h 2 min"]
+        );
         assert_eq!(
             (step_time(2.04), step_time(9.96), step_time(75.0)),
             ("2.0 s".into(), "10 s".into(), "1 min 15 s".into())
