@@ -1,4 +1,4 @@
-# The script that an answer gives → it is run once, and a login is told if that failed.
+# The script that an answer gives → it is run once, and a login shows if that failed.
 #
 # What the installer finds here is /var/lib/nixvm/first-boot. The files beside this one are installed as
 # they are; the rehearsal lab's system has the same ones.

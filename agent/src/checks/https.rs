@@ -65,7 +65,7 @@ pub(crate) enum Wanted {
     Success,
 }
 
-/// Posts it; `say` is told what is being done. At most [`document::LONGEST`] bytes come back, and none
+/// Posts it; each stage is handed to `say`. At most [`document::LONGEST`] bytes come back, and none
 /// where only success is wanted.
 pub(crate) async fn post(
     request: Request<'_>,

@@ -59,7 +59,7 @@ pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Un
     Err(Unreachable::Dns { host: host.to_owned(), error })
 }
 
-/// Waits for link and lease; `missing_yet` is told which of them there is not, again and again.
+/// Waits for link and lease; whatever is still missing is handed to `missing_yet`, again and again.
 ///
 /// # Errors
 /// It was not there in time.

@@ -174,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_proxy_that_is_not_there_and_one_without_an_address_are_told_apart() {
-        // Held without listening: nobody else gets the port.
+        // Held without listening, so that no other program listens there.
         let held = tokio::net::TcpSocket::new_v4().unwrap();
         held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let proxy = format!("http://127.0.0.1:{}", held.local_addr().unwrap().port());

@@ -55,7 +55,7 @@ impl Consoles {
         if self.plain { Mode::PlainLines } else { Mode::FullScreen }
     }
 
-    /// Whether somebody can read what is shown on tty1 or in a dialogue.
+    /// Whether what is written to tty1 or a dialogue can be read: there is a display, or a dialogue.
     pub(super) fn can_be_read(&self) -> bool {
         self.has_terminal && self.has_display || !self.dialogues().is_empty()
     }
@@ -95,6 +95,6 @@ mod tests {
         }
         let beside = Vec::new();
         let alone = Consoles { beside, has_terminal: true, has_display: false, plain: false };
-        assert!(!alone.can_be_read(), "nobody can read anything");
+        assert!(!alone.can_be_read(), "without a display, nothing can be read");
     }
 }

@@ -1,8 +1,8 @@
 //! What happens in an install → one line of JSON for each, the same for every reader.
 //!
 //! D-Bus's `Event` signal, the journal, the virtio serial port and `nixvm-agent watch --json` all
-//! carry [`Record`]s. The last record of an attempt is always [`Event::AttemptEnded`], after which only
-//! the webhook is told of that end. [`schema`] describes them to programs.
+//! carry [`Record`]s. The last record of an attempt is always [`Event::AttemptEnded`]; only the delivery
+//! of that end to a webhook follows it. [`schema`] describes them to programs.
 //!
 //! Keys are in snake_case, names of events, states, outcomes, steps and kinds in kebab-case. Readers
 //! have to accept more than they know: within one [`VERSION`], events, keys, states, outcomes, steps
@@ -138,8 +138,8 @@ pub enum Event {
     },
     /// What happens afterwards, and when: before the attempt's end, and again when it is stopped.
     FinishScheduled(ScheduledFinish),
-    /// The answers' webhook is told how the attempt ended, which is after the event of that end. The
-    /// machine is not left by itself meanwhile.
+    /// How far the delivery to the answers' webhook is, after the event of the attempt's end. A restart
+    /// that is due waits for it.
     Webhook(Webhook),
     /// An attempt ended, or none could begin.
     AttemptEnded {

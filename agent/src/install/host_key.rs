@@ -1,6 +1,6 @@
 //! The path of sshd's host key → that key on the target, and its public half.
 //!
-//! Without it, sshd makes its keys at its first start, when nobody is left to tell which they are.
+//! Without it, sshd makes its keys at its first start, when the installer can't report them any more.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -77,7 +77,7 @@ pub struct Attempt {
     pub account: tokio::sync::watch::Sender<Account>,
     /// What the installed system runs once. It may have secrets in it, so it is not in the plan.
     pub first_boot: Option<FirstBoot>,
-    /// Make a host key for sshd: somebody wants to know it.
+    /// Whether to make sshd's host key, for a webhook to receive.
     pub wants_host_key: bool,
     /// The log to be left on the target.
     pub log: PathBuf,

@@ -1,7 +1,7 @@
 //! /sys and /proc → whether anything can be seen on the virtual consoles.
 //!
 //! Without a display adapter the kernel's virtual consoles work all the same: a dummy driver takes what
-//! is written and shows it to nobody (drivers/video/console/dummycon.c).
+//! is written and shows nothing (drivers/video/console/dummycon.c).
 
 use std::fs;
 use std::path::Path;

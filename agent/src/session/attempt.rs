@@ -152,12 +152,12 @@ impl Session {
         }
     }
 
-    /// Says so if the account has a password that nobody can have read.
+    /// Warns of a generated password that was never shown.
     pub(super) fn warn_of_unseen_password(&self) {
         let generated = self.context.account.borrow().origin == PasswordOrigin::Generated;
         if generated && !self.context.shows_password {
             let message = "No screen and no serial console can show the generated password: \
-                           nobody knows it. Set a password, or an SSH key, in the answers.";
+                           it is lost. Set a password, or an SSH key, in the answers.";
             let message = message.to_owned();
             self.context.publisher.publish(Event::Warning { message });
         }

@@ -48,8 +48,8 @@ impl Session {
         self.context.publisher.publish(Event::Warning { message });
     }
 
-    /// Writes the keys, and starts sshd if there are any. It goes on without: it lets nobody in then,
-    /// and it may be the ISO's own.
+    /// Writes the keys, and starts sshd if there are any. Once there are none, sshd keeps running:
+    /// no login is possible then, and it may be the ISO's own.
     async fn write_live_keys(&self, keys: &[AuthorizedKey], had_keys: bool) -> Result<()> {
         let path = Path::new(FILE);
         // An agent that has died may have left some.

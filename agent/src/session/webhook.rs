@@ -31,7 +31,7 @@ const TRIES: u32 = 3;
 
 /// How long it may take.
 struct Patience {
-    /// For all tries together: an install that nobody attends ends in a restart, which waits.
+    /// For all tries together: the restart after an unattended install waits for it.
     total: Duration,
     /// Before it is tried again.
     pause: Duration,
@@ -226,7 +226,7 @@ async fn interfaces() -> Vec<Interface> {
     match runner.tool("ip").args(["-json", "address"]).run().await {
         Ok(listed) => parse(&listed.stdout),
         Err(error) => {
-            tracing::warn!("the webhook is told no addresses: {error:#}");
+            tracing::warn!("the webhook gets no addresses: {error:#}");
             Vec::new()
         }
     }

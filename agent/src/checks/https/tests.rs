@@ -68,7 +68,7 @@ pub(in crate::checks) fn signed(parameters: &CertificateParams) -> (Trust, Ident
     (Trust::Authorities(Arc::new(roots)), identity)
 }
 
-/// A server on this machine, and what it is told.
+/// A server on this machine, and the requests it receives.
 pub(crate) struct Server {
     pub(crate) port: u16,
     told: UnboundedReceiver<String>,
@@ -246,7 +246,7 @@ async fn without_a_pin_an_authority_has_to_have_signed_a_valid_certificate_for_t
 #[tokio::test]
 async fn a_missing_server_and_an_unknown_name_are_told_apart() {
     let identity = self_signed(&localhost());
-    // Held without listening: nobody else gets the port.
+    // Held without listening, so that no other program listens there.
     let held = TcpSocket::new_v4().unwrap();
     held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = held.local_addr().unwrap().port();

@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
             self.dialogue.present();
             let asked = self.dialogue.consent_asked();
             if asked.is_some() && asked != consent {
-                // Nobody has read yet what would be erased.
+                // What would be erased has to be on the terminal before it is confirmed.
                 self.dialogue.ignore_typed_ahead();
                 break;
             }

@@ -1,4 +1,4 @@
-//! A server with TLS on this machine, and what it is told.
+//! A server with TLS on this machine, and the reports it receives.
 
 use serde_json::{Value, json};
 

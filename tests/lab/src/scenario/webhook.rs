@@ -1,4 +1,4 @@
-//! A server on the host that is told how an install ended → what it was told.
+//! An install with a webhook on the host → the reports that the webhook received.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .run(webhook_refused),
 ];
 
-/// Writes down what it is told, and answers with the statuses in a file, the last of them again and
+/// Writes down what it receives, and answers with the statuses in a file, the last of them again and
 /// again.
 const PROGRAM: &str = r#"
 import http.server, ssl

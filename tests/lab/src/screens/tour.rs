@@ -1,4 +1,4 @@
-//! A machine that nobody has prepared → every screen that its installer has, one after the other.
+//! A machine, without a disk at first → every screen that its installer has, one after the other.
 
 use std::fs;
 
@@ -156,7 +156,7 @@ fn installed(screen: &mut Screen<'_>) -> Result<()> {
     screen.shows("Press Enter to restart", "finished")
 }
 
-/// The ISO again, in a machine that knows of no earlier start; nobody types a password.
+/// The ISO again, in a machine without firmware variables of an earlier start; no password is typed.
 pub(super) fn reinstall(
     fixture: &Fixture<'_>,
     mut config: Config,
