@@ -17,7 +17,11 @@ pub(super) fn look(partitions: &[Partition], content: &mut Content) {
             }
             Ok(found) => {
                 content.foreign_loader |= found == Found::Loader;
-                let esp = if found == Found::Unformatted { Esp::Unformatted } else { Esp::Empty };
+                let esp = match found {
+                    Found::Unformatted => Esp::Unformatted,
+                    Found::Foreign(name) => Esp::Used(name),
+                    _ => Esp::Empty,
+                };
                 if content.esp == Esp::Absent {
                     content.esp = esp;
                 }

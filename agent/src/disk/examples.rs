@@ -79,7 +79,7 @@ pub(crate) fn with_layout(name: &str) -> Disk {
 /// A disk with an install that was cut off.
 pub(crate) fn unfinished(name: &str) -> Disk {
     let mut disk = with_layout(name);
-    disk.content.seal = Some(seal::of("ours"));
+    disk.content.seal = Some(seal::of("ours", disk.device.size_bytes));
     disk.content.marker = Some(marker::Marker {
         version: marker::VERSION,
         attempt: "1".into(),

@@ -207,6 +207,8 @@ pub enum Esp {
     Unformatted,
     /// A FAT file system, without a receipt.
     Empty,
+    /// The same, with a file or folder of this name that no install makes.
+    Used(String),
     /// It, or the receipt on it, can't be read, for this reason.
     Unreadable(String),
 }

@@ -24,6 +24,9 @@ pub const FILE: &str = "EFI/nixvm/installed";
 /// The boot loader on the removable path, for both architectures.
 pub const LOADERS: [&str; 2] = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/BOOTAA64.EFI"];
 
+/// What the boot loaders of NixOS, systemd-boot and GRUB, make in the root folder of an ESP.
+const ROOT_NAMES: [&str; 4] = ["efi", "loader", "grub", "kernels"];
+
 /// Added to the loader's name while the receipt is not written yet.
 pub const WITHHELD_SUFFIX: &str = ".withheld";
 
@@ -77,8 +80,11 @@ pub enum Loader {
 pub enum Found {
     /// It begins with zeros: nothing was made there yet.
     Unformatted,
-    /// A FAT file system with neither a receipt nor a boot loader.
+    /// A FAT file system with neither a receipt nor a boot loader, nor anything that an install of ours
+    /// does not make.
     Nothing,
+    /// A file or folder of this name that no install of ours makes, and no receipt.
+    Foreign(String),
     /// A boot loader on the removable path, of which we know nothing: ours comes after the receipt.
     Loader,
     /// Our receipt.
@@ -144,7 +150,11 @@ fn search<M: Read + Seek>(medium: ReadOnly<M>) -> io::Result<Found> {
         })
     };
     let Some(found) = if_there(root.open_file(FILE))? else {
-        return Ok(if exists("")? { Found::Loader } else { Found::Nothing });
+        return Ok(match (exists("")?, foreign_name(&root)?) {
+            (true, _) => Found::Loader,
+            (false, Some(name)) => Found::Foreign(name),
+            (false, None) => Found::Nothing,
+        });
     };
     let mut text = Vec::new();
     found.take(MAXIMUM_BYTES).read_to_end(&mut text)?;
@@ -159,6 +169,17 @@ fn search<M: Read + Seek>(medium: ReadOnly<M>) -> io::Result<Found> {
         Loader::Missing
     };
     Ok(Found::Receipt(receipt))
+}
+
+/// A name in the root folder that no boot loader makes.
+fn foreign_name<M: Read + Write + Seek>(root: &fatfs::Dir<'_, M>) -> io::Result<Option<String>> {
+    for entry in root.iter() {
+        let name = entry?.file_name();
+        if !ROOT_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            return Ok(Some(printable(&name)));
+        }
+    }
+    Ok(None)
 }
 
 /// None only where the file is known not to be there.

@@ -1,12 +1,13 @@
-//! A partition table's identifier → four bytes in the MBR that protects it, while its install goes on.
+//! A partition table's identifier and the disk's size → four bytes in the MBR that protects it, while its install goes on.
 //!
 //! A partitioning tool that makes an MBR writes a disk signature of its own, or boot code, and one that
 //! writes a GPT again from its backup protects it by an MBR without either. So a table that came back
-//! after other partitions were made is not taken for one that was left alone. The UEFI specification has
-//! both fields unused, and zero: they are so again once the install has ended.
+//! after other partitions were made is not taken for one that was left alone, nor is one on a larger
+//! disk, to which it was copied: what was there before is behind it. The UEFI specification has both
+//! fields unused, and zero: they are so again once the install has ended.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use sha2::{Digest, Sha256};
@@ -18,9 +19,12 @@ const OFFSET: u64 = 440;
 /// Where the entries of the MBR begin.
 const ENTRIES: usize = 446;
 
-/// The seal of a table with this identifier.
-pub fn of(table_id: &str) -> u32 {
-    let digest = Sha256::digest(table_id.to_ascii_lowercase());
+/// The seal of a table with this identifier on a disk of so many bytes.
+pub fn of(table_id: &str, disk_bytes: u64) -> u32 {
+    let digest = Sha256::new()
+        .chain_update(disk_bytes.to_le_bytes())
+        .chain_update(table_id.to_ascii_lowercase())
+        .finalize();
     // Zero is what other tools write.
     u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]).max(1)
 }
@@ -37,7 +41,8 @@ pub fn read(head: &[u8]) -> Option<u32> {
 /// # Errors
 /// The disk can't be written.
 pub fn write(disk: &File, table_id: &str) -> io::Result<()> {
-    disk.write_all_at(&of(table_id).to_le_bytes(), OFFSET)?;
+    let seal = of(table_id, size(disk)?);
+    disk.write_all_at(&seal.to_le_bytes(), OFFSET)?;
     disk.sync_data()
 }
 
@@ -48,11 +53,15 @@ pub fn write(disk: &File, table_id: &str) -> io::Result<()> {
 pub fn erase(disk: &File, table_id: &str) -> io::Result<()> {
     let mut head = [0; ENTRIES];
     disk.read_exact_at(&mut head, 0)?;
-    if read(&head) == Some(of(table_id)) {
+    if read(&head) == Some(of(table_id, size(disk)?)) {
         disk.write_all_at(&[0; 4], OFFSET)?;
         disk.sync_data()?;
     }
     Ok(())
+}
+
+fn size(mut disk: &File) -> io::Result<u64> {
+    disk.seek(SeekFrom::End(0))
 }
 
 #[cfg(test)]
@@ -73,11 +82,12 @@ mod tests {
         let bare = head(&disk);
         assert_eq!(read(&bare), Some(0));
         write(&disk, "ABC").unwrap();
-        assert_eq!(read(&head(&disk)), Some(of("abc")));
+        assert_eq!(read(&head(&disk)), Some(of("abc", 4096)));
         erase(&disk, "another").unwrap();
-        assert_eq!(read(&head(&disk)), Some(of("abc")));
+        assert_eq!(read(&head(&disk)), Some(of("abc", 4096)));
         erase(&disk, "abc").unwrap();
         assert_eq!(head(&disk), bare);
+        assert_ne!(of("abc", 4096), of("abc", 8192));
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub enum Evidence {
     OwnName(String),
     /// The EFI system partition can't be read as one.
     UnreadableEsp(String),
+    /// A file or folder of this name on the EFI system partition that no install makes.
+    EspUsed(String),
     /// A boot loader in place, and no receipt.
     Loader,
     /// The table with the marker's identifier is gone, damaged, or another one.
@@ -99,6 +101,7 @@ impl fmt::Display for Evidence {
             Self::HeldBy(holders) => write!(f, "in use by {}", holders.join(", ")),
             Self::OwnName(name) => write!(f, "a partition named {name}"),
             Self::UnreadableEsp(why) => write!(f, "an EFI system partition: {why}"),
+            Self::EspUsed(name) => write!(f, "{name} on the EFI system partition"),
             Self::Loader => f.write_str("a boot loader without a receipt"),
             Self::OtherTable => f.write_str("not the unfinished install's partition table"),
             Self::WrittenSince => f.write_str("data written since it was wiped"),
@@ -243,12 +246,13 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
             (None, true) => Err(Evidence::WrittenSince),
         };
     };
+    let seal_of = |id: &str| seal::of(id, device.size_bytes);
     let is_marked = match &marker.table_id {
-        Some(id) => primary.id.eq_ignore_ascii_case(id) && content.seal == Some(seal::of(id)),
+        Some(id) => primary.id.eq_ignore_ascii_case(id) && content.seal == Some(seal_of(id)),
         // Only once the wiping has ended can there be a table that the install made; sgdisk protects
         // it by an MBR with nothing else in it.
         None => {
-            let seals = [0, seal::of(&primary.id)];
+            let seals = [0, seal_of(&primary.id)];
             marker.surface.is_some() && content.seal.is_some_and(|seal| seals.contains(&seal))
         }
     };
@@ -266,6 +270,7 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
     let filesystem = root.and_then(|root| root.filesystem.as_deref());
     match (&content.esp, filesystem, &content.root) {
         (Esp::Unreadable(why), ..) => return Err(Evidence::UnreadableEsp(why.clone())),
+        (Esp::Used(name), ..) => return Err(Evidence::EspUsed(name.clone())),
         (Esp::Absent, ..) => return Err(Evidence::OtherPartition),
         // Nothing is formatted yet: then nothing was written to the partitions.
         (Esp::Unformatted, None, None) if marker.table_id.is_none() && only_wiped => {

@@ -37,6 +37,8 @@ fn an_illegible_receipt_is_a_receipt_and_nothing_is_none() {
     let found = |files: &[(&str, &str)]| find(esp(files).path()).unwrap();
     assert_eq!(found(&[(FILE, "???")]), Found::Receipt(Receipt::default()));
     assert_eq!(found(&[("EFI/BOOT/BOOTX64.EFI.withheld", "x")]), Found::Nothing);
+    assert_eq!(found(&[("loader/loader.conf", "x")]), Found::Nothing);
+    assert_eq!(found(&[("photos/1.jpg", "x")]), Found::Foreign("photos".into()));
     assert_eq!(found(&[("EFI/BOOT/BOOTX64.EFI", "x")]), Found::Loader);
     let empty = tempfile::NamedTempFile::new().unwrap();
     assert_eq!(find(empty.path()).unwrap(), Found::Unformatted);

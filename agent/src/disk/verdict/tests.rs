@@ -197,7 +197,7 @@ fn our_empty_table_behind_what_is_left_of_an_mbr_is_data() {
     cleared.content.table_id = Some(table.id.clone());
     cleared.content.signatures = vec![signature("gpt")];
     cleared.content.primary = Some(table);
-    for seal in [0, seal::of("new")] {
+    for seal in [0, seal::of("new", cleared.device.size_bytes)] {
         cleared.content.seal = Some(seal);
         assert_eq!(cleared.condition(), Condition::Unfinished, "{:?}", cleared.verdict());
     }
@@ -249,7 +249,11 @@ fn a_stale_marker_overrides_nothing() {
 
 #[test]
 fn the_layout_without_evidence_of_its_own_is_perhaps_a_system() {
-    let cases: [(&str, Change); 24] = [
+    let cases: [(&str, Change); 26] = [
+        ("a larger disk, with no table at its end", |d| {
+            d.device.size_bytes *= 2;
+            d.content.backup = None;
+        }),
         ("a table that was written again", |d| d.content.seal = Some(0)),
         ("boot code", |d| d.content.seal = None),
         ("a root that was made again", |d| {
@@ -271,6 +275,7 @@ fn the_layout_without_evidence_of_its_own_is_perhaps_a_system() {
         ("a boot loader", |d| d.content.foreign_loader = true),
         ("an ESP that can't be read", |d| d.content.esp = Esp::Unreadable("damaged".into())),
         ("an ESP that was formatted and is zeros", |d| d.content.esp = Esp::Unformatted),
+        ("a file on the ESP", |d| d.content.esp = Esp::Used("backup.tar".into())),
         ("no ESP", |d| d.content.esp = Esp::Absent),
         ("mounted twice", |d| d.content.root.as_mut().unwrap().mounts = 2),
         ("mounted as a root", |d| d.content.root.as_mut().unwrap().last_mounted = "/".into()),

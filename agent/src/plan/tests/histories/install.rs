@@ -134,7 +134,7 @@ fn install_writes(
         });
     })?;
     cut.step(model, |model, half| {
-        model.write(0, 512, Owner::Ours, What::Pmbr(seal::of(&id)));
+        model.write(0, 512, Owner::Ours, What::Pmbr(seal::of(&id, size)));
         tear(model, half);
     })?;
     marker.root_uuid = model.file_system(root.from, root.to).map(|root| root.uuid.to_string());

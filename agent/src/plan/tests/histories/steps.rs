@@ -22,8 +22,9 @@ pub(super) enum Step {
     ZeroEnd { bytes: u64 },
     /// The primary GPT is written again as the backup has it.
     RestoreTable,
-    /// The hypervisor makes the disk larger, by zeros at its end.
-    Enlarge,
+    /// The hypervisor makes the disk larger, by zeros at its end; or it is copied to a larger disk that
+    /// was in use.
+    Enlarge { used: bool },
     /// A tool writes the backup GPT to the end of the disk, and gives the last partition and its file
     /// system what there is before it: growpart, sfdisk, systemd-repart. Some of them discard what is
     /// before the first partition.
@@ -83,7 +84,7 @@ impl Step {
             17 => Self::AddLoader,
             18 => Self::Hold,
             19 => Self::RemakeRoot,
-            20 | 21 => Self::Enlarge,
+            20 | 21 => Self::Enlarge { used: rng.below(3) == 0 },
             22 | 23 => Self::Grow { discards: rng.below(2) == 0 },
             _ => Self::Damage { extent: rng.below(64) as usize },
         }
@@ -106,10 +107,7 @@ impl Step {
             Self::Zero { from, bytes } => model.zero(*from, from + bytes),
             Self::ZeroEnd { bytes } => model.zero(model.size - bytes, model.size),
             Self::RestoreTable => restore_table(model),
-            Self::Enlarge => {
-                let larger = LARGER.into_iter().find(|larger| *larger > model.size);
-                model.size = larger.unwrap_or(model.size);
-            }
+            Self::Enlarge { used } => enlarge(model, *used),
             Self::Grow { discards } => grow(model, *discards),
             Self::UseRoot { at } => use_root(model, at),
             Self::RemakeRoot => {
@@ -214,6 +212,15 @@ fn restore_table(model: &mut Model) {
         .find(|extent| matches!(extent.what, What::Backup(_)) && extent.to == model.size)
         .map_or(Owner::User, |extent| extent.owner);
     model.write_primary(owner, gpt);
+}
+
+fn enlarge(model: &mut Model, used: bool) {
+    let Some(larger) = LARGER.into_iter().find(|larger| *larger > model.size) else { return };
+    let place = model.size + (1 << 30);
+    model.size = larger;
+    if used {
+        model.write(place, larger - (1 << 30), Owner::User, What::Data);
+    }
 }
 
 fn grow(model: &mut Model, discards: bool) {
