@@ -37,7 +37,8 @@ pub(crate) enum ServerForms {
 
 checked_text! {
     /// A URL with the scheme `https`, after RFC 3986: a host name or an address, a port if it is not
-    /// 443, a path, a query. It names no user, since every user could read a password in it.
+    /// 443, a path, a query. It is shown on screens and logged: it names no user, whose password all could
+    /// read, and a token belongs into a system credential, not into path or query.
     ServerUrl,
     pattern: "^https://[!-~]+$",
     check: check
