@@ -40,7 +40,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("customised-iso")
         .fault("an ISO customised with host name, account, SSH key and password; no key is pressed")
         .expected("all four are true; the plan says that they come from the ISO; reset restores it")
-        .daily()
         .run(customised_iso),
     Scenario::new("network-required")
         .fault("the answers require a network: there is no adapter; no DHCP; no name server; no way out")

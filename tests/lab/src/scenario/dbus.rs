@@ -20,7 +20,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 countdown, then the copy is cancelled; a retry: all by D-Bus and the command line",
         )
         .expected("each is followed or refused, every state is seen in order, and it installs")
-        .daily()
         .run(steered_by_programs),
     Scenario::new("bus-load")
         .fault("10,000 property reads, and 200 clients that connect and vanish, during the copy")

@@ -20,7 +20,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("hot-plugged-disk")
         .fault("no disk at first; one is plugged in while the installer waits")
         .expected("installs on it")
-        .daily()
         .run(hot_plugged_disk),
     Scenario::new("bios")
         .fault("booted by a BIOS")
@@ -36,7 +35,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("full-disk-then-retry")
         .fault("the target is full half-way; then the key to retry")
         .expected("fails, does not boot, is marked unfinished; the retry installs without a reboot")
-        .daily()
         .run(full_disk_then_retry),
 ];
 

@@ -17,7 +17,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("nocloud")
         .fault("a seed image by cloud-localds with the identity, and a volume by `nixvm-iso volume`")
         .expected("each answer with its source; what is ignored is listed; the system has all")
-        .daily()
         .run(no_cloud),
     Scenario::new("nocloud-refused")
         .fault("a seed image by genisoimage with a plain password; then the same with nixvm.nocloud=no")
