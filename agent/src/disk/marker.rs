@@ -2,7 +2,8 @@
 //!
 //! The marker lies in the gap between the GPT's entries and the first partition, where neither
 //! `wipefs`, `sgdisk` nor a partition's contents reach, so it survives a power cut at every moment of
-//! an install. It makes the next run start over without a question; see [`super::Disk::condition`]
+//! an install. It names the attempt, the ISO, the partition table and the root file system, not the step.
+//! It makes the next run start over without a question; see [`super::Disk::condition`]
 //! for when it is believed.
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! A verified target → a disk that boots, with the receipt on it.
+//! A verified target → a disk that boots, with the install's log and the receipt on it.
 //!
 //! The order makes a power cut harmless at every point. Before the receipt is there, the disk does
 //! not boot and is marked unfinished; from then on it is an installed disk, and what is

@@ -1,4 +1,5 @@
-//! Facts → the next thing to do.
+//! Facts → the next thing to do; a plan with all that it is: what it erases, in words, and the seconds
+//! that are counted down.
 
 use std::path::PathBuf;
 

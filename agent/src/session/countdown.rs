@@ -1,4 +1,5 @@
-//! A plan that needs no confirmation → seconds that are published, then an install.
+//! A plan that needs no confirmation → its seconds, published one by one, then an install. How many there
+//! are is the plan's: `plan/decision.rs`.
 //!
 //! What stops it is a request: `requests` (`interrupt_countdown`), from any key (`screen/keys.rs`).
 

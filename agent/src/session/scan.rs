@@ -1,5 +1,5 @@
 //! The block devices → the disks with their contents and the answers on them, each read only when
-//! something was heard of it.
+//! something was heard of it. Of other volumes than those labelled for answers nothing is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Records → plain lines for people: serial consoles, and `nixvm-agent watch`.
+//! Records → plain lines for people: serial consoles, and `nixvm-agent watch`; a disk → its line there, in
+//! the dialogue in plain lines and in `nixvm-agent disks`.
 //!
 //! A line for each step and each tenth of the copy. What comes from a disk or a firmware may hold
 //! anything: control characters are left out.

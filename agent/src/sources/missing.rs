@@ -1,4 +1,5 @@
-//! The names on a volume without an answers file → what is on it, and what to do.
+//! The names on a volume that is labelled as one of ours and has no answers file → what is on it, and
+//! what to do.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;

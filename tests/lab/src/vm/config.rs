@@ -1,4 +1,5 @@
-//! What a virtual machine has; [`super::command_line`] makes QEMU's command line of it.
+//! What a virtual machine has; [`super::command_line`] makes QEMU's command line of it. What one scenario
+//! alone needs goes into [`Config::extra`], in that scenario.
 
 use std::path::{Path, PathBuf};
 
