@@ -23,6 +23,7 @@ let
     name = "has-grown";
     runtimeInputs = [
       pkgs.coreutils
+      pkgs.gnugrep
       pkgs.gnused
       pkgs.util-linux
     ];

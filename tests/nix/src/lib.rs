@@ -15,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+pub mod disk;
+
 /// Environment variable with the path of the tree.
 pub const VARIABLE: &str = "NIXVM_EVAL_TREE";
 

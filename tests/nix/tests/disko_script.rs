@@ -2,23 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
+use nixvm_nix_tests::disk::{self, Disk, say};
 use nixvm_nix_tests::{Tree, have, skip};
 
-const TOOLS: &[&str] = &[
-    "blkid",
-    "losetup",
-    "lsblk",
-    "mkfs.ext4",
-    "mkfs.vfat",
-    "partx",
-    "sgdisk",
-    "unshare",
-    "wipefs",
-];
+const TOOLS: &[&str] = &["blkid", "lsblk", "mkfs.ext4", "mkfs.vfat", "unshare", "wipefs"];
 
 /// The script with this folder in place of `/dev/nixvm-target`'s and `/mnt`.
 struct Fixture {
@@ -28,8 +19,11 @@ struct Fixture {
 impl Fixture {
     fn prepare(test: &str) -> Result<Option<Self>> {
         let Some(tree) = Tree::find(test)? else { return Ok(None) };
-        if !have(TOOLS) || !Path::new("/dev/loop-control").exists() {
-            skip(test, &format!("it takes loop devices and {}", TOOLS.join(", ")));
+        if !have(TOOLS) || !Disk::can_be_made() {
+            skip(
+                test,
+                &format!("it takes loop devices and {}", [disk::TOOLS, TOOLS].concat().join(", ")),
+            );
             return Ok(None);
         }
         let live = tree.json("live.x86_64-linux.diskoScript")?;
@@ -81,55 +75,16 @@ impl Fixture {
     }
 }
 
-/// A file behind a loop device.
-struct Disk {
-    file: PathBuf,
-    node: PathBuf,
+/// Gives a disk a partition with a file system, as one in use has.
+fn fill(disk: &Disk) -> Result<()> {
+    disk.sgdisk(&["--new=1:0:0", "--change-name=1:disk-main-root"])?;
+    say(Command::new("mkfs.ext4").args(["-q", "-L", "nixos"]).arg(disk.partition(1)))?;
+    Ok(())
 }
 
-impl Disk {
-    fn make(folder: &Path, name: &str, sector: u32) -> Result<Self> {
-        let file = folder.join(name);
-        fs::File::create(&file)?.set_len(2 << 30)?;
-        let sector = sector.to_string();
-        let node = say(Command::new("losetup")
-            .args(["--find", "--show", "--partscan", "--sector-size", &sector])
-            .arg(&file))?;
-        Ok(Self { file, node: node.trim().into() })
-    }
-
-    fn partition(&self, number: u32) -> PathBuf {
-        format!("{}p{number}", self.node.display()).into()
-    }
-
-    /// Gives it a partition with a file system, as a disk in use has.
-    fn fill(&self) -> Result<()> {
-        say(Command::new("sgdisk")
-            .args(["--new=1:0:0", "--change-name=1:disk-main-root"])
-            .arg(&self.node))?;
-        say(Command::new("partx").arg("--update").arg(&self.node))?;
-        say(Command::new("mkfs.ext4").args(["-q", "-L", "nixos"]).arg(self.partition(1)))?;
-        Ok(())
-    }
-
-    fn digest(&self) -> Result<String> {
-        say(Command::new("sync").arg(&self.node))?;
-        say(Command::new("sha256sum").arg(&self.file))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // The test has its verdict already.
-        let _detached = Command::new("losetup").arg("--detach").arg(&self.node).status();
-    }
-}
-
-fn say(command: &mut Command) -> Result<String> {
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} failed: {said}");
-    Ok(String::from_utf8(output.stdout)?)
+fn digest(disk: &Disk) -> Result<String> {
+    say(Command::new("sync").arg(&disk.node))?;
+    say(Command::new("sha256sum").arg(&disk.file))
 }
 
 #[test]
@@ -169,14 +124,14 @@ fn disk_that_was_not_cleared_is_refused() -> Result<()> {
         return Ok(());
     };
     let disk = Disk::make(fixture.work.path(), "disk", 512)?;
-    disk.fill()?;
+    fill(&disk)?;
     fixture.target(&disk)?;
-    let before = disk.digest()?;
+    let before = digest(&disk)?;
     let output = fixture.run()?;
     ensure!(!output.status.success(), "it went on");
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("carries partitions still: nothing was written"), "{said}");
-    ensure!(disk.digest()? == before, "the disk was written to");
+    ensure!(digest(&disk)? == before, "the disk was written to");
     Ok(())
 }
 
@@ -187,15 +142,15 @@ fn partition_of_another_disk_is_refused() -> Result<()> {
     };
     let disk = Disk::make(fixture.work.path(), "disk", 512)?;
     let other = Disk::make(fixture.work.path(), "other", 512)?;
-    other.fill()?;
+    fill(&other)?;
     fixture.target(&disk)?;
     fs::remove_file(fixture.part(2))?;
     symlink(other.partition(1), fixture.part(2))?;
-    let before = other.digest()?;
+    let before = digest(&other)?;
     let output = fixture.run()?;
     ensure!(!output.status.success(), "it went on");
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("is not a partition of"), "{said}");
-    ensure!(other.digest()? == before, "the other disk was written to");
+    ensure!(digest(&other)? == before, "the other disk was written to");
     Ok(())
 }
