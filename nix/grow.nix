@@ -10,14 +10,27 @@
   ...
 }:
 let
+  inherit (config.nixvm) grow;
+  remedy = "Otherwise set nixvm.grow.enable = false.";
+
   # sgdisk's codes, which disko takes as well as a GUID.
   codes = {
     "8300" = "0FC63DAF-8483-4772-8E79-3D69D8477DE4";
     "8304" = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709";
     "8305" = "B921B045-1DF0-41C3-AF44-4C6F280D3FAE";
   };
-  type = config.disko.devices.disk.main.content.partitions.root.type or "";
+  partition = config.disko.devices.disk.main.content.partitions.root or { };
+  type = partition.type or "";
   guid = codes.${type} or type;
+
+  # Of those that systemd-growfs makes larger: not btrfs, whose device numbers are no partition's.
+  growing = [
+    "ext3"
+    "ext4"
+    "xfs"
+  ];
+  # null: systemd finds the root by its partition's type.
+  root = config.fileSystems."/" or null;
 
   hasGrown = pkgs.writeShellApplication {
     name = "has-grown";
@@ -31,17 +44,40 @@ let
   };
 in
 {
-  options.nixvm.grow.enable = lib.mkOption {
-    type = lib.types.bool;
-    default = true;
-    description = "Whether the root takes what its disk has more, at boot and while the system runs.";
+  options = {
+    nixvm.grow.enable = lib.mkOption {
+      type = lib.types.bool;
+      default = true;
+      description = "Whether the root takes what its disk has more, at boot and while the system runs.";
+    };
+    # By systemd-growfs, once the partition is there. A definition of fileSystems."/" would make one.
+    fileSystems = lib.mkOption {
+      type = lib.types.attrsOf (
+        lib.types.submodule (
+          { config, ... }:
+          {
+            config.autoResize = lib.mkIf (
+              grow.enable && config.mountPoint == "/" && lib.elem config.fsType growing
+            ) (lib.mkDefault true);
+          }
+        )
+      );
+    };
   };
 
-  config = lib.mkIf config.nixvm.grow.enable {
+  config = lib.mkIf grow.enable {
     assertions = [
       {
         assertion = lib.stringLength guid == 36;
-        message = "nixvm.grow.enable needs disko.devices.disk.main.content.partitions.root, of type 8300, 8304, 8305 or a GUID; it has \"${type}\"";
+        message = "nixvm.grow.enable needs disko.devices.disk.main.content.partitions.root, of type 8300, 8304, 8305 or a GUID; it has \"${type}\". ${remedy}";
+      }
+      {
+        assertion = (partition.end or "-0") == "-0";
+        message = "nixvm.grow.enable needs disko.devices.disk.main.content.partitions.root to have size = \"100%\": the root takes what its disk has more only if it reaches to the disk's end. ${remedy}";
+      }
+      {
+        assertion = root == null || lib.elem root.fsType growing;
+        message = "nixvm.grow.enable works with a root file system of type ${lib.concatStringsSep ", " growing}; fileSystems.\"/\" has \"${root.fsType}\". ${remedy}";
       }
     ];
 
@@ -49,9 +85,11 @@ in
       enable = true;
       partitions."50-root".Type = lib.toLower guid;
     };
-    systemd.services.systemd-repart.serviceConfig.ExecCondition = "${lib.getExe hasGrown} ${guid}";
-    # By systemd-growfs, once the partition is there.
-    fileSystems."/".autoResize = true;
+    systemd.services.systemd-repart = {
+      serviceConfig.ExecCondition = "${lib.getExe hasGrown} ${guid}";
+      # No line of fstab starts it then.
+      wants = lib.mkIf (root == null) [ "systemd-growfs-root.service" ];
+    };
     services.udev.extraRules =
       lib.replaceStrings
         [ "@systemctl@" ]

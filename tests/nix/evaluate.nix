@@ -196,7 +196,7 @@ rec {
   targets = lib.filterAttrs (name: _: lib.hasPrefix "nixvm-" name) flake.nixosConfigurations;
   kernelParams = lib.mapAttrs (_: machine: machine.config.boot.kernelParams) targets;
 
-  # How the root of a machine grows with its disk; and of one that shall not, and of another layout.
+  # How the root of a machine grows with its disk; and of one that shall not, and of other layouts.
   growth =
     let
       of =
@@ -206,28 +206,45 @@ rec {
           definitions = config.systemd.repart.partitions;
           units = lib.filter (lib.hasInfix "repart") config.systemd.additionalUpstreamSystemUnits;
           condition = config.systemd.services.systemd-repart.serviceConfig.ExecCondition or null;
-          inherit (config.fileSystems."/") options;
+          wants = config.systemd.services.systemd-repart.wants or [ ];
+          options = config.fileSystems."/".options or null;
           rules = config.services.udev.extraRules;
           unmet = map (one: one.message) (lib.filter (one: !one.assertion) config.assertions);
         };
-      host =
+      machine =
         module:
-        of (
-          flake.lib.mkHost {
-            system = "x86_64-linux";
-            desktop = false;
-            modules = [ module ];
-          }
-        );
-      typed = type: {
-        disko.devices.disk.main.content.partitions.root.type = lib.mkForce type;
+        flake.lib.mkHost {
+          system = "x86_64-linux";
+          desktop = false;
+          modules = [ module ];
+        };
+      host = module: of (machine module);
+      found = machine {
+        disko.enableConfig = false;
+        boot.initrd.systemd.root = "gpt-auto";
       };
+      laidOut = root: {
+        disko.devices.disk.main.content.partitions = {
+          inherit root;
+        };
+      };
+      typed = type: laidOut { type = lib.mkForce type; };
     in
     lib.mapAttrs (_: of) (lib.filterAttrs (name: _: lib.hasInfix "minimal" name) targets)
     // {
       off = host { nixvm.grow.enable = false; };
       generic = host (typed "8300");
       unknown = host (typed "8E00");
+      found = of found // {
+        toplevel = drvPath "found" found.config.system.build.toplevel;
+      };
+      fixed = host { fileSystems."/".autoResize = false; };
+      part = host (laidOut {
+        size = lib.mkForce "50G";
+      });
+      f2fs = host (laidOut {
+        content.format = lib.mkForce "f2fs";
+      });
     };
 
   # What each gives its account: packages of the system by name, units, and the account itself.

@@ -1,6 +1,6 @@
 //! An installed machine's root: how it grows with the disk.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nixvm_nix_tests::Tree;
 use serde_json::{Value, json};
 
@@ -45,7 +45,37 @@ fn root_grows_with_its_disk_unless_the_host_says_otherwise() -> Result<()> {
     ensure!(off["definitions"] == json!({}) && off["units"] == json!([]), "{off}");
     ensure!(!grows(off) && off["condition"].is_null(), "{off}");
     ensure!(!off["rules"].to_string().contains("systemd-repart"), "{off}");
-    let said = machines["unknown"]["unmet"].to_string();
-    ensure!(said.contains("root, of type 8300"), "{said}");
+    Ok(())
+}
+
+/// By these it was evaluated before roots grew, too.
+#[test]
+fn root_of_another_layout_evaluates() -> Result<()> {
+    let Some(tree) = Tree::find("a root of another layout evaluates")? else { return Ok(()) };
+    let machines = tree.json("growth")?;
+    // Without a line in fstab, which would have started systemd-growfs at boot.
+    let found = &machines["found"];
+    ensure!(found["options"].is_null() && found["unmet"] == json!([]), "{found}");
+    ensure!(found["wants"] == json!(["systemd-growfs-root.service"]), "{found}");
+    ensure!(found["condition"].is_string() && found["toplevel"].is_string(), "{found}");
+    let fixed = &machines["fixed"];
+    ensure!(!grows(fixed) && fixed["unmet"] == json!([]), "{fixed}");
+    Ok(())
+}
+
+#[test]
+fn root_that_cannot_grow_is_refused_with_a_way_out() -> Result<()> {
+    let Some(tree) = Tree::find("a root that cannot grow is refused")? else { return Ok(()) };
+    let machines = tree.json("growth")?;
+    for (name, why) in [
+        ("unknown", "root, of type 8300"),
+        ("part", "root to have size = \"100%\""),
+        ("f2fs", "fileSystems.\"/\" has \"f2fs\""),
+    ] {
+        let unmet = machines[name]["unmet"].as_array().context("no assertions")?;
+        let [said] = unmet.as_slice() else { bail!("{name}: {unmet:?}") };
+        let said = said.as_str().unwrap_or_default();
+        ensure!(said.contains(why) && said.contains("nixvm.grow.enable = false"), "{name}: {said}");
+    }
     Ok(())
 }
