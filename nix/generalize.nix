@@ -1,5 +1,21 @@
-# The command that makes an installed machine a template for clones.
-{ lib, pkgs, ... }:
+# The command that makes an installed machine a template for clones, for this configuration's paths.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  hostKeys = map (key: key.path) config.services.openssh.hostKeys;
+  paths = [
+    "--esp"
+    config.boot.loader.efi.efiSysMountPoint
+  ]
+  ++ lib.concatMap (path: [
+    "--host-key"
+    path
+  ]) hostKeys;
+in
 {
   environment.systemPackages = [
     (pkgs.writeShellApplication {
@@ -9,8 +25,12 @@
         findutils
         gnugrep
         systemd
+        util-linux
       ];
-      text = lib.readFile ./nixvm-generalize;
+      text = ''
+        set -- ${lib.escapeShellArgs paths} "$@"
+      ''
+      + lib.readFile ./nixvm-generalize;
     })
   ];
 }

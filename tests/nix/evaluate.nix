@@ -247,6 +247,35 @@ rec {
       });
     };
 
+  # What a host with other paths runs to become a template.
+  generalize =
+    let
+      inherit
+        (flake.lib.mkHost {
+          system = "x86_64-linux";
+          desktop = false;
+          modules = [
+            {
+              boot.loader.efi.efiSysMountPoint = "/efi";
+              services.openssh.hostKeys = [
+                {
+                  type = "ed25519";
+                  path = "/keys/a key";
+                }
+              ];
+            }
+          ];
+        })
+        config
+        ;
+      command = lib.findFirst (
+        package: lib.getName package == "nixvm-generalize"
+      ) null config.environment.systemPackages;
+      # Behind what writeShellApplication puts before it.
+      text = lib.splitString "\n\nset -- " command.text;
+    in
+    "set -- ${lib.last text}";
+
   # What each gives its account: packages of the system by name, units, and the account itself.
   offers = lib.mapAttrs (
     _:

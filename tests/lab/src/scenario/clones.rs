@@ -19,6 +19,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario::new("clones")
 /// The command as NixOS has it, but for the way to its programs.
 const GENERALIZE: &str = include_str!("../../../../nix/nixvm-generalize");
 
+/// Writes the command into the machine; what runs it there.
+pub(super) fn add_generalize(vm: &mut Vm) -> Result<&'static str> {
+    vm.shell.run(&format!("cat > /run/generalize <<'SCRIPT'\n{GENERALIZE}\nSCRIPT"))?;
+    Ok("bash -euo pipefail /run/generalize")
+}
+
 fn clones(fixture: &Fixture<'_>) -> Result<()> {
     let config = fixture.machine_with_disk()?;
     let mut vm = fixture.start(&config, "install")?;
@@ -27,8 +33,9 @@ fn clones(fixture: &Fixture<'_>) -> Result<()> {
     let mut vm = boots_as(fixture, &config, &Expected::default())?;
     let mut identifiers = BTreeSet::from([machine_id(&mut vm)?]);
     vm.shell.run("ssh-keygen -A && bootctl --graceful random-seed && sync")?;
-    vm.shell.run(&format!("cat > /run/generalize <<'SCRIPT'\n{GENERALIZE}\nSCRIPT"))?;
-    vm.shell.run("systemd-run --quiet bash -euo pipefail /run/generalize")?;
+    let generalize = add_generalize(&mut vm)?;
+    // As over Tailscale's SSH: it stops the service that it is started in, and its output has no reader then.
+    vm.shell.run(&format!("systemd-run --quiet --unit=tailscaled sh -c '{generalize} | cat'"))?;
     vm.wait_off(60)?;
 
     for name in ["first", "second"] {

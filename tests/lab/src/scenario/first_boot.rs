@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
+use super::clones::add_generalize;
 use super::steps::{await_countdown, await_installed_and_off};
 use crate::fixture::{Fixture, copy};
 use crate::guest_checks::Expected;
@@ -48,6 +49,9 @@ fn first_boot(fixture: &Fixture<'_>) -> Result<()> {
     ensure!(vm.serial.text().contains(RUNNING), "the login does not say that the script runs");
     let mode = vm.shell.run("stat -c '%a %U' /var/lib/nixvm/first-boot.started")?;
     ensure!(mode == "700 root", "the script is {mode}");
+    let generalize = add_generalize(&mut vm)?;
+    let refusal = vm.shell.run(&format!("! {generalize} 2>&1"))?;
+    ensure!(refusal.contains("the first-boot script is running"), "a template of it: {refusal}");
     vm.shell.run(
         "echo 0 > /run/status; while [ -e /var/lib/nixvm/first-boot.started ]; do sleep 0.2; done",
     )?;
