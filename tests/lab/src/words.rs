@@ -25,6 +25,7 @@ words! {
         DISKS = "disks",
         ATTEMPT_STARTED = "attempt-started",
         MACHINE = "machine",
+        PASSWORD = "password",
         PLAN = "plan",
         PROGRESS = "progress",
         SCREEN_READY = "screen-ready",

@@ -1,10 +1,12 @@
-//! The stand-in ISO on machines → pictures of every screen, in `.github/screens`, and recordings of the
-//! agent's events, in `target/vm/screens/recordings`.
+//! The stand-in ISO on machines → pictures of every screen, in `.github/screens`; recordings of the agent's
+//! events, in `target/vm/screens/recordings`; and of these the attempts to install, in
+//! `agent/fixtures/attempts`.
 //!
 //! Nothing is drawn for the occasion: keys are pressed at the keyboard of a machine, and the picture is
 //! what its display adapter shows. [`tour`] has what is done, [`sizes`] how one machine's screen has two
-//! sizes, [`usage`] what the agent takes meanwhile.
+//! sizes, [`usage`] what the agent takes meanwhile, [`attempts`] what becomes of a recording.
 
+mod attempts;
 mod picture;
 mod sizes;
 mod tour;
@@ -23,6 +25,9 @@ use crate::vm::Vm;
 /// Where the pictures go.
 const GALLERY: &str = ".github/screens";
 
+/// Where the attempts go.
+const ATTEMPTS: &str = "agent/fixtures/attempts";
+
 /// Takes pictures and recordings anew.
 ///
 /// # Errors
@@ -38,6 +43,10 @@ pub fn take(lab: &Lab) -> Result<()> {
     tour::reinstall(&fixture, config, &recorder)?;
 
     // Only now: half a gallery would be of two versions.
+    let recording = recorder.folder.join("install.jsonl");
+    let events = fs::read_to_string(&recording)
+        .with_context(|| format!("cannot read {}", recording.display()))?;
+    attempts::keep(&events, &lab.project.join(ATTEMPTS))?;
     let gallery = lab.project.join(GALLERY);
     let mut bytes = 0;
     empty(&gallery)?;
