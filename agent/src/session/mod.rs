@@ -9,6 +9,8 @@ mod arrivals;
 mod attempt;
 mod checkpoint;
 mod countdown;
+#[cfg(test)]
+pub(crate) mod examples;
 mod keyboard;
 mod live_login;
 mod readings;

@@ -217,12 +217,12 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests;
+    use super::super::examples::session;
     use super::*;
 
     #[tokio::test]
     async fn a_server_s_answers_count_until_another_server_is_named_or_a_retry_asks_again() {
-        let (mut session, _handle) = tests::session();
+        let (mut session, _handle) = session();
         let url = |name: &str| format!("answers.url = 'https://{name}.example'");
         let set = |session: &mut Session, toml: String| {
             session.set_answers(&Secret::new(toml), true).unwrap();
@@ -249,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn mistakes_of_a_server_are_the_answers_mistakes() {
-        let (mut session, _handle) = tests::session();
+        let (mut session, _handle) = session();
         let toml = "answers.url = 'https://a.example'".to_owned();
         session.set_answers(&Secret::new(toml), false).unwrap();
         let server = session.answers().unwrap().server.unwrap().value;
@@ -262,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_replace_those_of_earlier_requests_unless_they_are_merged() {
-        let (mut session, _handle) = tests::session();
+        let (mut session, _handle) = session();
         let mut names = |toml: &str, merge| {
             session.set_answers(&Secret::new(toml.to_owned()), merge).unwrap();
             let Some(Ok(requested)) = &session.user.answers else { panic!("no answers") };

@@ -229,7 +229,7 @@ impl Session {
         Ok(())
     }
 
-    fn publish_disks(&mut self) {
+    pub(super) fn publish_disks(&mut self) {
         let answers = self.answers();
         let facts = self.facts(&answers);
         let disks: Vec<_> = self

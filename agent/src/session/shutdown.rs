@@ -147,7 +147,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::session;
+    use super::super::examples::session;
     use super::*;
     use crate::control::account::Account;
     use crate::control::request::{Request, RequestError};

@@ -2,12 +2,29 @@
 
 use std::time::Duration;
 
-use nixvm_answers::answers::Finish;
+use nixvm_answers::answers::{Finish, Network};
 use nixvm_answers::password::Secret;
 
-use super::drawing::{asked_for_data, check, copying, finished};
+use super::drawing::check;
 use super::*;
 use crate::event::{Delivery, PasswordOrigin, ScheduledFinish, Webhook};
+use crate::plan::{Check, Wanted};
+
+/// Half of the copy is done.
+fn copying() -> Fixture {
+    let mut fixture = Fixture::installing();
+    fixture.steps(&[(Step::Partition, 2.14), (Step::Configure, 0.6)], Step::System);
+    fixture.event(Event::Progress { bytes_done: 600_000_000, bytes_total: 1_234_000_000 });
+    fixture
+}
+
+fn finished(origin: PasswordOrigin) -> Fixture {
+    let mut fixture = Fixture::installing();
+    fixture.steps(&Step::ALL.map(|step| (step, 1.5)), Step::Handover);
+    fixture.event(Event::Password { origin });
+    fixture.enter(State::Installed, "web is installed on /dev/vda.");
+    fixture
+}
 
 #[test]
 fn a_warning_that_disks_may_be_missing_is_there_where_one_is_chosen_and_confirmed() {
@@ -49,9 +66,10 @@ fn a_webhook_that_is_waited_for_is_named_until_it_was_told() {
 #[test]
 fn a_check_that_takes_long_says_for_how_long_it_has_run() {
     let mut fixture = Fixture::awaiting_confirmation();
-    let build = "Checking that the system can be built before anything is erased.";
-    fixture.enter(State::Preflight, build);
-    assert!(fixture.frame(80, 25).contains(build) && !fixture.frame(80, 25).contains("so far"));
+    let configuration = plan("vda").configuration;
+    let build = Check::Build(Wanted { configuration, network: Network::Auto }).sentence();
+    fixture.enter(State::Preflight, &build);
+    assert!(fixture.frame(80, 25).contains(&build) && !fixture.frame(80, 25).contains("so far"));
     fixture.pass(Duration::from_secs(75));
     assert!(fixture.model.is_ticking());
     check("preflight-build", &fixture);
@@ -96,14 +114,44 @@ fn a_list_of_disks_that_is_cut_keeps_the_target() {
 }
 
 #[test]
-fn help_says_what_happens() {
+fn what_the_plan_warns_of_is_shown_before_anything_is_written() {
+    let mut fixture = Fixture::counting_down();
+    let mut warned = plan("vda");
+    warned.warnings = vec!["/dev/vdb has a file system labelled nixos.".to_owned()];
+    fixture.plan(warned);
+    assert!(fixture.frame(80, 25).contains("! /dev/vdb has a file system labelled nixos."));
+}
+
+#[test]
+fn what_is_warned_of_is_shown_while_the_system_is_copied() {
+    let mut fixture = copying();
+    fixture.event(Event::Warning { message: "The clock is wrong.".to_owned() });
+    assert!(fixture.frame(80, 25).contains("! The clock is wrong."));
+}
+
+#[test]
+fn a_password_that_is_answered_is_not_asked_for() {
     let mut fixture = Fixture::awaiting_confirmation();
-    fixture.key(Key::F1);
-    check("help", &fixture);
-    fixture.key(Key::Escape);
-    assert!(fixture.frame(80, 25).contains("Press I to install."));
-    fixture.key(Key::Char('?'));
-    assert!(fixture.frame(80, 25).contains("nixvm.toml"));
+    let frame = fixture.frame(80, 25);
+    assert!(frame.contains("P Pass"), "{frame}");
+    fixture.plan(with_password_answered(plan("vda")));
+    let frame = fixture.frame(80, 25);
+    assert!(frame.contains("Password    set (from kernel command line)"), "{frame}");
+    assert!(!frame.contains("P Pass"), "{frame}");
+}
+
+#[test]
+fn no_time_is_promised_before_it_is_known() {
+    let mut fixture = Fixture::installing();
+    fixture.steps(&[], Step::System);
+    fixture.event(Event::Progress { bytes_done: 0, bytes_total: 1000 });
+    fixture.pass(Duration::from_secs(2));
+    fixture.event(Event::Progress { bytes_done: 999, bytes_total: 1000 });
+    let frame = fixture.frame(80, 25);
+    assert!(frame.contains("77 %") && !frame.contains("left to copy"), "{frame}");
+    fixture.pass(Duration::from_secs(60));
+    let frame = fixture.frame(80, 25);
+    assert!(frame.contains("no progress for a while"), "{frame}");
 }
 
 #[test]
@@ -114,7 +162,7 @@ fn a_small_screen_shows_first_what_can_not_be_read_later() {
     for (width, height) in [(40, 12), (40, 8), (80, 10), (25, 25)] {
         assert!(fixture.frame(width, height).contains("bcde-fghi-jkno-prst"), "{width}x{height}");
     }
-    let mut fixture = asked_for_data();
+    let mut fixture = data();
     fixture.key(Key::Char('i'));
     let frame = fixture.frame(40, 12);
     assert!(
@@ -125,7 +173,7 @@ fn a_small_screen_shows_first_what_can_not_be_read_later() {
 
 #[test]
 fn no_size_is_too_small_to_draw() {
-    let mut fixtures = vec![Fixture::new(), asked_for_data(), copying(Fixture::installing())];
+    let mut fixtures = vec![Fixture::new(), data(), copying()];
     fixtures.push(finished(PasswordOrigin::Generated));
     fixtures[1].key(Key::Char('i'));
     for fixture in &fixtures {

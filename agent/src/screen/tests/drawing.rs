@@ -1,19 +1,22 @@
 //! Every state as it is seen, at the smallest usual size and at that of a usual virtual screen.
 //!
-//! The pictures are in `snapshots/`; `UPDATE_EXPECT=1 cargo test` draws them anew.
+//! The pictures are in `snapshots/`; `UPDATE_EXPECT=1 cargo test` draws them anew. What they show is what
+//! an installer's session publishes ([`Replay`]), but for three, whose texts are put together here: a
+//! check that takes long (in `content.rs`) would need Nix, and nothing that was recorded fails with a very
+//! long message or has a long log.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use expect_test::expect_file;
-use nixvm_answers::answers::Finish;
-use nixvm_answers::password::Secret;
+use nixvm_answers::{Source, command_line, document};
 
+use super::disks::{blank, installed, medium, windows, with_partitions};
+use super::replay::Replay;
 use super::*;
-use crate::event::{PasswordOrigin, ScheduledFinish};
+use crate::disk::Disk;
 use crate::machine::{Firmware, Hypervisor, Machine};
-use crate::plan::Refusal;
 use crate::screen::dialog::Dialog;
+use crate::session::examples::{FAILED, INSTALLED, copies};
 
 /// Compares with the pictures called `name`, and looks at larger screens.
 pub(super) fn check(name: &str, fixture: &Fixture) {
@@ -34,307 +37,275 @@ pub(super) fn check_at(name: &str, fixture: &Fixture, sizes: &[(u16, u16)]) {
     }
 }
 
-fn log(fixture: &mut Fixture, count: usize) {
-    fixture.model.log =
-        (1..=count).map(|n| format!("copying path '/nix/store/{n:032}-x'")).collect();
+/// A machine with these disks, whose installs go well.
+fn machine(disks: Vec<Disk>) -> Replay {
+    Replay::of(disks, INSTALLED, |_| {})
 }
 
-/// Half of the copy is done.
-pub(super) fn copying(mut fixture: Fixture) -> Fixture {
-    fixture.steps(&[(Step::Partition, 2.14), (Step::Configure, 0.6)], Step::System);
-    for second in 0..=12 {
-        fixture
-            .event(Event::Progress { bytes_done: second * 50_000_000, bytes_total: 1_234_000_000 });
-        fixture.pass(Duration::from_secs(1));
-    }
-    log(&mut fixture, 40);
-    fixture
+/// A machine with answers in its ISO and on a volume.
+fn answered() -> Replay {
+    Replay::of(vec![blank("vda"), medium()], INSTALLED, |context| {
+        let key = "ssh-ed25519 \
+                   AAAAC3NzaC1lZDI1NTE5AAAAIGElGSSWbgBlWnYzYx3Pu4mL09GP8DhJXnFVz4lxiUHG ada@mac";
+        let keys = format!("ssh-authorized-keys = ['{key}']");
+        let volume = Source::Volume { device: "/dev/sdb1".to_owned() };
+        context.source_answers = vec![
+            document::parse(b"hostname = 'nixvm'", Source::Iso),
+            document::parse(keys.as_bytes(), volume),
+        ];
+    })
 }
 
-pub(super) fn finished(origin: PasswordOrigin) -> Fixture {
-    let mut fixture = Fixture::installing();
-    let done = Step::ALL.map(|step| (step, 1.5));
-    fixture.steps(&done, Step::Handover);
-    fixture.event(Event::Progress { bytes_done: 1_234_000_000, bytes_total: 1_234_000_000 });
-    fixture.event(Event::Password { origin });
-    fixture.enter(State::Installed, "web is installed on /dev/vda.");
-    log(&mut fixture, 40);
-    fixture
+/// Stops the countdown.
+fn hold(replay: &mut Replay) {
+    replay.until(|status| status.countdown.is_some());
+    replay.key(Key::Char('x'));
+    replay.until(|status| status.state == State::AwaitingConfirmation);
+    replay.fixture.pass(PAUSE);
+}
+
+/// Stops the countdown, and installs.
+fn install(replay: &mut Replay) {
+    hold(replay);
+    replay.key(Key::Char('i'));
+    replay.until(|status| status.state == State::Installing);
+}
+
+/// The middle of the copy.
+fn copying() -> Replay {
+    let mut replay = Replay::of(vec![blank("vda"), medium()], INSTALLED, |context| {
+        context.install = |attempt| Box::pin(copies(attempt));
+    });
+    install(&mut replay);
+    replay.until(|status| 5 * status.bytes_done > 2 * status.bytes_total && status.bytes_total > 0);
+    replay
+}
+
+fn failed() -> Replay {
+    let mut replay = Replay::of(vec![blank("vda"), medium()], FAILED, |_| {});
+    install(&mut replay);
+    replay.until(|status| status.outcome.is_some());
+    replay
 }
 
 #[test]
 fn preflight() {
-    check("preflight", &Fixture::new());
+    check("preflight", &machine(vec![blank("vda")]).fixture);
 }
 
 #[test]
 fn waiting_for_a_disk() {
-    let small = DiskView {
-        summary: "/dev/vda, 7.9 GiB".to_owned(),
-        size_bytes: (8 << 30) - (1 << 20),
-        ineligible: Some(Ineligible::TooSmall { minimum_bytes: 8 << 30 }.into()),
-        ..disk("vda")
-    };
-    let mut fixture = Fixture::with_disks(vec![small, medium()]);
-    fixture.enter(
-        State::WaitingForDisk,
-        "No usable disk yet. Add one in the VM's settings; the installation then starts by itself.",
-    );
-    check("waiting", &fixture);
+    let mut small = blank("vda");
+    small.device.size_bytes = 16 << 30;
+    let mut replay = machine(vec![small, medium()]);
+    replay.until(|status| status.state == State::WaitingForDisk);
+    check("waiting", &replay.fixture);
 }
 
 #[test]
 fn choosing_among_three() {
-    let mut fixture = Fixture::with_disks(vec![disk("vda"), windows("vdb"), disk("vdc"), medium()]);
-    fixture.enter(State::ChoosingDisk, "Several disks can be used: vda, vdb, vdc.");
-    fixture.key(Key::Down);
-    check("choosing", &fixture);
+    let mut replay = machine(vec![blank("vda"), windows("vdb"), blank("vdc"), medium()]);
+    replay.until(|status| status.state == State::ChoosingDisk);
+    replay.key(Key::Down);
+    check("choosing", &replay.fixture);
 }
 
 #[test]
 fn choosing_among_more_than_fit() {
-    let disks = ('a'..='z').map(|letter| disk(&format!("vd{letter}"))).collect();
-    let mut fixture = Fixture::with_disks(disks);
-    fixture.enter(State::ChoosingDisk, "Several disks can be used.");
+    let mut replay = machine(('a'..='z').map(|letter| blank(&format!("vd{letter}"))).collect());
+    replay.until(|status| status.state == State::ChoosingDisk);
     for _ in 0..20 {
-        fixture.key(Key::Down);
+        replay.key(Key::Down);
     }
-    check_at("choosing-many", &fixture, &[(80, 25), (160, 50)]);
-    fixture.key(Key::Char('2'));
-    assert!(fixture.frame(80, 25).contains("► 2 /dev/vdb"));
+    check_at("choosing-many", &replay.fixture, &[(80, 25), (160, 50)]);
+    replay.key(Key::Char('2'));
+    assert!(replay.fixture.frame(80, 25).contains("► 2 /dev/vdb"));
 }
 
 #[test]
 fn counting_down() {
-    let mut fixture = Fixture::counting_down();
-    log(&mut fixture, 3);
-    check("countdown", &fixture);
-    check_at("countdown", &fixture, &[(40, 12), (240, 75), (320, 100)]);
-}
-
-#[test]
-fn what_the_plan_warns_of_is_shown_before_anything_is_written() {
-    let mut fixture = Fixture::counting_down();
-    let mut warned = plan("vda");
-    warned.warnings = vec!["/dev/vdb has a file system labelled nixos.".to_owned()];
-    fixture.plan(warned);
-    assert!(fixture.frame(80, 25).contains("! /dev/vdb has a file system labelled nixos."));
+    let mut replay = answered();
+    replay.until(|status| status.countdown.is_some());
+    check("countdown", &replay.fixture);
+    check_at("countdown", &replay.fixture, &[(40, 12), (240, 75), (320, 100)]);
 }
 
 #[test]
 fn countdown_stopped() {
-    let mut fixture = Fixture::counting_down();
-    fixture.enter(State::AwaitingConfirmation, "The countdown was stopped.");
-    check("held", &fixture);
-    fixture.plan(with_password_answered(plan("vda")));
-    assert!(fixture.frame(80, 25).contains("Password    set (from kernel command line)"));
-    assert!(!fixture.frame(80, 25).contains(" P  Password"));
-}
-
-pub(super) fn asked_for_data() -> Fixture {
-    let mut fixture = Fixture::with_disks(vec![windows("vda"), disk("vdb"), medium()]);
-    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
-    fixture.plan(plan_for_windows("vda"));
-    fixture
+    let mut replay = answered();
+    hold(&mut replay);
+    check("held", &replay.fixture);
 }
 
 #[test]
 fn asked_whether_data_may_be_erased() {
-    let mut fixture = asked_for_data();
-    check("data", &fixture);
-    fixture.key(Key::Char('i'));
-    fixture.type_text("vdb");
-    fixture.key(Key::Enter);
-    fixture.type_text("v");
-    check("data-typing", &fixture);
+    let mut replay = machine(vec![windows("vda"), blank("vdb"), medium()]);
+    replay.until(|status| status.state == State::ChoosingDisk);
+    replay.key(Key::Enter);
+    replay.until(|status| status.plan.is_some());
+    check("data", &replay.fixture);
+    replay.fixture.pass(PAUSE);
+    replay.key(Key::Char('i'));
+    replay.type_text("vdb");
+    replay.key(Key::Enter);
+    replay.type_text("v");
+    check("data-typing", &replay.fixture);
 }
 
 #[test]
 fn a_disk_with_very_much_on_it() {
-    let mut fixture = Fixture::with_disks(vec![disk("vda")]);
-    let mut plan = plan_for_windows("vda");
-    plan.target.erases = (1..=60).map(|n| format!("partition {n}: ext4, 1 GiB")).collect();
-    fixture.enter(State::AwaitingConfirmation, "Waiting for confirmation.");
-    fixture.plan(plan);
-    fixture.key(Key::Char('i'));
-    check_at("data-much", &fixture, &[(80, 25), (160, 50)]);
+    let names: Vec<_> = (1..=60).map(|number| format!("part {number}")).collect();
+    let partition = |name| (1 << 28, name, Some(("ext4", name)));
+    let disk = with_partitions("vda", names.iter().map(String::as_str).map(partition));
+    let mut replay = machine(vec![disk]);
+    replay.until(|status| status.plan.is_some());
+    replay.key(Key::Char('i'));
+    check_at("data-much", &replay.fixture, &[(80, 25), (160, 50)]);
 }
 
 #[test]
 fn a_name_is_changed() {
-    let mut fixture = Fixture::awaiting_confirmation();
-    fixture.key(Key::Char('h'));
-    fixture.type_text(".example");
-    fixture.key(Key::Enter);
-    check("name", &fixture);
+    let mut replay = answered();
+    hold(&mut replay);
+    replay.key(Key::Char('h'));
+    replay.type_text(".example");
+    replay.key(Key::Enter);
+    check("name", &replay.fixture);
 }
 
 #[test]
 fn the_keymap_is_searched() {
-    let mut fixture = Fixture::awaiting_confirmation();
-    fixture.key(Key::Char('k'));
-    fixture.type_text("de");
-    fixture.key(Key::Down);
-    check("keymap", &fixture);
+    let mut replay = answered();
+    hold(&mut replay);
+    replay.key(Key::Char('k'));
+    replay.type_text("de");
+    replay.key(Key::Down);
+    check("keymap", &replay.fixture);
+}
+
+#[test]
+fn help_says_what_happens() {
+    let mut replay = answered();
+    hold(&mut replay);
+    replay.key(Key::F1);
+    check("help", &replay.fixture);
+    replay.key(Key::Escape);
+    assert!(replay.fixture.frame(80, 25).contains("Press I to install."));
+    replay.key(Key::Char('?'));
+    assert!(replay.fixture.frame(80, 25).contains("nixvm.toml"));
 }
 
 #[test]
 fn copying_and_asking_for_a_password() {
-    let mut fixture = copying(Fixture::installing());
-    fixture.type_text("correct horse");
-    fixture.key(Key::Enter);
-    fixture.type_text("corr");
-    check("password", &fixture);
-    assert!(!fixture.frame(80, 25).contains("corr"), "it is hidden");
-    fixture.key(Key::Control('r'));
-    assert!(fixture.frame(80, 25).contains("correct horse"));
+    let mut replay = copying();
+    replay.type_text("correct horse");
+    replay.key(Key::Enter);
+    replay.type_text("corr");
+    check("password", &replay.fixture);
+    assert!(!replay.fixture.frame(80, 25).contains("corr"), "it is hidden");
+    replay.key(Key::Control('r'));
+    assert!(replay.fixture.frame(80, 25).contains("correct horse"));
 }
 
 #[test]
-fn copying_unasked() {
-    let mut fixture = copying(Fixture::installing());
-    fixture.key(Key::Escape);
-    fixture.event(Event::Warning { message: "The clock is wrong.".to_owned() });
-    check("copying", &fixture);
-    fixture.key(Key::Char('c'));
-    check("cancel", &fixture);
+fn copying_until_it_is_cancelled() {
+    let mut replay = copying();
+    replay.key(Key::Escape);
+    replay.fixture.pass(PAUSE);
+    check("copying", &replay.fixture);
+    replay.key(Key::Char('c'));
+    check("cancel", &replay.fixture);
+    replay.key(Key::Char('y'));
+    replay.until(|status| status.outcome == Some(Outcome::Cancelled));
+    check("cancelled", &replay.fixture);
 }
 
 #[test]
-fn no_time_is_promised_before_it_is_known() {
-    let mut fixture = Fixture::installing();
-    fixture.steps(&[], Step::System);
-    fixture.event(Event::Progress { bytes_done: 0, bytes_total: 1000 });
-    fixture.pass(Duration::from_secs(2));
-    fixture.event(Event::Progress { bytes_done: 999, bytes_total: 1000 });
-    let frame = fixture.frame(80, 25);
-    assert!(frame.contains("77 %") && !frame.contains("left to copy"), "{frame}");
-    fixture.pass(Duration::from_secs(60));
-    let frame = fixture.frame(80, 25);
-    assert!(frame.contains("no progress for a while"), "{frame}");
-}
-
-#[test]
-fn installed() {
-    let mut fixture = finished(PasswordOrigin::Typed);
-    fixture.event(Event::FinishScheduled(ScheduledFinish {
-        action: Finish::Reboot,
-        at_uptime_ms: Some(109_500),
-    }));
-    fixture.verdict(Outcome::Installed, None);
-    check("finished", &fixture);
-    fixture.pass(Duration::from_secs(10));
-    assert!(fixture.frame(80, 25).contains("Restarting..."));
+fn installed_with_a_password_that_was_typed() {
+    let mut replay = answered();
+    hold(&mut replay);
+    replay.key(Key::Char('p'));
+    for _ in 0..2 {
+        replay.type_text("correct horse");
+        replay.key(Key::Enter);
+    }
+    replay.key(Key::Char('i'));
+    replay.until(|status| status.outcome.is_some());
+    check("finished", &replay.fixture);
+    replay.fixture.pass(Duration::from_secs(10));
+    assert!(replay.fixture.frame(80, 25).contains("Restarting..."));
 }
 
 #[test]
 fn installed_with_a_password_made_up() {
-    let mut fixture = finished(PasswordOrigin::Generated);
-    fixture.model.generated = Some(Secret::new("bcde-fghi-jkno-prst".to_owned()));
-    fixture.event(Event::FinishScheduled(ScheduledFinish {
-        action: Finish::Reboot,
-        at_uptime_ms: None,
-    }));
-    fixture.verdict(Outcome::Installed, None);
-    assert!(fixture.frame(80, 25).contains("change it after you log in"));
-    fixture.model.expired = true;
-    check("finished-made-up", &fixture);
-    check_at("finished-made-up", &fixture, &[(40, 12)]);
+    let made_up = |graphical_login| {
+        let mut replay = Replay::of(vec![blank("vda"), medium()], INSTALLED, |context| {
+            context.manifest.graphical_login = graphical_login;
+            context.manifest.edition = context.manifest.edition.take().filter(|_| graphical_login);
+        });
+        install(&mut replay);
+        replay.until(|status| status.outcome.is_some());
+        replay.fixture
+    };
+    assert!(made_up(true).frame(80, 25).contains("change it after you log in"));
+    let minimal = made_up(false);
+    check("finished-made-up", &minimal);
+    check_at("finished-made-up", &minimal, &[(40, 12)]);
 }
 
 #[test]
-fn failed() {
-    let mut fixture = copying(Fixture::installing());
-    fixture.key(Key::Escape);
-    let problem = Problem {
-        kind: "step-failed".to_owned(),
-        message: "Copy the system failed: `nix copy --to \
-                  local?root=/mnt /nix/store/x-nixos-system` failed with exit status: 1: error: \
-                  writing to file: No space left on device"
-            .to_owned(),
-        hint: "The disk will not boot. You can install to it again. See the log, \
-               /run/nixvm/install.log, fix the cause, then retry."
-            .to_owned(),
-        step: Some("system".to_owned()),
-    };
-    fixture.enter(State::Failed, &problem.message);
-    fixture.verdict(Outcome::Failed, Some(problem.clone()));
-    check("failed", &fixture);
-    let long = Problem { message: "a line of what a program said\n".repeat(40), ..problem };
-    fixture.verdict(Outcome::Failed, Some(long));
-    check("failed-long", &fixture);
+fn failed_as_the_disk_was_full() {
+    let mut replay = failed();
+    check("failed", &replay.fixture);
+    let fixture = &mut replay.fixture;
+    let problem = fixture.status.error.clone().unwrap();
+    let message = "a line of what a program said\n".repeat(40);
+    fixture.verdict(Outcome::Failed, Some(Problem { message, ..problem }));
+    check("failed-long", fixture);
 }
 
 #[test]
 fn the_log_of_a_failure() {
-    let mut fixture = copying(Fixture::installing());
-    fixture.enter(State::Failed, "Copy the system failed.");
-    fixture.pass(Duration::from_secs(5));
-    fixture.key(Key::Char('l'));
-    let Some(Dialog::Log(view)) = &mut fixture.model.dialog else { panic!("the log is shown") };
+    let mut replay = failed();
+    replay.fixture.pass(PAUSE);
+    replay.key(Key::Char('l'));
+    let Some(Dialog::Log(view)) = &mut replay.fixture.model.dialog else { panic!("no log") };
     view.lines = (1..=300).map(|n| format!("[{n}.000] line {n}")).collect();
-    fixture.key(Key::PageUp);
-    check_at("log", &fixture, &[(80, 25), (160, 50)]);
-    fixture.key(Key::Escape);
-    assert!(fixture.frame(80, 25).contains("Installation failed"));
-}
-
-fn refused(machine: Machine, refusal: &Refusal) -> Fixture {
-    let mut fixture = Fixture::with_disks(vec![disk("vda"), medium()]);
-    fixture.event(Event::Machine(machine));
-    let problem = refusal.problem();
-    fixture.enter(State::Refused, &problem.message);
-    fixture.verdict(Outcome::Refused, Some(problem));
-    fixture
+    replay.key(Key::PageUp);
+    check_at("log", &replay.fixture, &[(80, 25), (160, 50)]);
+    replay.key(Key::Escape);
+    assert!(replay.fixture.frame(80, 25).contains("Installation failed"));
 }
 
 #[test]
 fn refused_on_bios() {
-    let hypervisor = Hypervisor::Virtualbox;
-    let machine =
-        Machine { firmware: Firmware::Bios, hypervisor, ..crate::machine::examples::machine() };
-    let fixture = refused(machine, &Refusal::NotUefi { hypervisor });
-    check("bios", &fixture);
-    assert!(!fixture.frame(80, 25).contains("Retry"), "it would say the same");
+    let mut replay = Replay::of(vec![blank("vda"), medium()], INSTALLED, |context| {
+        let (firmware, hypervisor) = (Firmware::Bios, Hypervisor::Virtualbox);
+        context.machine = Machine { firmware, hypervisor, ..context.machine.clone() };
+    });
+    replay.until(|status| status.outcome.is_some());
+    check("bios", &replay.fixture);
+    assert!(!replay.fixture.frame(80, 25).contains("Retry"), "it would say the same");
 }
 
 #[test]
 fn refused_for_wrong_answers() {
-    let problems = vec![
-        "nixvm.toml on /dev/sdb1, line 3, column 9: \"a b\" is not a host name: it has ' ' in it\n    \
-         letters, digits and hyphens may be in it"
-            .to_owned(),
-        "kernel command line: there is no answer \"diks\"".to_owned(),
-    ];
-    check(
-        "answers",
-        &refused(crate::machine::examples::machine(), &Refusal::InvalidAnswers { problems }),
-    );
-}
-
-#[test]
-fn cancelled() {
-    let mut fixture = copying(Fixture::installing());
-    fixture.enter(State::Cancelled, "Installation cancelled. The disk will not boot.");
-    fixture.verdict(Outcome::Cancelled, None);
-    check("cancelled", &fixture);
+    let mut replay = Replay::of(vec![blank("vda"), medium()], INSTALLED, |context| {
+        let volume = Source::Volume { device: "/dev/sdb1".to_owned() };
+        let toml = b"# The machine\ncountdown = 20\nhostname = 'a b'\n";
+        context.source_answers =
+            vec![document::parse(toml, volume), command_line::parse("quiet nixvm.diks=vda")];
+    });
+    replay.until(|status| status.outcome.is_some());
+    check("answers", &replay.fixture);
 }
 
 #[test]
 fn installed_already() {
-    let installed = DiskView {
-        condition: Condition::Installed,
-        contents: vec!["partition 1: vfat \"boot\", 512 MiB".to_owned()],
-        ..disk("vda")
-    };
-    let mut fixture = Fixture::with_disks(vec![installed, disk("vdb"), medium()]);
-    fixture.enter(State::AlreadyInstalled, "NixOS is already installed on vda, as web.");
-    fixture.event(Event::FinishScheduled(ScheduledFinish {
-        action: Finish::Reboot,
-        at_uptime_ms: Some(115_000),
-    }));
-    fixture.verdict(Outcome::AlreadyInstalled, None);
-    check("installed-already", &fixture);
-    fixture.key(Key::Char('i'));
-    check("reinstall", &fixture);
+    let mut replay = machine(vec![installed("vda", "web"), blank("vdb"), medium()]);
+    replay.until(|status| status.outcome.is_some());
+    check("installed-already", &replay.fixture);
+    replay.key(Key::Char('i'));
+    replay.until(|status| status.finish.is_some_and(|finish| finish.at_uptime_ms.is_none()));
+    check("reinstall", &replay.fixture);
 }

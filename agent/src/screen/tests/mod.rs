@@ -1,11 +1,16 @@
 //! A machine in every state, for tests of what is seen and of what keys do.
+//!
+//! Pictures of pages are of what an installer's session publishes: see [`replay`]. A [`Fixture`] is for
+//! tests of a single thing, in a state that is put together from events.
 
 mod colours;
 mod content;
 mod countdown;
+mod disks;
 mod drawing;
 mod lines;
 mod pty;
+mod replay;
 mod steering;
 mod tty;
 mod typing;
@@ -21,9 +26,7 @@ use super::facts::Facts;
 use super::input::Key;
 use super::model::{Action, Clock, Model};
 use super::{glyph, view};
-use crate::control::request::Request;
-use crate::disk::Condition;
-use crate::disk::eligibility::Ineligible;
+use crate::control::request::{Request, RequestError};
 use crate::event::Status;
 use crate::event::Step;
 use crate::event::{DiskView, Event, Outcome, State};
@@ -40,8 +43,8 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A machine that was just looked at.
-    fn new() -> Self {
+    /// Nothing is known yet.
+    fn blank() -> Self {
         let clock = Clock { now: Instant::now(), uptime_ms: 100_000 };
         let facts = Facts {
             release: Some("26.05".to_owned()),
@@ -50,7 +53,12 @@ impl Fixture {
             graphical_login: true,
         };
         let model = Model::new(clock, "/run/nixvm/install.log".to_owned(), true, facts);
-        let mut fixture = Self { model, status: Status::default() };
+        Self { model, status: Status::default() }
+    }
+
+    /// A machine that was just looked at.
+    fn new() -> Self {
+        let mut fixture = Self::blank();
         fixture.event(Event::AgentStarted {
             agent_version: "0.1.0".to_owned(),
             build_id: "2026-11-24".to_owned(),
@@ -170,49 +178,17 @@ impl Fixture {
 
 /// A blank disk of 20 GiB.
 fn disk(name: &str) -> DiskView {
-    DiskView {
-        name: name.to_owned(),
-        device: format!("/dev/{name}"),
-        model: Some("QEMU HARDDISK".to_owned()),
-        serial: Some(format!("{name}-1")),
-        wwn: None,
-        id: None,
-        summary: format!("/dev/{name}, 20 GiB, QEMU HARDDISK, serial {name}-1"),
-        size_bytes: 21_474_836_480,
-        condition: Condition::Blank,
-        contents: Vec::new(),
-        ineligible: None,
-    }
+    disks::view(&disks::blank(name))
 }
 
 /// A disk with Windows on it.
 fn windows(name: &str) -> DiskView {
-    let contents = [
-        "partition 1: vfat \"SYSTEM\", 100 MiB",
-        "partition 2: unknown contents \"Microsoft reserved partition\", 16 MiB",
-        "partition 3: ntfs \"Windows\", 233 GiB",
-    ];
-    DiskView {
-        summary: format!("/dev/{name}, 238 GiB, Samsung SSD 980 PRO, serial S5GXNX0T"),
-        size_bytes: 256_060_514_304,
-        model: Some("Samsung SSD 980 PRO".to_owned()),
-        serial: Some("S5GXNX0T".to_owned()),
-        condition: Condition::Data,
-        contents: contents.map(str::to_owned).to_vec(),
-        ..disk(name)
-    }
+    disks::view(&disks::windows(name))
 }
 
 /// The medium that was booted.
 fn medium() -> DiskView {
-    DiskView {
-        summary: "/dev/sr0, 1.1 GiB, QEMU DVD-ROM".to_owned(),
-        size_bytes: 1_200_000_000,
-        model: Some("QEMU DVD-ROM".to_owned()),
-        serial: None,
-        ineligible: Some(Ineligible::Optical.into()),
-        ..disk("sr0")
-    }
+    disks::view(&disks::medium())
 }
 
 /// A plan for a blank disk, with some answers.

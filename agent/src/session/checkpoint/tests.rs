@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use nixvm_answers::password::Secret;
 use tokio::sync::watch;
 
-use super::super::tests::session;
+use super::super::examples::session;
 use super::*;
 use crate::disk::watch::Attached;
 use crate::event::State;

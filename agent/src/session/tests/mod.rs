@@ -9,36 +9,12 @@ use nixvm_answers::source::Source;
 use tokio::sync::{oneshot, watch};
 
 use super::arrivals::Arrivals;
+use super::examples::{Running, session};
 use super::*;
 use crate::control::request::{InstallerHandle, Request, RequestError};
 use crate::disk::watch::Attached;
 use crate::event::Step;
 use crate::install::TargetState;
-
-/// A session that has seen no disk come for long, on a virtual machine, and the handle that sends it requests.
-pub(super) fn session() -> (Session, InstallerHandle) {
-    let manifest =
-        nixvm_manifest::parse(include_str!("../../../manifest/fixtures/manifest.json")).unwrap();
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let (handle, requests) = InstallerHandle::new();
-    let context = SessionContext {
-        manifest,
-        machine: crate::machine::examples::machine(),
-        source_answers: Vec::new(),
-        attached: watch::Sender::new(Attached::default()).subscribe(),
-        rescan: None,
-        requests,
-        publisher: Publisher::new(Vec::new()),
-        log: Arc::new(Log::open(log.path()).unwrap()),
-        account: watch::Sender::new(Account::default()),
-        shows_password: true,
-        checkpoint_path: log.path().with_extension("checkpoint"),
-        install: |_| Box::pin(std::future::pending()),
-    };
-    let mut session = Session::new(context);
-    session.arrivals = Arrivals::long_ago();
-    (session, handle)
-}
 
 fn fails(step: Step, error: anyhow::Error) -> Result<Installed, Failure> {
     Err(Failure { step, error, disk: TargetState::Unfinished })

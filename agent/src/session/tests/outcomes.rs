@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use nixvm_answers::document;
 use nixvm_answers::source::Source;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::*;
 use crate::command::Cancelled;
-use crate::control::request::{InstallerHandle, Request};
+use crate::control::request::Request;
 use crate::disk::Disk;
 use crate::disk::receipt::Receipt;
 use crate::event::{Record, State, Step};
@@ -19,40 +16,26 @@ use crate::machine::Firmware;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A session that runs, and the events that it publishes.
+/// A session that runs, and the events that it has published.
 struct Fixture {
-    handle: InstallerHandle,
-    attached: watch::Sender<Attached>,
-    records: Receiver<Record>,
+    running: Running,
     kinds: Vec<String>,
-    work: JoinHandle<Result<ExitAction>>,
 }
 
 impl Fixture {
-    /// Runs a session with these disks and answers; it reads neither again.
-    fn start(disks: Vec<Disk>, answers: &str, change: impl FnOnce(&mut Session)) -> Self {
-        let (mut session, handle) = session();
-        let devices = disks.iter().map(|disk| disk.device.clone()).collect();
-        let attached = watch::Sender::new(Attached { devices, ..Attached::default() });
-        session.context.attached = attached.subscribe();
-        session.inventory.disks = disks;
-        session.user.answers = Some(document::parse(answers.as_bytes(), Source::Request));
-        change(&mut session);
-        let records = session.context.publisher.records();
-        let work = tokio::spawn(async move {
-            loop {
-                if let Some(exit) = session.step().await? {
-                    return Ok(exit);
-                }
-            }
+    /// Runs a session with these disks and answers.
+    fn start(disks: Vec<Disk>, answers: &str, change: impl FnOnce(&mut SessionContext)) -> Self {
+        let running = Running::start(disks, |context| {
+            context.source_answers = vec![document::parse(answers.as_bytes(), Source::Request)];
+            change(context);
         });
-        Self { handle, attached, records, kinds: Vec::new(), work }
+        Self { running, kinds: Vec::new() }
     }
 
     /// Waits for the next event that `find` wants.
     async fn until(&mut self, find: impl Fn(&Event) -> bool) -> Event {
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.records.recv());
+            let next = tokio::time::timeout(PATIENCE, self.running.records.recv());
             let Record { event, .. } = next.await.unwrap().unwrap();
             self.kinds.push(match &event {
                 Event::State { to, .. } => format!("state {}", to.name()),
@@ -70,15 +53,22 @@ impl Fixture {
     /// The kinds of all events until the verdict, which is the last.
     async fn published(mut self) -> Vec<String> {
         self.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
-        assert!(self.records.is_empty(), "something follows the verdict");
-        self.work.abort();
+        assert!(self.running.records.is_empty(), "something follows the verdict");
+        self.running.work.abort();
         self.kinds
     }
 }
 
 /// What comes before the first step of an install that begins by itself.
-const BEGINNING: [&str; 6] =
-    ["state countdown", "plan", "countdown", "state installing", "attempt-started", "password"];
+const BEGINNING: [&str; 7] = [
+    "disks",
+    "state countdown",
+    "plan",
+    "countdown",
+    "state installing",
+    "attempt-started",
+    "password",
+];
 
 fn after_beginning(rest: &[&str]) -> Vec<String> {
     BEGINNING.iter().chain(rest).map(|kind| (*kind).to_owned()).collect()
@@ -92,8 +82,8 @@ fn step(attempt: &Attempt, step: Step) {
 #[tokio::test]
 async fn finished() {
     let fixture =
-        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
-            session.context.install = |attempt| {
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |context| {
+            context.install = |attempt| {
                 Box::pin(async move {
                     Step::ALL.into_iter().for_each(|one| step(&attempt, one));
                     Ok(Installed::default())
@@ -112,8 +102,8 @@ async fn finished() {
 #[tokio::test]
 async fn failed() {
     let fixture =
-        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
-            session.context.install = |attempt| {
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |context| {
+            context.install = |attempt| {
                 Box::pin(async move {
                     step(&attempt, Step::Partition);
                     attempt.publisher.publish(Event::StepStarted { step: Step::Configure });
@@ -140,11 +130,11 @@ fn until_stopped(
 #[tokio::test]
 async fn cancelled() {
     let mut fixture =
-        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
-            session.context.install = until_stopped;
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |context| {
+            context.install = until_stopped;
         });
     fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
-    fixture.handle.ask(Request::Cancel).await.unwrap();
+    fixture.running.handle.ask(Request::Cancel).await.unwrap();
     let ends = ["begun partition", "state cancelled", "verdict cancelled"];
     assert_eq!(fixture.published().await, after_beginning(&ends));
 }
@@ -152,11 +142,11 @@ async fn cancelled() {
 #[tokio::test]
 async fn failed_because_the_disk_was_pulled() {
     let mut fixture =
-        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |session| {
-            session.context.install = until_stopped;
+        Fixture::start(vec![crate::disk::examples::disk("vda")], "countdown = 0", |context| {
+            context.install = until_stopped;
         });
     fixture.until(|event| matches!(event, Event::StepStarted { .. })).await;
-    fixture.attached.send_replace(Attached::default());
+    fixture.running.attached.send_replace(Attached::default());
     let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
     let Event::AttemptEnded { error: Some(problem), .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!(problem.kind, "disk-removed");
@@ -166,10 +156,10 @@ async fn failed_because_the_disk_was_pulled() {
 
 #[tokio::test]
 async fn refused() {
-    let fixture = Fixture::start(vec![crate::disk::examples::disk("vda")], "", |session| {
-        session.context.machine.firmware = Firmware::Bios;
+    let fixture = Fixture::start(vec![crate::disk::examples::disk("vda")], "", |context| {
+        context.machine.firmware = Firmware::Bios;
     });
-    assert_eq!(fixture.published().await, ["state refused", "verdict refused"]);
+    assert_eq!(fixture.published().await, ["disks", "state refused", "verdict refused"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +180,7 @@ async fn a_server_that_cannot_be_asked_is_a_refusal_and_a_retry_asks_it_again() 
         let Event::AttemptEnded { outcome, error, .. } = verdict else { panic!("{verdict:?}") };
         assert_eq!((outcome.name(), error.unwrap().kind.as_str()), ("refused", "no-answers"));
         assert!(fixture.kinds.iter().all(|kind| kind != "plan"), "{:?}", fixture.kinds);
-        fixture.handle.ask(Request::Retry).await.unwrap();
+        fixture.running.handle.ask(Request::Retry).await.unwrap();
     }
 }
 
@@ -199,7 +189,8 @@ async fn installed_already() {
     let mut disk = crate::disk::examples::disk("vda");
     disk.content.receipt = Some(Receipt::default());
     let fixture = Fixture::start(vec![disk], "", |_| {});
-    let expected = ["state already-installed", "finish-scheduled", "verdict already-installed"];
+    let expected =
+        ["disks", "state already-installed", "finish-scheduled", "verdict already-installed"];
     assert_eq!(fixture.published().await, expected);
 }
 
@@ -214,10 +205,10 @@ async fn nothing_ends_while_a_choice_is_awaited() {
         |_| {},
     );
     fixture.until(|event| matches!(event, Event::State { .. })).await;
-    assert_eq!(fixture.kinds, ["state choosing-disk"]);
+    assert_eq!(fixture.kinds, ["disks", "state choosing-disk"]);
     let mut fixture =
         Fixture::start(vec![crate::disk::examples::disk("vda")], "erase = 'confirm'", |_| {});
     fixture.until(|event| matches!(event, Event::Plan { .. })).await;
-    assert_eq!(fixture.kinds, ["state awaiting-confirmation", "plan"]);
-    assert!(fixture.records.is_empty() && !fixture.work.is_finished());
+    assert_eq!(fixture.kinds, ["disks", "state awaiting-confirmation", "plan"]);
+    assert!(fixture.running.records.is_empty() && !fixture.running.work.is_finished());
 }
