@@ -9,6 +9,13 @@ let
   cfg = config.nixvm.installer;
   inherit (lib) mkOption types;
   required = type: description: mkOption { inherit type description; };
+  optional =
+    type: description:
+    mkOption {
+      type = types.nullOr type;
+      default = null;
+      inherit description;
+    };
 
   tools = import ./tools.nix {
     inherit pkgs;
@@ -42,42 +49,18 @@ in
         default = "";
         description = "Full name of that account's owner.";
       };
-      keymap = mkOption {
-        type = types.nullOr types.str;
-        default = null;
-        description = "Keymap of the carried system, by kbd's names; null if the flake does not take one from host.nix.";
-      };
-      locale = mkOption {
-        type = types.nullOr types.str;
-        default = null;
-        description = "Locale of the carried system, by glibc's names; null if the flake does not take one from host.nix.";
-      };
-      timeZone = mkOption {
-        type = types.nullOr types.str;
-        default = null;
-        description = "Time zone that is part of the carried system; null leaves /etc/localtime to the machine.";
-      };
-      proxy = mkOption {
-        type = types.nullOr types.str;
-        default = null;
-        description = "Proxy of the carried system; null if it has none, or if the flake does not take one from host.nix.";
-      };
+      keymap = optional types.str "Keymap of the carried system, by kbd's names; null if the flake does not take one from host.nix.";
+      locale = optional types.str "Locale of the carried system, by glibc's names; null if the flake does not take one from host.nix.";
+      timeZone = optional types.str "Time zone that is part of the carried system; null leaves /etc/localtime to the machine.";
+      proxy = optional types.str "Proxy of the carried system; null if it has none, or if the flake does not take one from host.nix.";
       countdown = mkOption {
         type = types.ints.between 0 3600;
         default = 10;
         description = "Seconds between showing the plan and the first write, unless an answer says otherwise.";
       };
     };
-    toplevel = mkOption {
-      type = types.nullOr types.package;
-      default = null;
-      description = "The system to install, carried built; null builds the flake at every install.";
-    };
-    storeImage = mkOption {
-      type = types.nullOr types.str;
-      default = null;
-      description = "The squashfs image that holds the closure of `toplevel`, as the live system sees it.";
-    };
+    toplevel = optional types.package "The system to install, carried built; null builds the flake at every install.";
+    storeImage = optional types.str "The squashfs image that holds the closure of `toplevel`, as the live system sees it.";
     diskoScript = required types.package "Partitions, formats and mounts /dev/nixvm-target at /mnt.";
     minimumDiskBytes = required types.ints.positive "A smaller disk is not considered.";
     minimumMemoryBytes = required types.ints.positive "With less memory the install is refused.";
@@ -87,11 +70,7 @@ in
       default = 2 * 1000 * 1000 * 1000;
       description = "With less memory an install is refused that has to build the flake.";
     };
-    nixosRelease = mkOption {
-      type = types.nullOr types.str;
-      default = null;
-      description = "NixOS's release that is installed, for the screen.";
-    };
+    nixosRelease = optional types.str "NixOS's release that is installed, for the screen.";
     edition = mkOption {
       type = types.nullOr types.str;
       default = null;
@@ -108,11 +87,7 @@ in
       default = false;
       description = "Whether the system has the unit that runs a script which answers give, once.";
     };
-    sshHostKey = mkOption {
-      type = types.nullOr types.str;
-      default = null;
-      description = "Where the system's sshd has its Ed25519 host key; null if it has none.";
-    };
+    sshHostKey = optional types.str "Where the system's sshd has its Ed25519 host key; null if it has none.";
     graphicalLogin = mkOption {
       type = types.bool;
       default = false;

@@ -1,6 +1,7 @@
 //! Disks for unit tests.
 
 use super::ext4::Ext4Use;
+use super::marker::Marker;
 use super::surface::{Surface, WHOLE_ENDS};
 use super::table::Table;
 use super::{Content, Device, Disk, Ends, Esp, Kind, Partition, Signature, layout, marker, seal};
@@ -76,17 +77,27 @@ pub(crate) fn with_layout(name: &str) -> Disk {
     disk
 }
 
+/// The marker that an install writes before anything else.
+pub(crate) fn first_marker() -> Marker {
+    Marker {
+        version: marker::VERSION,
+        attempt: "1".into(),
+        build_id: "b".into(),
+        table_id: None,
+        surface: None,
+        root_uuid: None,
+    }
+}
+
 /// A disk with an install that was cut off.
 pub(crate) fn unfinished(name: &str) -> Disk {
     let mut disk = with_layout(name);
     disk.content.seal = Some(seal::of("ours", disk.device.size_bytes));
-    disk.content.marker = Some(marker::Marker {
-        version: marker::VERSION,
-        attempt: "1".into(),
-        build_id: "b".into(),
+    disk.content.marker = Some(Marker {
         table_id: Some("ours".into()),
         surface: Some("wiped".into()),
         root_uuid: Some("root".into()),
+        ..first_marker()
     });
     disk
 }

@@ -321,14 +321,7 @@ mod tests {
         let disk = tempfile::NamedTempFile::new().unwrap();
         disk.as_file().set_len(8 << 20).unwrap();
         let mut file = disk.reopen().unwrap();
-        let marker = Marker {
-            version: marker::VERSION,
-            attempt: "1".into(),
-            build_id: "b".into(),
-            table_id: None,
-            surface: None,
-            root_uuid: None,
-        };
+        let marker = crate::disk::examples::first_marker();
         let areas = || areas(&[], 8 << 20);
         let cancel = CancellationToken::new();
         cancel.cancel();

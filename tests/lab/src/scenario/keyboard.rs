@@ -11,6 +11,7 @@ use crate::console::Console;
 use crate::fixture::Fixture;
 use crate::guest_checks::Expected;
 use crate::vm::Vm;
+use crate::vm::config::Config;
 use crate::words::state;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -47,16 +48,12 @@ const FRENCH: [&str; 4] = ["y", "w", "alt_r-0", "alt_r-3"];
 fn german(fixture: &Fixture<'_>) -> Result<()> {
     let answers = "countdown = 3\nhostname = 'web'\nkeymap = 'de'\nlocale = 'de_DE.UTF-8'\n\
                    timezone = 'Europe/Berlin'\n";
-    let mut config = fixture.machine_with_disk()?;
-    config.network = false;
-    config.answers = Some(fixture.answers_without_password(answers)?);
+    let config = offline(fixture, answers)?;
     let mut vm = fixture.start(&config, "install")?;
     hold_boot_loader(&mut vm)?;
     vm.state(state::INSTALLING, 120)?;
     choose_password(&mut Console::new(&mut vm, &fixture.folder), &GERMAN)?;
-    release_boot_loader(&mut vm)?;
-    vm.state(state::INSTALLED, 180)?;
-    vm.wait_off(120)?;
+    ends(vm)?;
     let mut vm = boots_as(fixture, &config, &expected("web"))?;
     log_in(&mut Console::new(&mut vm, &fixture.folder), "web", &["h", "t"], &GERMAN)?;
     check(&mut vm, "de", "de_DE.UTF-8", "Europe/Berlin")?;
@@ -65,9 +62,7 @@ fn german(fixture: &Fixture<'_>) -> Result<()> {
 
 fn french(fixture: &Fixture<'_>) -> Result<()> {
     let answers = "countdown = 600\nlocale = 'fr_FR.UTF-8'\ntimezone = 'Europe/Paris'\n";
-    let mut config = fixture.machine_with_disk()?;
-    config.network = false;
-    config.answers = Some(fixture.answers_without_password(answers)?);
+    let config = offline(fixture, answers)?;
     let mut vm = fixture.start(&config, "install")?;
     vm.state(state::COUNTDOWN, 120)?;
     hold_boot_loader(&mut vm)?;
@@ -90,13 +85,24 @@ fn french(fixture: &Fixture<'_>) -> Result<()> {
     screen.pause_to_read()?;
     screen.press(&["i"])?;
     choose_password(screen, &FRENCH)?;
-    release_boot_loader(&mut vm)?;
-    vm.state(state::INSTALLED, 180)?;
-    vm.wait_off(120)?;
+    ends(vm)?;
     let mut vm = boots_as(fixture, &config, &expected("lazy"))?;
     log_in(&mut Console::new(&mut vm, &fixture.folder), "lazy", &["h", "t"], &FRENCH)?;
     check(&mut vm, "fr", "fr_FR.UTF-8", "Europe/Paris")?;
     vm.kill()
+}
+
+/// A machine without a network, with these answers.
+fn offline(fixture: &Fixture<'_>, answers: &str) -> Result<Config> {
+    let answers = Some(fixture.answers_without_password(answers)?);
+    Ok(Config { network: false, answers, ..fixture.machine_with_disk()? })
+}
+
+/// Waits for the end of the install, and of the machine.
+fn ends(mut vm: Vm) -> Result<()> {
+    release_boot_loader(&mut vm)?;
+    vm.state(state::INSTALLED, 180)?;
+    vm.wait_off(120)
 }
 
 fn expected(hostname: &str) -> Expected {

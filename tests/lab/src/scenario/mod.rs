@@ -18,6 +18,7 @@ mod dbus;
 mod disks;
 mod faults;
 mod first_boot;
+mod four_disks;
 mod growth;
 mod handover;
 mod install;

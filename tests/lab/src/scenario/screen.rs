@@ -6,14 +6,11 @@
 use anyhow::{Result, ensure};
 
 use super::Scenario;
-use super::steps::{
-    await_countdown, boots, boots_as, choose_install, fill_target, hold_boot_loader,
-    put_data_on_second, release_boot_loader,
-};
+use super::four_disks::FourDisks;
+use super::steps::{await_countdown, boots, choose_install, fill_target, release_boot_loader};
 use crate::build::Arch;
 use crate::console::Console;
 use crate::fixture::{Fixture, digest, unchanged};
-use crate::guest_checks::Expected;
 use crate::vm::config::{Config, Firmware};
 use crate::words::{event, outcome, state};
 
@@ -66,20 +63,7 @@ const TYPED: &str = "secret one";
 
 fn keyboard_install(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     let mut config = machine(fixture, small)?;
-    config.answers = None;
-    let disks = [
-        fixture.disk("first")?,
-        fixture.disk("target")?,
-        fixture.disk("third")?,
-        fixture.disk_of("tiny", 100 << 20)?,
-    ];
-    config.disks = disks.to_vec();
-    let mut vm = fixture.start(&config, "install")?;
-    vm.state(state::CHOOSING_DISK, 90)?;
-    put_data_on_second(&mut vm)?;
-    hold_boot_loader(&mut vm)?;
-    let others = [0, 2, 3].map(|place| disks[place].clone());
-    let before = others.iter().map(|disk| digest(&disk.image)).collect::<Result<Vec<_>>>()?;
+    let (disks, mut vm) = FourDisks::start(fixture, &mut config)?;
     let screen = &mut Console::new(&mut vm, &fixture.folder);
     screen.shows("ext4 \"photos\"", "01-choosing")?;
     screen.press(&["down"])?;
@@ -123,12 +107,7 @@ fn keyboard_install(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     screen.shows("Press Enter to restart", "14-back")?;
     screen.press(&["ret"])?;
     vm.wait_off(60)?;
-    for (disk, before) in others.iter().zip(&before) {
-        unchanged(disk, before)?;
-    }
-    config.disks = vec![disks[1].clone()];
-    let expected = Expected { password: TYPED.to_owned(), ..Expected::default() };
-    boots_as(fixture, &config, &expected)?.kill()
+    disks.check(fixture, config, TYPED)
 }
 
 fn after_failure(fixture: &Fixture<'_>, small: bool) -> Result<()> {

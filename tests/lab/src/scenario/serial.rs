@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
-use super::steps::{boots_as, hold_boot_loader, put_data_on_second, release_boot_loader};
+use super::four_disks::FourDisks;
+use super::steps::release_boot_loader;
 use crate::build::Arch;
-use crate::fixture::{Fixture, digest, unchanged};
-use crate::guest_checks::Expected;
+use crate::fixture::Fixture;
 use crate::vm::Vm;
 use crate::words::state;
 
@@ -28,20 +28,7 @@ const TYPED: &str = "secret one";
 fn serial_only(fixture: &Fixture<'_>) -> Result<()> {
     let mut config = fixture.machine()?;
     config.hardware.screen = None;
-    config.answers = None;
-    let disks = [
-        fixture.disk("first")?,
-        fixture.disk("target")?,
-        fixture.disk("third")?,
-        fixture.disk_of("tiny", 100 << 20)?,
-    ];
-    config.disks = disks.to_vec();
-    let mut vm = fixture.start(&config, "install")?;
-    vm.state(state::CHOOSING_DISK, 90)?;
-    put_data_on_second(&mut vm)?;
-    hold_boot_loader(&mut vm)?;
-    let others = [0, 2, 3].map(|place| disks[place].clone());
-    let before = others.iter().map(|disk| digest(&disk.image)).collect::<Result<Vec<_>>>()?;
+    let (disks, mut vm) = FourDisks::start(fixture, &mut config)?;
     let line = &mut Line(&mut vm);
     for (shown, typed) in [
         ("ext4 \"photos\"", None),
@@ -84,12 +71,7 @@ fn serial_only(fixture: &Fixture<'_>) -> Result<()> {
     let dialogue = &text[start..end];
     ensure!(!dialogue.contains('\x1b'), "a control sequence is in the dialogue");
     ensure!(!dialogue.contains("secret"), "the password is in the dialogue");
-    for (disk, before) in others.iter().zip(&before) {
-        unchanged(disk, before)?;
-    }
-    config.disks = vec![disks[1].clone()];
-    let expected = Expected { password: TYPED.to_owned(), ..Expected::default() };
-    boots_as(fixture, &config, &expected)?.kill()
+    disks.check(fixture, config, TYPED)
 }
 
 /// The serial console.

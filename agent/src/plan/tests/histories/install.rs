@@ -2,6 +2,7 @@
 
 use super::model::{Gpt, MIB, Model, Owner, Part, What};
 use super::steps::write_file_system;
+use crate::disk::examples::first_marker;
 use crate::disk::marker::{self, Marker};
 use crate::disk::{layout, probe, seal};
 
@@ -24,14 +25,7 @@ pub(super) fn install(model: &mut Model, writes: usize, torn: bool) {
         extent.owner = Owner::Consented;
     }
     let old: Vec<_> = model.partitions().to_vec();
-    let marker = Marker {
-        version: marker::VERSION,
-        attempt: "1".into(),
-        build_id: "b".into(),
-        table_id: None,
-        surface: None,
-        root_uuid: None,
-    };
+    let marker = first_marker();
     let mut cut = Cut { left: writes, torn };
     let _cut_off = install_writes(model, &old, marker, &mut cut);
 }

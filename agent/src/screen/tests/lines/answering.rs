@@ -80,8 +80,7 @@ async fn a_disk_with_data_is_installed_to_with_mistakes_on_the_way() {
 async fn names_and_the_keyboard_are_changed_and_a_mistake_changes_nothing() {
     let mut installer = Installer::new();
     let mut tty = installer.console();
-    installer.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
-    installer.plan(State::AwaitingConfirmation, plan("vda"));
+    installer.asks(plan("vda"));
     tty.shows("\r\n> ");
     tty.types("host\r");
     tty.shows("Host name [web]: ");

@@ -130,6 +130,12 @@ impl Installer {
         token
     }
 
+    /// Asks whether a blank disk is to be installed to.
+    fn asks(&self, plan: Plan) {
+        self.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
+        self.plan(State::AwaitingConfirmation, plan);
+    }
+
     fn chooses(&self) {
         let disks = vec![disk("vda"), windows("vdb"), medium()];
         self.publisher.publish(Event::Disks { disks });

@@ -6,8 +6,7 @@ use super::*;
 async fn a_generated_password_is_shown_where_no_screen_is_and_waits() {
     let mut installer = Installer::new();
     let mut tty = installer.console();
-    installer.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
-    installer.plan(State::AwaitingConfirmation, plan("vda"));
+    installer.asks(plan("vda"));
     installer.installs();
     tty.shows("Password: ");
     tty.types("\r");
@@ -31,8 +30,7 @@ async fn a_generated_password_is_shown_where_no_screen_is_and_waits() {
 async fn two_consoles_ask_the_same_and_one_answer_is_enough() {
     let mut installer = Installer::new();
     let (mut one, mut other) = (installer.console(), installer.console());
-    installer.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
-    installer.plan(State::AwaitingConfirmation, plan("vda"));
+    installer.asks(plan("vda"));
     installer.installs();
     one.shows("Password: ");
     other.shows("Password: ");

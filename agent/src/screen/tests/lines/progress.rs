@@ -6,8 +6,7 @@ use super::*;
 async fn what_is_half_typed_survives_progress_and_not_another_question() {
     let installer = Installer::new();
     let mut tty = installer.console();
-    installer.publisher.publish(Event::Disks { disks: vec![disk("vda")] });
-    installer.plan(State::AwaitingConfirmation, with_password_answered(plan("vda")));
+    installer.asks(with_password_answered(plan("vda")));
     tty.shows("\r\n> ");
     tty.types("inst");
     tty.shows("inst");
