@@ -1,8 +1,9 @@
 //! The events of a machine → the attempts to install it, as `OUTCOME.jsonl`.
 //!
 //! The agent's tests replay them: `agent/src/session/examples.rs`. What differs between machines and
-//! says nothing is left out or made equal: times of day, what came before the attempt, parts of seconds,
-//! memory, hashes of store paths, and most records of the copy's progress.
+//! says nothing is left out or made equal: times of day, what came before the attempt, less than a tenth
+//! of a second, memory, hashes of store paths, and most records of the copy's progress. How long steps
+//! took stays: another recording changes those numbers on the pages.
 
 use std::collections::BTreeMap;
 use std::fs;
