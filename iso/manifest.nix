@@ -25,6 +25,7 @@ builtins.toJSON {
   ) installer.toplevel;
   store-image = installer.storeImage;
   disko-script = lib.getExe installer.diskoScript;
+  inherit (installer) layout;
   minimum-disk-bytes = installer.minimumDiskBytes;
   minimum-memory-bytes = installer.minimumMemoryBytes;
   minimum-build-memory-bytes = installer.minimumBuildMemoryBytes;

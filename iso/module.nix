@@ -62,6 +62,7 @@ in
     toplevel = optional types.package "The system to install, carried built; null builds the flake at every install.";
     storeImage = optional types.str "The squashfs image that holds the closure of `toplevel`, as the live system sees it.";
     diskoScript = required types.package "Partitions, formats and mounts /dev/nixvm-target at /mnt.";
+    layout = required (types.listOf types.attrs) "The partitions that the script makes, in order, as the manifest has them.";
     minimumDiskBytes = required types.ints.positive "A smaller disk is not considered.";
     minimumMemoryBytes = required types.ints.positive "With less memory the install is refused.";
     minimumBuildMemoryBytes = mkOption {

@@ -21,40 +21,83 @@ let
     fi
   '';
 
-  guarded = nixosConfiguration.extendModules {
-    modules = [
-      {
-        disko.devices.disk.main = {
-          device = override target;
-          content = {
-            # Clearing the disk is the agent's: it knows what is on it and has leave to erase it.
-            preCreateHook = lib.mkBefore ''
-              if [[ ! -b $device || $(lsblk --noheadings --raw --output NAME "$(realpath "$device")" | wc -l) != 1 ]]; then
-                echo "$device is no block device, or carries partitions still: nothing was written to it" >&2
-                exit 1
-              fi
-            '';
-            partitions = lib.mapAttrs (_: p: {
-              device = override "${target}-part${toString p._index}";
-              content = {
-                # disko formats nothing where it finds a file system, and keeps the old files.
-                preCreateHook = lib.mkBefore ''
-                  ${isOnTarget}
-                  wipefs --all --force "$device"
-                '';
-                preMountHook = lib.mkBefore isOnTarget;
-              };
-            }) config.disko.devices.disk.main.content.partitions;
+  # The system that is being installed needs no swap, and a partition in use could not be erased by the next
+  # attempt. Each mount is in a subshell of its own.
+  leaveUnused = ''
+    [[ ! -b $device ]] || exit 0
+  '';
+
+  partitionsOf = one: one.config.disko.devices.disk.main.content.partitions;
+  layoutOf =
+    one:
+    import ./layout.nix {
+      inherit lib;
+      partitions = partitionsOf one;
+    };
+
+  # What the host defines with lib.mkForce, others' definitions at the same place don't count for, these neither.
+  guardedBy =
+    force:
+    nixosConfiguration.extendModules {
+      modules = [
+        {
+          disko.devices.disk.main = {
+            device = override target;
+            content = force {
+              # Clearing the disk is the agent's: it knows what is on it and has leave to erase it.
+              preCreateHook = lib.mkBefore ''
+                if [[ ! -b $device || $(lsblk --noheadings --raw --output NAME "$(realpath "$device")" | wc -l) != 1 ]]; then
+                  echo "$device is no block device, or carries partitions still: nothing was written to it" >&2
+                  exit 1
+                fi
+              '';
+              partitions = lib.mapAttrs (_: p: {
+                device = override "${target}-part${toString p._index}";
+                content = {
+                  # disko formats nothing where it finds a file system, and keeps the old files.
+                  preCreateHook = lib.mkBefore ''
+                    ${isOnTarget}
+                    wipefs --all --force "$device"
+                  '';
+                  preMountHook = lib.mkBefore (isOnTarget + lib.optionalString (p.content.type == "swap") leaveUnused);
+                };
+              }) (partitionsOf nixosConfiguration);
+            };
           };
-        };
-      }
-    ];
-  };
+        }
+      ];
+    };
+  isGuarded =
+    one:
+    let
+      inherit (one.config.disko.devices.disk.main) device content;
+    in
+    device == target
+    && lib.hasInfix "nothing was written" content.preCreateHook
+    && layoutOf one == layoutOf nixosConfiguration
+    && lib.all (
+      p:
+      lib.hasPrefix "${target}-part" p.device
+      && lib.all (lib.hasInfix isOnTarget) [
+        p.content.preCreateHook
+        p.content.preMountHook
+      ]
+    ) (lib.attrValues content.partitions);
+  guarded = lib.findFirst isGuarded null (
+    map guardedBy [
+      lib.id
+      lib.mkForce
+    ]
+  );
 in
 if unmet != [ ] then
   throw ''
     nixvm cannot install ${config.networking.hostName}. Its configuration needs:
     ${lib.concatMapStringsSep "\n" (need: "- ${need}") unmet}
     nixvm's own nix/disko-config.nix is such a layout.''
+else if guarded == null then
+  throw ''
+    nixvm cannot install ${config.networking.hostName}: the definitions of disko.devices leave no room for the installer's
+    own. Replace a layout by `disko.devices.disk.main.content = lib.mkForce { ... }`, and force nothing above or below it.''
 else
   guarded.config.system.build.formatMount

@@ -17,8 +17,9 @@
   # Carry what building the machine takes under another host, user or full name, for machines
   # without network.
   rebuildable ? flake != null,
-  # Smaller disks are not considered, and with less memory nothing is installed.
-  minimumDiskBytes ? 8 * 1024 * 1024 * 1024,
+  # Smaller disks are not considered, and with less memory nothing is installed. null: 8 GiB beside the partitions
+  # that have a size of their own.
+  minimumDiskBytes ? null,
   minimumMemoryBytes ? 900 * 1000 * 1000,
   # Keys that may log in to the live system as root while it installs, beside those in the answers.
   liveAuthorizedKeys ? [ ],
@@ -65,6 +66,24 @@ let
     }
   );
 
+  partitions = config.disko.devices.disk.main.content.partitions or { };
+  sizedBytes = lib.foldl' (sum: partition: sum + partition) 0 (
+    map (
+      partition:
+      let
+        size = import ./kibibytes.nix { inherit lib; } partition.end;
+      in
+      if size == null then 0 else size * 1024
+    ) (lib.attrValues (removeAttrs partitions [ "ESP" ]))
+  );
+  minimumDisk =
+    if minimumDiskBytes == null then
+      8 * 1024 * 1024 * 1024 + sizedBytes
+    else if minimumDiskBytes <= sizedBytes then
+      throw "mkInstaller: the partitions of ${flakeAttribute} take ${toString sizedBytes} bytes: minimumDiskBytes has to be more"
+    else
+      minimumDiskBytes;
+
   revision =
     given:
     given.shortRev or given.dirtyShortRev or inputs.self.shortRev or inputs.self.dirtyShortRev
@@ -82,7 +101,6 @@ let
             hostDirectory
             imageName
             liveAuthorizedKeys
-            minimumDiskBytes
             minimumMemoryBytes
             volumeLabel
             ;
@@ -108,6 +126,8 @@ let
             import ./rebuild-kit.nix { inherit lib nixosConfiguration; }
           );
           inputSources = lib.optionals rebuildable inputSources;
+          minimumDiskBytes = minimumDisk;
+          layout = import ./layout.nix { inherit lib partitions; };
           diskoScript = import ./disko-script.nix { inherit lib nixosConfiguration; };
         };
       }

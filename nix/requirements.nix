@@ -1,41 +1,31 @@
 # A nixosConfiguration → what it lacks for the agent to install it, in words; nothing if it is fit.
 #
-# The agent knows one layout, one boot loader and one way of making accounts. A host that is refused
-# here would have failed after its disk was erased.
+# The agent knows one boot loader and one way of making accounts, and checks partitions and mounts one by one:
+# what is left out here is what it could not check or take down. A host that is refused here would have failed
+# after its disk was erased.
 { lib, nixosConfiguration }:
 let
   inherit (nixosConfiguration) config pkgs;
   devices = config.disko.devices or { };
   disk = devices.disk or { };
-  partition =
-    name:
-    disk.main.content.partitions.${name} or {
+  table = disk.main.content or { type = null; };
+  isGpt = table != null && table.type == "gpt";
+  partitions = lib.optionalAttrs isGpt table.partitions;
+  esp =
+    partitions.ESP or {
+      _index = null;
       type = null;
-      label = null;
-      size = "";
       content = null;
     };
+  layout = import ./layout.nix { inherit lib partitions; };
+  mountPoints = lib.concatMap (partition: partition.mount-points) layout;
   inherit (config.boot.loader) efi systemd-boot;
 
   # While the loader is updated the ESP holds one generation more than the limit. A kernel and an
   # initrd take about 60 MB; 64 MiB leave room for the loader.
   generationMiB = 64;
-  # In KiB: sgdisk's sizes, from the partition's start. Without a letter they are sectors, of an
-  # unknown size.
-  kibibytes =
-    size:
-    let
-      parts = builtins.match "\\+([0-9]+)([KMGTP])(iB)?" size;
-      powers = {
-        K = 1;
-        M = 1024;
-        G = 1024 * powers.M;
-        T = 1024 * powers.G;
-        P = 1024 * powers.T;
-      };
-    in
-    lib.mapNullable (parts: lib.toInt (lib.head parts) * powers.${lib.elemAt parts 1}) parts;
-  espKiB = kibibytes ((partition "ESP").end or "");
+  kibibytes = import ./kibibytes.nix { inherit lib; };
+  espKiB = kibibytes (esp.end or "");
   # The loader's installation takes 0 for no limit.
   limit = systemd-boot.configurationLimit;
   isLimited = limit != null && limit > 0;
@@ -50,39 +40,33 @@ let
       builtins.match answers.hostname.pattern config.networking.hostName != null;
 
     "exactly one disk, disko.devices.disk.main" = lib.attrNames disk == [ "main" ];
-    "a GPT with a partition ESP and after it a partition root, and no other" =
-      disk.main.content.type or null == "gpt"
-      &&
-        lib.mapAttrs (_: p: p._index) disk.main.content.partitions or { } == {
-          ESP = 1;
-          root = 2;
-        };
-    "partition ESP of type EF00 with a vfat file system, mounted at /boot" =
-      (partition "ESP").content.format or null == "vfat"
-      && (partition "ESP").content.mountpoint or null == "/boot"
-      && (partition "ESP").type == "EF00";
+    "a GPT on disko.devices.disk.main" = isGpt;
+    "partition ESP as the first one, of type EF00 with a vfat file system, mounted at /boot" =
+      esp._index == 1
+      && esp.type == "EF00"
+      && esp.content.format or null == "vfat"
+      && esp.content.mountpoint or null == "/boot";
     "a size of partition ESP in K, M, G, T or P, and no end of its own" = espKiB != null;
+    "an ESP of 256 MiB or more" = espKiB == null || espKiB >= 256 * 1024;
     "a boot.loader.systemd-boot.configurationLimit: without one, the ESP fills up" = isLimited;
     "an ESP with ${toString generationMiB} MiB for each of boot.loader.systemd-boot.configurationLimit + 1 generations" =
       espKiB == null || !isLimited || espKiB >= (limit + 1) * generationMiB * 1024;
-    "partition root with a file system of its own, mounted at /" =
-      (partition "root").content.type or null == "filesystem"
-      && (partition "root").content.mountpoint or null == "/";
-    "no volume groups, RAID, pools or other file systems" =
-      lib.all (kind: devices.${kind} or { } == { })
-        [
-          "bcachefs_filesystems"
-          "lvm_vg"
-          "mdadm"
-          "nodev"
-          "zpool"
-        ];
-    "the partition labels that disko gives by itself" =
-      lib.all (name: (partition name).label == "disk-main-${name}")
-        [
-          "ESP"
-          "root"
-        ];
+    "at most 8 partitions" = lib.length layout <= 8;
+    "a file system that is mounted at /" = lib.elem "/" mountPoints;
+    "mount points without a space, a dot folder or a slash at the end, and none below /boot, /dev, /proc, /run or /sys" =
+      lib.all (
+        path:
+        builtins.match "/|(/[^/[:space:]]+)+" path != null
+        && builtins.match "(.*/)?\\.\\.?(/.*)?" path == null
+        && builtins.match "/(boot/|(dev|proc|run|sys)(/|$)).*" path == null
+      ) mountPoints;
+    "each mount point once" = lib.allUnique mountPoints;
+    "no volume groups: the installer does not activate LVM" = devices.lvm_vg or { } == { };
+    "no RAID: the installer does not assemble arrays" = devices.mdadm or { } == { };
+    "no ZFS: the live system has none" = devices.zpool or { } == { };
+    "no bcachefs: it was never tried" = devices.bcachefs_filesystems or { } == { };
+    "no file systems without a device of their own, tmpfs say: they were never tried" =
+      devices.nodev or { } == { };
     "disko.rootMountPoint = \"/mnt\"" = config.disko.rootMountPoint or null == "/mnt";
 
     "boot.loader.systemd-boot.enable = true" = systemd-boot.enable;
@@ -102,5 +86,58 @@ let
       !(config.services.userborn.enable or false) && !(config.systemd.sysusers.enable or false);
     "system.etc.overlay.enable = false" = !(config.system.etc.overlay.enable or false);
   };
+
+  contents = {
+    luks = "without encryption: the installer can't ask for its passphrase";
+    lvm_pv = "without LVM: the installer does not activate it";
+    mdraid = "without RAID: the installer does not assemble arrays";
+    zfs = "without ZFS: the live system has none";
+    bcachefs = "without bcachefs: it was never tried";
+  };
+  # Another device that a file system is made on or mounted with.
+  namesDevice = argument: lib.any (word: lib.hasInfix word argument) [
+    "/dev/"
+    "dev="
+    "device="
+  ];
+  partitionNeeds =
+    name: partition:
+    let
+      content = if partition.content == null then { type = "none"; } else partition.content;
+      subvolumes = lib.attrValues (content.subvolumes or { });
+      needs = {
+        ${contents.${content.type} or "with a file system, btrfs subvolumes or swap"} =
+          lib.elem content.type [
+            "filesystem"
+            "btrfs"
+            "swap"
+          ];
+        "with ext4, xfs or btrfs, or with vfat for the ESP" =
+          content.type != "filesystem"
+          || lib.elem content.format (if name == "ESP" then [ "vfat" ] else [
+            "ext4"
+            "xfs"
+            "btrfs"
+          ]);
+        "with a mount point" =
+          lib.elem content.type [ "none" "swap" ]
+          || contents ? ${content.type}
+          || lib.any (one: one.number == partition._index && one.mount-points != [ ]) layout;
+        "without randomEncryption: it was never tried" = !(content.randomEncryption or false);
+        "without swap files: they were never tried" =
+          lib.all (one: one.swap or { } == { }) ([ content ] ++ subvolumes);
+        "on this disk alone: without a device in its arguments and mount options" =
+          !lib.any namesDevice (
+            lib.concatMap (one: one.extraArgs or [ ] ++ one.mountOptions or [ ]) ([ content ] ++ subvolumes)
+          );
+        "with the partition label that disko gives by itself" = partition.label == "disk-main-${name}";
+        "without a UUID of its own: another disk could have the same" = partition.uuid or null == null;
+        "without a start or an alignment of its own: the installer's marker lies in the first MiB" =
+          partition.start or "0" == "0" && partition.alignment or 0 == 0;
+        "without an entry in the MBR" = partition.hybrid or null == null;
+      };
+    in
+    map (need: "partition ${name} ${need}") (lib.attrNames (lib.filterAttrs (_: met: !met) needs));
 in
 lib.attrNames (lib.filterAttrs (_: met: !met) needs)
+++ lib.concatLists (lib.mapAttrsToList partitionNeeds partitions)

@@ -44,6 +44,10 @@ let
       edition = import ./edition.nix target.config;
       toplevel = null;
       storeImage = null;
+      layout = import ./layout.nix {
+        inherit lib;
+        inherit (target.config.disko.devices.disk.main.content) partitions;
+      };
       diskoScript = import ./disko-script.nix {
         inherit lib;
         nixosConfiguration = target;

@@ -224,6 +224,7 @@ rec {
         boot.initrd.systemd.root = "gpt-auto";
       };
       laidOut = root: {
+        nixvm.grow.enable = true;
         disko.devices.disk.main.content.partitions = {
           inherit root;
         };
@@ -397,6 +398,30 @@ rec {
   manifestOf =
     module: arguments:
     (installerOf module arguments).nixosConfiguration.config.environment.etc."nixvm/manifest.json".text;
+
+  # Hosts with other layouts than nixvm's own: what is run on the disk, what the agent reads, and what they mount.
+  layouts = lib.mapAttrs' (
+    file: _:
+    let
+      image = installerOf (./layouts + "/${file}") { };
+      live = image.nixosConfiguration.config;
+      host = flake.lib.mkHost {
+        system = "x86_64-linux";
+        desktop = false;
+        modules = [ (./layouts + "/${file}") ];
+      };
+    in
+    lib.nameValuePair (lib.removeSuffix ".nix" file) {
+      inherit (image) drvPath;
+      manifest = live.environment.etc."nixvm/manifest.json".text;
+      diskoScript = live.nixvm.installer.diskoScript.content;
+      mounts = lib.mapAttrs (_: one: {
+        inherit (one) device fsType options;
+      }) host.config.fileSystems;
+      swaps = map (one: one.device) host.config.swapDevices;
+      growth = host.config.systemd.repart.partitions;
+    }
+  ) (builtins.readDir ./layouts);
 
   # The template's own image, and what its store holds beside the live system.
   template =

@@ -3,12 +3,16 @@
 //! The ISO's build writes the file: `iso/manifest.nix` for the real one, the rehearsal lab for its
 //! stand-in. Everything in which two ISOs may differ is in here or in the tools on PATH.
 
+pub mod layout;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nixvm_answers::answers::Countdown;
 use nixvm_answers::{Invalid, resolve};
 use serde::{Deserialize, Serialize};
+
+pub use layout::LayoutPartition;
 
 /// Where an ISO keeps its manifest.
 pub const PATH: &str = "/etc/nixvm/manifest.json";
@@ -45,6 +49,9 @@ pub struct Manifest {
     pub store_image: Option<PathBuf>,
     /// disko's script: destroys, partitions, formats and mounts `/dev/nixvm-target` at `/mnt`.
     pub disko_script: PathBuf,
+    /// The partitions that the script makes, in order.
+    #[serde(default = "layout::own")]
+    pub layout: Vec<LayoutPartition>,
     /// A smaller disk is not considered. Bytes.
     pub minimum_disk_bytes: u64,
     /// With less memory the install is refused. Bytes.
@@ -183,6 +190,7 @@ pub fn parse(text: &str) -> Result<Manifest> {
     if folder.is_absolute() || folder.components().any(|part| part.as_os_str() == "..") {
         bail!("host-directory leaves the flake: {}", folder.display());
     }
+    layout::check(&manifest.layout).context("its layout is not one that can be installed")?;
     manifest
         .answer_defaults()
         .map_err(|invalid| anyhow::anyhow!("its defaults are no answers: {}", invalid.message))?;
@@ -229,5 +237,6 @@ mod tests {
         assert!(with(|m| m["defaults"]["username"] = "root".into()).is_err());
         assert!(with(|m| m["defaults"]["full-name"] = "a:b".into()).is_err());
         assert!(with(|m| m["hots-directory"] = "nix".into()).is_err());
+        assert!(with(|m| m["layout"] = serde_json::json!([])).is_err());
     }
 }

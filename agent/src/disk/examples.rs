@@ -79,14 +79,7 @@ pub(crate) fn with_layout(name: &str) -> Disk {
 
 /// The marker that an install writes before anything else.
 pub(crate) fn first_marker() -> Marker {
-    Marker {
-        version: marker::VERSION,
-        attempt: "1".into(),
-        build_id: "b".into(),
-        table_id: None,
-        surface: None,
-        root_uuid: None,
-    }
+    Marker::new("1", "b", &nixvm_manifest::layout::own())
 }
 
 /// A disk with an install that was cut off.

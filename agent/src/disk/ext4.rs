@@ -27,9 +27,12 @@ pub struct Ext4Use {
 }
 
 impl Ext4Use {
-    /// Whether an install can have left it so: made, and mounted once, by the install.
-    pub fn is_only_installed_to(&self) -> bool {
-        let by_install = ["", layout::MOUNT_POINT].contains(&self.last_mounted.as_str());
+    /// Whether an install can have left it so: made, and mounted once, by the install, for this place in
+    /// the installed system.
+    pub fn is_only_installed_to(&self, mount_point: &Path) -> bool {
+        let last_mounted = Path::new(&self.last_mounted);
+        let by_install =
+            self.last_mounted.is_empty() || last_mounted == layout::mounted_at(mount_point);
         self.mounts <= 1 && by_install && !self.checked
     }
 }

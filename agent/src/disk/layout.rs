@@ -1,5 +1,9 @@
-//! The names that an install leaves on a disk, as `nix/disko-config.nix` gives them, and which names of
-//! other disks clash with them.
+//! The names that an install leaves on a disk, and which names of other disks clash with them: nixvm's own,
+//! as `nix/disko-config.nix` gives them, or those of the manifest's layout.
+
+use std::path::{Path, PathBuf};
+
+use nixvm_manifest::LayoutPartition as Partition;
 
 /// The link that the agent's udev rule gives to the chosen disk; disko's script knows no other name.
 pub const TARGET_LINK: &str = "/dev/nixvm-target";
@@ -34,7 +38,39 @@ pub fn is_partition_name(name: &str) -> bool {
     [&ESP, &ROOT].iter().any(|partition| partition.name == name)
 }
 
-/// Whether a file system of the layout has this label. Nothing looks for it; people may.
-pub fn is_label(label: &str) -> bool {
-    [&ESP, &ROOT].iter().any(|partition| partition.label == label)
+/// Where a mount point of the installed system is while it is being installed.
+pub fn mounted_at(mount_point: &Path) -> PathBuf {
+    match mount_point.strip_prefix("/") {
+        // Joining nothing would add a slash.
+        Ok(below) if below.as_os_str().is_empty() => PathBuf::from(MOUNT_POINT),
+        Ok(below) => Path::new(MOUNT_POINT).join(below),
+        Err(_) => Path::new(MOUNT_POINT).join(mount_point),
+    }
+}
+
+/// The partition of a layout that is mounted at /.
+pub fn root_of(layout: &[Partition]) -> Option<&Partition> {
+    layout.iter().find(|partition| partition.mount_points.iter().any(|path| path == Path::new("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_the_manifests_own_layout() {
+        let own = nixvm_manifest::layout::own();
+        for (partition, ours) in own.iter().zip([&ESP, &ROOT]) {
+            assert_eq!((partition.number, &*partition.name), (ours.number, ours.name));
+            assert_eq!(partition.label.as_deref(), Some(ours.label));
+        }
+        assert_eq!(root_of(&own).unwrap().name, ROOT.name);
+        assert_eq!(own[0].mount_points, [Path::new("/").join(ESP_MOUNT)]);
+    }
+
+    #[test]
+    fn mount_points_are_below_the_targets() {
+        assert_eq!(mounted_at(Path::new("/")).as_os_str(), MOUNT_POINT);
+        assert_eq!(mounted_at(Path::new("/var/log")), Path::new("/mnt/var/log"));
+    }
 }

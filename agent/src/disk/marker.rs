@@ -6,10 +6,12 @@
 //! It makes the next run start over without a question; see [`super::Disk::condition`]
 //! for when it is believed.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use anyhow::{Context, Result};
+use nixvm_manifest::LayoutPartition;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -43,9 +45,35 @@ pub struct Marker {
     /// The root file system's UUID, noted together with the table's identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_uuid: Option<String>,
+    /// The partitions that the install makes; empty: those of nixvm's own layout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layout: Vec<LayoutPartition>,
+    /// The UUIDs of ext4 on the other partitions, by their number, noted together with the root's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_uuids: BTreeMap<u32, String>,
 }
 
 impl Marker {
+    /// The mark of an attempt that makes these partitions, before anything else is known.
+    pub fn new(attempt: &str, build_id: &str, layout: &[LayoutPartition]) -> Self {
+        let is_own = layout == nixvm_manifest::layout::own();
+        Self {
+            version: VERSION,
+            attempt: attempt.to_owned(),
+            build_id: build_id.to_owned(),
+            table_id: None,
+            surface: None,
+            root_uuid: None,
+            layout: if is_own { Vec::new() } else { layout.to_vec() },
+            other_uuids: BTreeMap::new(),
+        }
+    }
+
+    /// The partitions that the install makes.
+    pub fn partitions(&self) -> Vec<LayoutPartition> {
+        if self.layout.is_empty() { nixvm_manifest::layout::own() } else { self.layout.clone() }
+    }
+
     /// The bytes on the disk: magic, JSON and the JSON's SHA-256, a line each, padded with zeros.
     ///
     /// # Errors
@@ -117,12 +145,10 @@ mod tests {
 
     fn example() -> Marker {
         Marker {
-            version: VERSION,
-            attempt: "1".into(),
-            build_id: "x".into(),
             table_id: Some("ABC".into()),
             surface: Some("0".repeat(64)),
             root_uuid: Some("0".repeat(36)),
+            ..Marker::new("1", "x", &nixvm_manifest::layout::own())
         }
     }
 
@@ -135,6 +161,30 @@ mod tests {
         assert_eq!(Marker::read(&mut file).unwrap(), Some(example()));
         erase(&mut file).unwrap();
         assert_eq!(Marker::read(&mut file).unwrap(), None);
+    }
+
+    #[test]
+    fn the_partitions_are_noted_where_they_are_not_nixvms_own_and_fit_with_all_that_is_noted_later()
+    {
+        let own = nixvm_manifest::layout::own();
+        assert!(!String::from_utf8(example().to_bytes().unwrap()).unwrap().contains("layout"));
+        assert_eq!(example().partitions(), own);
+
+        let others = (3..=8).map(|number| LayoutPartition {
+            number,
+            name: format!("disk-main-{}", "x".repeat(26)),
+            filesystem: "btrfs".into(),
+            label: Some("y".repeat(64)),
+            mount_points: vec![format!("/{}", "z".repeat(60)).into()],
+        });
+        let layout: Vec<_> = own.into_iter().chain(others).collect();
+        let marker = Marker {
+            other_uuids: (1..=8).map(|number| (number, "0".repeat(36))).collect(),
+            layout: layout.clone(),
+            ..example()
+        };
+        assert_eq!(marker.partitions(), layout);
+        assert_eq!(Marker::from_bytes(&marker.to_bytes().unwrap()), Some(marker));
     }
 
     #[test]

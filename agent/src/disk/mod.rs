@@ -20,11 +20,13 @@ pub mod probe;
 pub mod receipt;
 pub mod seal;
 pub mod signature;
+pub mod stack;
 pub mod surface;
 pub mod table;
 pub mod verdict;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -178,9 +180,12 @@ pub struct Content {
     /// What the EFI system partition is, whatever a receipt says.
     #[serde(default)]
     pub esp: Esp,
-    /// The superblock of the layout's root file system, if that is ext4.
+    /// The superblock of the root file system, if that is ext4: of the marker's layout, or of nixvm's own.
     #[serde(default)]
     pub root: Option<Ext4Use>,
+    /// The superblocks of ext4 on the other partitions that the marker names, by their number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<u32, Ext4Use>,
     /// A file system on it has a boot loader and no receipt: another installer made it boot.
     pub foreign_loader: bool,
     /// Why the disk could not be read.

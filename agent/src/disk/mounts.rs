@@ -18,8 +18,10 @@ pub struct Mount {
     pub number: (u32, u32),
     /// The mount point.
     pub path: PathBuf,
+    /// The file system's type.
+    pub kind: String,
     /// What was mounted, as the file system names it: a device file, or any word.
-    source: Option<String>,
+    pub source: Option<String>,
 }
 
 /// The mounts of this process, in mounting order.
@@ -42,8 +44,10 @@ fn parse(text: &str) -> impl Iterator<Item = Mount> {
         let path = unescape(fields.get(4)?).into();
         // Optional fields end at a dash; the type and the source follow.
         let dash = fields.iter().position(|field| *field == "-");
-        let source = dash.and_then(|dash| fields.get(dash + 2)).map(|source| unescape(source));
-        Some(Mount { number, path, source })
+        let after = |count: usize| dash.and_then(|dash| fields.get(dash + count));
+        let kind = after(1).copied().unwrap_or_default().to_owned();
+        let source = after(2).map(|source| unescape(source));
+        Some(Mount { number, path, kind, source })
     })
 }
 

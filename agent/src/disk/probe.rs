@@ -126,12 +126,27 @@ fn read(device: &Device) -> Result<Content> {
     };
     drop((head, tail));
     esp::look(&device.partitions, &mut content);
-    let is_root = |partition: &&Partition| partition.name.as_deref() == Some(layout::ROOT.name);
-    if let Some(root) = device.partitions.iter().find(is_root) {
-        let about = || format!("cannot read {}", root.node.display());
-        content.root = ext4::read(&root.node).with_context(about)?;
-    }
+    superblocks(&device.partitions, &mut content)?;
     Ok(content)
+}
+
+/// Reads what ext4 says of itself, on the partitions that an install of ours can have made it on.
+fn superblocks(partitions: &[Partition], content: &mut Content) -> Result<()> {
+    let ours = content.marker.as_ref().map(Marker::partitions);
+    let ours = ours.unwrap_or_else(nixvm_manifest::layout::own);
+    let root = layout::root_of(&ours).map(|root| root.number);
+    for ours in ours.iter().filter(|ours| ours.number != layout::ESP.number) {
+        let is_it = |found: &&Partition| found.name.as_ref() == Some(&ours.name);
+        let Some(partition) = partitions.iter().find(is_it) else { continue };
+        let about = || format!("cannot read {}", partition.node.display());
+        let found = ext4::read(&partition.node).with_context(about)?;
+        if Some(ours.number) == root {
+            content.root = found;
+        } else if let Some(found) = found {
+            content.others.insert(ours.number, found);
+        }
+    }
+    Ok(())
 }
 
 /// Reads the rest of both ends and the surface between them.

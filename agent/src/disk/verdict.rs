@@ -4,6 +4,9 @@
 //! from several places; each doubt makes it one that is asked for.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
+
+use nixvm_manifest::LayoutPartition;
 
 use super::ext4::Ext4Use;
 use super::marker::Marker;
@@ -67,6 +70,8 @@ pub enum Evidence {
     OtherRoot,
     /// The root file system does not tell whether it was used.
     RootUnknown,
+    /// The file system for this place was made or used since, or does not tell.
+    OtherUsed(PathBuf),
 }
 
 impl fmt::Display for Evidence {
@@ -116,6 +121,13 @@ impl fmt::Display for Evidence {
                 found.mounts, found.last_mounted
             ),
             Self::RootUnknown => f.write_str("a root file system that may have been used since"),
+            Self::OtherUsed(mount_point) => {
+                write!(
+                    f,
+                    "a file system for {} that may have been used since",
+                    mount_point.display()
+                )
+            }
         }
     }
 }
@@ -262,18 +274,24 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
     if !primary.valid || !is_marked || !is_in_use || !same {
         return Err(Evidence::OtherTable);
     }
-    partitions_are_ours(device.partitions.as_slice(), &primary.names, marker, only_wiped)?;
+    let ours = marker.partitions();
+    nixvm_manifest::layout::check(&ours).map_err(|_| Evidence::OtherPartition)?;
+    partitions_are_ours(&device.partitions, &primary.names, &ours, marker, only_wiped)?;
     if device.partitions.is_empty() {
         return Ok(Evidence::OnlyWiped);
     }
-    let root = device.partitions.iter().find(|p| p.name.as_deref() == Some(layout::ROOT.name));
-    let filesystem = root.and_then(|root| root.filesystem.as_deref());
-    match (&content.esp, filesystem, &content.root) {
+    let root = layout::root_of(&ours).ok_or(Evidence::OtherPartition)?;
+    let on = |ours: &LayoutPartition| {
+        let found = device.partitions.iter().find(|found| found.name.as_ref() == Some(&ours.name));
+        found.and_then(|found| found.filesystem.as_deref())
+    };
+    let is_bare = content.others.is_empty() && ours[1..].iter().all(|ours| on(ours).is_none());
+    match (&content.esp, on(root), &content.root) {
         (Esp::Unreadable(why), ..) => return Err(Evidence::UnreadableEsp(why.clone())),
         (Esp::Used(name), ..) => return Err(Evidence::EspUsed(name.clone())),
         (Esp::Absent, ..) => return Err(Evidence::OtherPartition),
         // Nothing is formatted yet: then nothing was written to the partitions.
-        (Esp::Unformatted, None, None) if marker.table_id.is_none() && only_wiped => {
+        (Esp::Unformatted, None, None) if marker.table_id.is_none() && only_wiped && is_bare => {
             return Ok(Evidence::OnlyWiped);
         }
         (Esp::Unformatted, ..) => return Err(Evidence::WrittenSince),
@@ -281,14 +299,39 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
             if Some(&found.uuid) != marker.root_uuid.as_ref() {
                 return Err(Evidence::OtherRoot);
             }
-            if !found.is_only_installed_to() {
+            if !found.is_only_installed_to(Path::new("/")) {
                 return Err(Evidence::RootUsed(found.clone()));
             }
         }
         // Another file system than ext4 has nothing that tells, nor has one that is not noted yet.
         (Esp::Empty, ..) => return Err(Evidence::RootUnknown),
     }
+    for other in ours[1..].iter().filter(|other| other.number != root.number) {
+        other_is_ours(other, on(other), content, marker)?;
+    }
     Ok(Evidence::OnlyInstalledTo)
+}
+
+/// Whether a partition beside the ESP and the root is as the install left it.
+fn other_is_ours(
+    ours: &LayoutPartition,
+    filesystem: Option<&str>,
+    content: &Content,
+    marker: &Marker,
+) -> Result<(), Evidence> {
+    let mount_point = ours.mount_points.first();
+    match (filesystem, mount_point, content.others.get(&ours.number)) {
+        // What is swapped out is of no value without the system that did it.
+        (Some("swap"), None, None) => Ok(()),
+        (Some("ext4"), Some(mount_point), Some(found))
+            if marker.other_uuids.get(&ours.number) == Some(&found.uuid)
+                && found.is_only_installed_to(mount_point) =>
+        {
+            Ok(())
+        }
+        (_, Some(mount_point), _) => Err(Evidence::OtherUsed(mount_point.clone())),
+        (_, None, _) => Err(Evidence::OtherPartition),
+    }
 }
 
 /// Whether both ends of the disk are as wiping leaves them.
@@ -302,33 +345,30 @@ fn wiped_ends(content: &Content, size: u64) -> bool {
 fn partitions_are_ours(
     partitions: &[Partition],
     names: &[String],
+    ours: &[LayoutPartition],
     marker: &Marker,
     only_wiped: bool,
 ) -> Result<(), Evidence> {
-    let ours = [&layout::ESP, &layout::ROOT];
     let is_made_so = names.len() == partitions.len()
+        && partitions.len() <= ours.len()
         && partitions.iter().zip(names).zip(ours).all(|((partition, name), ours)| {
-            let is_formatted_so = match partition.filesystem.as_deref() {
+            let is_formatted_so = match &partition.filesystem {
                 None => true,
-                Some("vfat") if ours.number == layout::ESP.number => is_labelled(partition, ours),
-                Some("ext4") if ours.number == layout::ROOT.number => is_labelled(partition, ours),
-                Some(_) => false,
+                Some(found) => *found == ours.filesystem && is_labelled(partition, ours),
             };
-            name == ours.name && partition.name.as_deref() == Some(ours.name) && is_formatted_so
+            *name == ours.name && partition.name.as_ref() == Some(&ours.name) && is_formatted_so
         });
     let is_all = partitions.len() == ours.len();
     // Nothing is formatted before all of them are made.
-    let is_some = marker.table_id.is_none() && partitions.len() == 1 && only_wiped;
-    let is_none = marker.table_id.is_none() && partitions.is_empty() && only_wiped;
-    if is_made_so && (is_all || is_some || is_none) {
-        Ok(())
-    } else {
-        Err(Evidence::OtherPartition)
-    }
+    let is_some = marker.table_id.is_none() && only_wiped;
+    if is_made_so && (is_all || is_some) { Ok(()) } else { Err(Evidence::OtherPartition) }
 }
 
-fn is_labelled(partition: &Partition, ours: &layout::LayoutPartition) -> bool {
-    partition.label.as_deref().is_some_and(|label| label.eq_ignore_ascii_case(ours.label))
+/// Whether the file system's label is the layout's, as far as that is known.
+fn is_labelled(partition: &Partition, ours: &LayoutPartition) -> bool {
+    ours.label.as_ref().is_none_or(|ours| {
+        partition.label.as_ref().is_some_and(|label| label.eq_ignore_ascii_case(ours))
+    })
 }
 
 /// A name of the layout that a partition has: in the kernel's view or in a table on the disk.

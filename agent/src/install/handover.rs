@@ -19,7 +19,7 @@ use super::completion::erase_marker;
 use super::loaders::{check_withheld, put_in_place, rename, withheld};
 use super::target::Target;
 use super::verify::written;
-use super::{Attempt, TargetState, gc_roots};
+use super::{Attempt, TargetState, gc_roots, mounted};
 use crate::command::{Cancelled, Runner};
 use crate::disk::layout;
 use crate::disk::receipt::{FILE, LOADERS, Receipt};
@@ -54,11 +54,11 @@ pub(super) async fn run(
     }
     gc_roots::relink(root)?;
     leave_log(&attempt.log, &root.join(LOG_FOLDER), &attempt.id)?;
-    for path in [root, &esp] {
-        written(attempt, path).await?;
+    for path in mounted::paths(&attempt.manifest.layout) {
+        written(attempt, &path).await?;
     }
 
-    // The root file system is clean on the disk before anything says that the install is complete.
+    // Every other file system is clean on the disk before anything says that the install is complete.
     fs::create_dir_all(ESP_PATH).with_context(|| format!("cannot make {ESP_PATH}"))?;
     mount_bind(&esp, ESP_PATH).with_context(|| format!("cannot mount the ESP at {ESP_PATH}"))?;
     unmount_root(attempt).await?;

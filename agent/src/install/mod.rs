@@ -30,6 +30,7 @@ mod handover;
 mod holders;
 mod host_key;
 mod loaders;
+mod mounted;
 mod partition;
 mod system;
 mod target;

@@ -6,21 +6,20 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::OFlags;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::{blocking, go_on};
 use super::target::{Target, settle};
-use super::{Attempt, TargetState, holders};
+use super::{Attempt, TargetState, holders, mounted};
 use crate::command::Runner;
-use crate::disk::ext4;
 use crate::disk::identity::Identity;
 use crate::disk::layout;
 use crate::disk::marker::{self, Marker};
-use crate::disk::mounts::{self, Mount};
+use crate::disk::mounts;
 use crate::disk::probe;
 use crate::disk::seal;
 use crate::disk::surface;
@@ -73,14 +72,8 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
         // An array that is stopped writes its superblock.
         identity.digest = probe::current_digest(&target.node, target.size_bytes)?;
     }
-    let marker = Marker {
-        version: marker::VERSION,
-        attempt: attempt.id.clone(),
-        build_id: attempt.manifest.build_id.clone(),
-        table_id: None,
-        surface: None,
-        root_uuid: None,
-    };
+    let layout = &attempt.manifest.layout;
+    let marker = Marker::new(&attempt.id, &attempt.manifest.build_id, layout);
     // Taking down and triggering took time: look once more, and write at once.
     let target = open(cancel, &identity).await?;
     // The kernel refuses if anything holds it, in whatever mount namespace.
@@ -110,7 +103,11 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     super::set_mounted(true)?;
     runner.tool(&attempt.manifest.disko_script).run().await.context("disko's script failed")?;
     settle(runner).await?;
-    verify_mounts(&target, &mounts::table()?)?;
+    let mounts = mounts::table()?;
+    mounted::check_layout(&target, &mounts, layout)
+        .context("disko's script ended well, but left other mounts than it should")?;
+    mounted::check_others(&target, &mounts)?;
+    mounted::check_empty(&mounts)?;
 
     let (disk, node) = (target.open_for_writing(OFlags::empty())?, target.node.clone());
     blocking(cancel, move |cancel| note_table(disk, &node, marker, cancel)).await?;
@@ -123,7 +120,7 @@ async fn open(cancel: &CancellationToken, identity: &Identity) -> Result<Target>
     blocking(cancel, move |_| Target::open(&identity)).await
 }
 
-/// Seals the new table, and notes it and the root file system in the marker.
+/// Seals the new table, and notes it and the file systems in the marker.
 fn note_table(
     mut disk: File,
     node: &Path,
@@ -131,11 +128,13 @@ fn note_table(
     cancel: &CancellationToken,
 ) -> Result<()> {
     let table_id = probe::table_id(node).context("the new partition table has no identifier")?;
-    let root_uuid = root_uuid(&mounts::table()?)?;
+    let layout = marker.partitions();
+    let mut other_uuids = mounted::ext4_uuids(&mounts::table()?, &layout)?;
+    let root_uuid = layout::root_of(&layout).and_then(|root| other_uuids.remove(&root.number));
     go_on(cancel)?;
     seal::write(&disk, &table_id).with_context(|| format!("cannot write to {}", node.display()))?;
     go_on(cancel)?;
-    Marker { table_id: Some(table_id), root_uuid, ..marker }.write(&mut disk)
+    Marker { table_id: Some(table_id), root_uuid, other_uuids, ..marker }.write(&mut disk)
 }
 
 fn is_on_path(tool: &str) -> bool {
@@ -234,53 +233,6 @@ async fn reread(runner: &Runner, target: &Target) -> Result<()> {
         listed.stdout.trim()
     );
     Ok(())
-}
-
-/// Insists that what is mounted at the mount point is on the target, and empty.
-fn verify_mounts(target: &Target, mounts: &[Mount]) -> Result<()> {
-    let below: Vec<_> =
-        mounts.iter().filter(|mount| mount.path.starts_with(layout::MOUNT_POINT)).collect();
-    let root = PathBuf::from(layout::MOUNT_POINT);
-    let esp = root.join(layout::ESP_MOUNT);
-    for path in [&root, &esp] {
-        ensure!(
-            below.iter().any(|mount| mount.path == *path),
-            "disko's script ended well, but nothing is mounted at {}",
-            path.display()
-        );
-    }
-    for mount in &below {
-        if !target.has_partition(mount.number) {
-            bail!(
-                "what is mounted at {} is not on {}: nothing more is written",
-                mount.path.display(),
-                target.node.display()
-            );
-        }
-        for entry in std::fs::read_dir(&mount.path)
-            .with_context(|| format!("cannot list {}", mount.path.display()))?
-        {
-            let path = entry?.path();
-            let leads_to_mount = below.iter().any(|other| other.path.starts_with(&path));
-            let is_ext4s = path.file_name().is_some_and(|name| name == "lost+found");
-            ensure!(
-                leads_to_mount || is_ext4s,
-                "the new file system at {} is not empty: {} is there",
-                mount.path.display(),
-                path.display()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// The UUID of the file system at the mount point; None if that is not ext4.
-fn root_uuid(mounts: &[Mount]) -> Result<Option<String>> {
-    let root = mounts.iter().rfind(|mount| mount.path == Path::new(layout::MOUNT_POINT));
-    let (major, minor) = root.context("the new root file system is not mounted any more")?.number;
-    let node = PathBuf::from(format!("/dev/block/{major}:{minor}"));
-    let found = ext4::read(&node).with_context(|| format!("cannot read {}", node.display()))?;
-    Ok(found.map(|root| root.uuid))
 }
 
 #[cfg(test)]

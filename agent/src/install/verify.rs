@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::Attempt;
 use super::blocking::blocking;
 use super::boot_loader::Withheld;
 use super::loaders::is_removable;
 use super::target::Target;
+use super::{Attempt, mounted};
 use crate::disk::layout;
 use crate::disk::mounts;
 use crate::disk::probe;
@@ -31,12 +31,10 @@ pub(super) async fn run(
 ) -> Result<Receipt> {
     let root = Path::new(layout::MOUNT_POINT);
     let esp = root.join(layout::ESP_MOUNT);
-    for path in [root, &esp] {
-        let mount = mounts::table()?.into_iter().rfind(|mount| mount.path == path);
-        let number =
-            mount.with_context(|| format!("nothing is mounted at {}", path.display()))?.number;
-        ensure!(target.has_partition(number), "{} is not on the target any more", path.display());
-        written(attempt, path).await?;
+    let layout = &attempt.manifest.layout;
+    mounted::check_layout(target, &mounts::table()?, layout)?;
+    for path in mounted::paths(layout) {
+        written(attempt, &path).await?;
     }
 
     let profile = root.join("nix/var/nix/profiles/system");

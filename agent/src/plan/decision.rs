@@ -147,7 +147,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     if consent == Consent::Boot {
         return Ok(installed(disk));
     }
-    conflict::refuse_partition_names(disk, facts.disks)?;
+    conflict::refuse_partition_names(&facts.manifest.layout, disk, facts.disks)?;
     if let Some(check) = network::check(&network, answers, facts)? {
         return Ok(Decision::Check(check));
     }
@@ -162,7 +162,7 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     let plan = Box::new(Plan {
         warnings: loosened
             .into_iter()
-            .chain(conflict::label_warnings(disk, facts.disks))
+            .chain(conflict::label_warnings(&facts.manifest.layout, disk, facts.disks))
             .chain(network::warnings(facts.checked))
             .chain(answers.ignored.iter().map(ToString::to_string))
             .collect(),

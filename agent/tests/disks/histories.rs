@@ -39,14 +39,8 @@ fn mark(image: &Image, wiped: Option<String>, table: bool) {
         disk.read_exact_at(&mut superblock, image.partitions[1].0 + 1024).unwrap();
         ext4::parse(&superblock).unwrap().uuid
     });
-    let marker = Marker {
-        version: marker::VERSION,
-        attempt: "1".to_owned(),
-        build_id: "test".to_owned(),
-        table_id,
-        surface: wiped,
-        root_uuid,
-    };
+    let own = Marker::new("1", "test", &nixvm_manifest::layout::own());
+    let marker = Marker { table_id, surface: wiped, root_uuid, ..own };
     marker.write(&mut disk).unwrap();
 }
 

@@ -1,0 +1,145 @@
+//! The mount table, after disko's script → each mount of the layout, on its partition of the target, and empty.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use nixvm_manifest::LayoutPartition;
+
+use super::target::Target;
+use crate::disk::mounts::Mount;
+use crate::disk::stack::{self, Place};
+use crate::disk::{ext4, layout};
+
+/// The inode number of a btrfs subvolume's own folder (`BTRFS_FIRST_FREE_OBJECTID`).
+const SUBVOLUME: u64 = 256;
+
+/// Where the layout's file systems are mounted while they are installed to, the root first.
+pub(super) fn paths(layout: &[LayoutPartition]) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = layout
+        .iter()
+        .flat_map(|partition| &partition.mount_points)
+        .map(|path| layout::mounted_at(path))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Insists that each mount of the layout is there, on its partition of the target and nowhere else.
+///
+/// # Errors
+/// One is missing, or on something else.
+pub(super) fn check_layout(
+    target: &Target,
+    mounts: &[Mount],
+    layout: &[LayoutPartition],
+) -> Result<()> {
+    for partition in layout {
+        for path in &partition.mount_points {
+            let path = layout::mounted_at(path);
+            let mount = mounts.iter().rfind(|mount| mount.path == path);
+            let mount =
+                mount.with_context(|| format!("nothing is mounted at {}", path.display()))?;
+            let wanted = Place { disk: target.number, partition: partition.number };
+            let found = stack::places(mount)?;
+            ensure!(
+                found.iter().eq([&wanted]),
+                "what is mounted at {} is not on partition {} of {} alone: nothing more is written",
+                path.display(),
+                partition.number,
+                target.node.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Insists that whatever is mounted at or below the mount point is on the target alone.
+///
+/// # Errors
+/// Something is not.
+pub(super) fn check_others(target: &Target, mounts: &[Mount]) -> Result<()> {
+    for mount in below(mounts) {
+        ensure!(
+            stack::places(mount)?.iter().all(|place| place.disk == target.number),
+            "what is mounted at {} is not on {}: nothing more is written",
+            mount.path.display(),
+            target.node.display()
+        );
+    }
+    Ok(())
+}
+
+/// Insists that nothing was in the file systems that are mounted at or below the mount point.
+///
+/// # Errors
+/// A file or folder is there.
+pub(super) fn check_empty(mounts: &[Mount]) -> Result<()> {
+    let below: Vec<_> = below(mounts).collect();
+    for mount in &below {
+        for path in entries(&mount.path)? {
+            let leads_to_mount = below.iter().any(|other| other.path.starts_with(&path));
+            let is_ext4s = path.file_name().is_some_and(|name| name == "lost+found");
+            let is_btrfs = mount.kind == "btrfs" && is_subvolumes(&path)?;
+            ensure!(
+                leads_to_mount || is_ext4s || is_btrfs,
+                "the new file system at {} is not empty: {} is there",
+                mount.path.display(),
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether there are only subvolumes, and folders that lead to some.
+fn is_subvolumes(path: &Path) -> Result<bool> {
+    let about = || format!("cannot look at {}", path.display());
+    let metadata = path.symlink_metadata().with_context(about)?;
+    if !metadata.is_dir() {
+        return Ok(false);
+    }
+    let entries = entries(path)?;
+    if entries.is_empty() {
+        return Ok(metadata.ino() == SUBVOLUME);
+    }
+    for entry in entries {
+        if !is_subvolumes(&entry)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let about = || format!("cannot list {}", folder.display());
+    let entries = std::fs::read_dir(folder).with_context(about)?;
+    entries.map(|entry| Ok(entry.with_context(about)?.path())).collect()
+}
+
+fn below(mounts: &[Mount]) -> impl Iterator<Item = &Mount> {
+    mounts.iter().filter(|mount| mount.path.starts_with(layout::MOUNT_POINT))
+}
+
+/// The UUIDs of ext4 by the number of its partition; none for other file systems, and for the ESP.
+///
+/// # Errors
+/// A file system is not mounted any more, or can't be read.
+pub(super) fn ext4_uuids(
+    mounts: &[Mount],
+    layout: &[LayoutPartition],
+) -> Result<BTreeMap<u32, String>> {
+    let mut found = BTreeMap::new();
+    for partition in layout.iter().filter(|partition| partition.filesystem == "ext4") {
+        let Some(path) = partition.mount_points.first() else { continue };
+        let path = layout::mounted_at(path);
+        let mount = mounts.iter().rfind(|mount| mount.path == path);
+        let mount = mount.with_context(|| format!("{} is not mounted any more", path.display()))?;
+        let (major, minor) = mount.number;
+        let node = PathBuf::from(format!("/dev/block/{major}:{minor}"));
+        let read = ext4::read(&node).with_context(|| format!("cannot read {}", node.display()))?;
+        found.extend(read.map(|read| (partition.number, read.uuid)));
+    }
+    Ok(found)
+}

@@ -1,0 +1,30 @@
+# disko's partitions of a GPT → the same as the agent's manifest has them, in the order in which they are made.
+{ lib, partitions }:
+let
+  # mkfs's and mkswap's options for a label; null where there is none, or where it is written in another way.
+  labelOf =
+    content:
+    let
+      arguments = content.extraArgs or [ ];
+      option = if content.format or null == "vfat" then "-n" else "-L";
+      at = lib.lists.findFirstIndex (argument: argument == option) null arguments;
+    in
+    if at == null || lib.length arguments <= at + 1 then null else lib.elemAt arguments (at + 1);
+
+  describe =
+    partition:
+    let
+      content = if partition.content == null then { type = "none"; } else partition.content;
+      subvolumes = lib.attrValues (content.subvolumes or { });
+    in
+    {
+      number = partition._index;
+      name = partition.label;
+      filesystem = if content.type == "filesystem" then content.format else content.type;
+      label = labelOf content;
+      mount-points = lib.filter (path: path != null) (
+        map (one: one.mountpoint or null) ([ content ] ++ subvolumes)
+      );
+    };
+in
+map describe (lib.sort (a: b: a._index < b._index) (lib.attrValues partitions))
