@@ -17,7 +17,13 @@ pub struct Expected {
     pub password: String,
     /// Its SSH keys.
     pub keys: Vec<String>,
+    /// What is mounted: places, with type, label of the file system and name of the partition.
+    pub mounts: &'static [(&'static str, &'static str)],
 }
+
+/// What is mounted with nixvm's own layout.
+const OWN_MOUNTS: &[(&str, &str)] =
+    &[("/", "ext4 nixos disk-main-root"), ("/boot", "vfat boot disk-main-ESP")];
 
 /// The password of the lab's own answers.
 pub const PASSWORD: &str = "rehearsal";
@@ -32,6 +38,7 @@ impl Default for Expected {
             username: "ht".to_owned(),
             password: PASSWORD.to_owned(),
             keys: Vec::new(),
+            mounts: OWN_MOUNTS,
         }
     }
 }
@@ -85,9 +92,7 @@ impl Expected {
     }
 
     fn check_disk(&self, vm: &mut Vm) -> Result<()> {
-        for (place, wanted) in
-            [("/", "ext4 nixos disk-main-root"), ("/boot", "vfat boot disk-main-ESP")]
-        {
+        for (place, wanted) in self.mounts {
             let found =
                 vm.shell.run(&format!("findmnt -no FSTYPE,LABEL,PARTLABEL {place} | xargs"))?;
             same(place, &found, wanted)?;

@@ -72,6 +72,7 @@ const MODULES: &[&str] = &[
     "algif_skcipher",
     "autofs4",
     "bochs",
+    "btrfs",
     "crc32c_generic",
     "dm-crypt",
     "dm-mod",
@@ -111,6 +112,7 @@ const MODULES: &[&str] = &[
     "virtio_rng",
     "virtio_scsi",
     "vmxnet3",
+    "xfs",
     "xhci_pci",
     "xts",
 ];

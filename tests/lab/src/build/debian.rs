@@ -44,6 +44,7 @@ const ESSENTIAL: &[&str] = &[
 
 /// What the live and the installed system need on top.
 const GUEST: &[&str] = &[
+    "btrfs-progs",
     "busybox-static",
     "ca-certificates",
     "console-data",
@@ -79,6 +80,7 @@ const GUEST: &[&str] = &[
     "systemd-sysv",
     "tzdata",
     "udev",
+    "xfsprogs",
 ];
 
 /// What only the lab itself runs, from the x86_64 folder.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nixvm_manifest::{Defaults, Manifest, VERSION};
 
+use super::layouts::LAYOUTS;
 use super::store::{Store, attribute};
 use super::{Arch, Lab};
 use crate::cache::{Key, remove};
@@ -51,6 +52,7 @@ pub(super) fn build(lab: &Lab, parts: &IsoInputs) -> Result<PathBuf> {
     let mut key = Key::new(include_str!("image.rs"));
     key.add(store.folder().as_os_str().as_encoded_bytes());
     key.add_path(agent)?;
+    key.add(include_bytes!("layouts.rs"));
     key.add_path(&lab.guest("live"))?;
     for name in [UNIT, POLICY, MENU_ENTRY] {
         key.add_path(&lab.project.join("iso").join(name))?;
@@ -129,14 +131,27 @@ fn live_layer(lab: &Lab, parts: &IsoInputs, layer: &Path) -> Result<()> {
     for tool in ["nixos-enter", "nixos-install", "nixos-generate-config"] {
         copy(&lab.guest("live").join(tool), &layer.join("usr/bin").join(tool), 0o755)?;
     }
-    copy(&lab.guest("live/disko"), &layer.join("etc/nixvm/disko"), 0o755)?;
+    let disko = lab.guest("live/disko");
+    copy(&disko, &layer.join("etc/nixvm/disko"), 0o755)?;
     copy(&store.registration(), &layer.join("etc/nixvm/registration"), 0o644)?;
     lab.commands.run("cp", [Path::new("-r"), &store.flake(), &layer.join("etc/nixvm/flake")])?;
     let mut manifest = manifest(*arch, store);
     if !parts.names_image {
         manifest.store_image = None;
     }
-    write(layer, "etc/nixvm/manifest.json", &serde_json::to_string_pretty(&manifest)?)
+    write(layer, "etc/nixvm/manifest.json", &serde_json::to_string_pretty(&manifest)?)?;
+    for layout in LAYOUTS {
+        let script = format!("etc/nixvm/disko-{}", layout.name);
+        copy(&disko, &layer.join(&script), 0o755)?;
+        let manifest = Manifest {
+            layout: (layout.partitions)(),
+            disko_script: Path::new("/").join(&script),
+            ..manifest.clone()
+        };
+        let file = format!("etc/nixvm/{}.json", layout.name);
+        write(layer, &file, &serde_json::to_string_pretty(&manifest)?)?;
+    }
+    Ok(())
 }
 
 fn manifest(arch: Arch, store: &Store) -> Manifest {
@@ -161,6 +176,7 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         registration: Some("/etc/nixvm/registration".into()),
         store_image: Some("/iso/nix-store.squashfs".into()),
         disko_script: "/etc/nixvm/disko".into(),
+        layout: nixvm_manifest::layout::own(),
         minimum_disk_bytes: MINIMUM_DISK_BYTES,
         minimum_memory_bytes: 700_000_000,
         // The stand-in's flake evaluates in next to nothing.

@@ -36,11 +36,15 @@ const EARLY: &[&str] = &[
     "ext4",
 ];
 
+/// Modules that the kernel asks for when an installed system's root is mounted.
+const ROOTS: &[&str] = &["btrfs", "xfs"];
+
 /// Applets that `init` uses.
 const APPLETS: &[&str] =
     &["cat", "findfs", "mkdir", "modprobe", "mount", "sh", "sleep", "switch_root"];
 
-/// Writes the initramfs to `out`, with the modules of `tree` that [`EARLY`] needs out of `modules`.
+/// Writes the initramfs to `out`, with the modules of `tree` that [`EARLY`] and [`ROOTS`] need out of
+/// `modules`.
 ///
 /// # Errors
 /// A file is missing or a tool failed.
@@ -72,7 +76,7 @@ pub(super) fn build(
         modules.first().and_then(|m| m.iter().nth(3)).context("the guests have no module")?;
     let version = folder.to_string_lossy().into_owned();
     let from = tree.join("usr/lib/modules").join(&version);
-    for module in closure(&from, EARLY)? {
+    for module in closure(&from, &[EARLY, ROOTS].concat())? {
         let to = root.join("lib/modules").join(&version).join(&module);
         fs::create_dir_all(to.parent().context("a module has a folder")?)?;
         fs::copy(from.join(&module), to)?;

@@ -9,6 +9,7 @@ mod base;
 mod debian;
 mod image;
 mod initramfs;
+pub(crate) mod layouts;
 mod store;
 mod target;
 

@@ -23,6 +23,7 @@ mod growth;
 mod handover;
 mod install;
 mod keyboard;
+mod layouts;
 mod media;
 mod members;
 mod network;
@@ -125,6 +126,7 @@ pub fn all() -> Vec<&'static Scenario> {
         members::SCENARIOS,
         power::SCENARIOS,
         growth::SCENARIOS,
+        layouts::SCENARIOS,
         clones::SCENARIOS,
         handover::SCENARIOS,
         media::SCENARIOS,

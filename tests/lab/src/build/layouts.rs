@@ -1,0 +1,55 @@
+//! Layouts beside nixvm's own that the stand-in's script of disko makes, as their manifests have them.
+
+use nixvm_manifest::LayoutPartition;
+
+/// A layout.
+pub(crate) struct Layout {
+    /// Its name, after that of the script.
+    pub(crate) name: &'static str,
+    /// Its partitions.
+    pub(super) partitions: fn() -> Vec<LayoutPartition>,
+}
+
+/// XFS, swap, and an ext4 for /home.
+pub(crate) const XFS_WITH_HOME: Layout = Layout {
+    name: "xfs-with-home",
+    partitions: || {
+        vec![
+            partition(1, "ESP", "vfat", Some("boot"), &["/boot"]),
+            partition(2, "root", "xfs", Some("nixos"), &["/"]),
+            partition(3, "swap", "swap", None, &[]),
+            partition(4, "home", "ext4", None, &["/home"]),
+        ]
+    },
+};
+
+/// One btrfs in several places.
+pub(crate) const BTRFS_SUBVOLUMES: Layout = Layout {
+    name: "btrfs-subvolumes",
+    partitions: || {
+        let places = ["/", "/home", "/nix", "/var/log"];
+        vec![
+            partition(1, "ESP", "vfat", Some("boot"), &["/boot"]),
+            partition(2, "root", "btrfs", Some("nixos"), &places),
+        ]
+    },
+};
+
+/// All of them.
+pub(super) const LAYOUTS: [Layout; 2] = [XFS_WITH_HOME, BTRFS_SUBVOLUMES];
+
+fn partition(
+    number: u32,
+    name: &str,
+    filesystem: &str,
+    label: Option<&str>,
+    mount_points: &[&str],
+) -> LayoutPartition {
+    LayoutPartition {
+        number,
+        name: format!("disk-main-{name}"),
+        filesystem: filesystem.to_owned(),
+        label: label.map(str::to_owned),
+        mount_points: mount_points.iter().map(Into::into).collect(),
+    }
+}
