@@ -10,6 +10,7 @@ mod families;
 mod growth;
 mod histories;
 mod image;
+mod stacks;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 pub const TOOLS: &[&str] = &["losetup", "partx", "sgdisk"];
 
 /// Bytes of a new one.
-const SIZE: u64 = 2 << 30;
+const SIZE: u64 = 4 << 30;
 
 /// A file behind a loop device.
 pub struct Disk {
@@ -26,7 +26,7 @@ impl Disk {
         super::have(TOOLS) && Path::new("/dev/loop-control").exists()
     }
 
-    /// Makes a blank one of 2 GiB with sectors of so many bytes.
+    /// Makes a blank one of 4 GiB with sectors of so many bytes.
     ///
     /// # Errors
     /// There is no file or no loop device for it.

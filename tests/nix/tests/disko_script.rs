@@ -18,6 +18,11 @@ struct Fixture {
 
 impl Fixture {
     fn prepare(test: &str) -> Result<Option<Self>> {
+        Self::of(test, "live.x86_64-linux.diskoScript")
+    }
+
+    /// With the script that the attribute has.
+    fn of(test: &str, attribute: &str) -> Result<Option<Self>> {
         let Some(tree) = Tree::find(test)? else { return Ok(None) };
         if !have(TOOLS) || !Disk::can_be_made() {
             skip(
@@ -26,7 +31,7 @@ impl Fixture {
             );
             return Ok(None);
         }
-        let live = tree.json("live.x86_64-linux.diskoScript")?;
+        let live = tree.json(attribute)?;
         let work = tempfile::tempdir()?;
         let place = work.path().to_str().context("an odd name")?;
         let script: String = live
@@ -41,9 +46,11 @@ impl Fixture {
         fs::write(work.path().join("script"), script)?;
         // No udev here: the links are made by hand, and the kernel's own nodes are enough.
         fs::create_dir(work.path().join("bin"))?;
-        for (name, text) in
-            [("udevadm", "exit 0"), ("partprobe", "exec partx --update \"$(realpath \"$1\")\"")]
-        {
+        for (name, text) in [
+            ("udevadm", "exit 0"),
+            ("partprobe", "exec partx --update \"$(realpath \"$1\")\""),
+            ("swapon", "echo swap is used >&2; exit 1"),
+        ] {
             let tool = work.path().join("bin").join(name);
             fs::write(&tool, format!("#!/bin/sh\n{text}\n"))?;
             fs::set_permissions(&tool, fs::Permissions::from_mode(0o755))?;
@@ -53,7 +60,7 @@ impl Fixture {
 
     fn target(&self, disk: &Disk) -> Result<()> {
         symlink(&disk.node, self.work.path().join("target"))?;
-        for number in 1..=2 {
+        for number in 1..=4 {
             symlink(disk.partition(number), self.part(number))?;
         }
         Ok(())
@@ -63,13 +70,24 @@ impl Fixture {
         self.work.path().join(format!("target-part{number}"))
     }
 
+    /// The same, and then a command in the same mount namespace.
+    fn run_and(&self, then: &str) -> Result<Output> {
+        let script = fs::read_to_string(self.work.path().join("script"))?;
+        fs::write(self.work.path().join("script-and"), script + "\n" + then + "\n")?;
+        self.run_file("script-and")
+    }
+
     fn run(&self) -> Result<Output> {
+        self.run_file("script")
+    }
+
+    fn run_file(&self, name: &str) -> Result<Output> {
         let path = std::env::var("PATH")?;
         let path = format!("{}:{path}", self.work.path().join("bin").display());
         // What it mounts goes with the namespace.
         Ok(Command::new("unshare")
             .args(["--mount", "--propagation", "private", "bash"])
-            .arg(self.work.path().join("script"))
+            .arg(self.work.path().join(name))
             .env("PATH", path)
             .output()?)
     }
@@ -152,5 +170,80 @@ fn partition_of_another_disk_is_refused() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("is not a partition of"), "{said}");
     ensure!(digest(&other)? == before, "the other disk was written to");
+    Ok(())
+}
+
+/// Where the kernel has no driver for vfat, a RAM disk stands in for the ESP's mount, so that those after it are
+/// seen.
+fn mountable(script: &str) -> Result<String> {
+    let known = fs::read_to_string("/proc/filesystems")?;
+    if known.lines().any(|line| line.trim() == "vfat") {
+        return Ok(script.to_owned());
+    }
+    Ok(script.replace("-t \"vfat\"", "-t tmpfs").replace("umask=0077", "mode=0700"))
+}
+
+#[test]
+fn other_layouts_are_made_and_mounted_and_their_swap_is_left_alone() -> Result<()> {
+    for (name, mounts, formats) in [
+        ("xfs-with-home", ["/ xfs 2", "/home ext4 4"].as_slice(), "vfat xfs swap ext4"),
+        (
+            "btrfs-subvolumes",
+            &["/ btrfs 2", "/home btrfs 2", "/nix btrfs 2", "/var/log btrfs 2"],
+            "vfat btrfs",
+        ),
+        ("ext4-with-var", &["/ ext4 4", "/nix ext4 2", "/var ext4 3"], "vfat ext4 ext4 ext4"),
+    ] {
+        let test = format!("the layout {name} is made");
+        let Some(fixture) = Fixture::of(&test, &format!("layouts.{name}.diskoScript"))? else {
+            return Ok(());
+        };
+        if !have(&["btrfs", "mkfs.btrfs", "mkfs.xfs", "mkswap", "findmnt"]) {
+            skip(&test, "it takes the tools of xfs and btrfs");
+            return Ok(());
+        }
+        let script = fixture.work.path().join("script");
+        let text = fs::read_to_string(&script)?;
+        fs::write(&script, mountable(&text)?)?;
+        for sector in [512, 4096] {
+            let disk = Disk::make(fixture.work.path(), &format!("disk-{sector}"), sector)?;
+            fixture.target(&disk)?;
+            let place = fixture.work.path().join("mnt");
+            let listing = format!(
+                "findmnt --raw --noheadings --output TARGET,FSTYPE,SOURCE --types noproc \
+                 | grep '^{place}' > {place}.table; \
+                 find {place} -xdev -type f > {place}.files; umount --recursive {place}",
+                place = place.display()
+            );
+            let output = fixture.run_and(&listing)?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "{name}: {said}");
+            let table = fs::read_to_string(place.with_extension("table"))?;
+            for wanted in mounts {
+                let mut words = wanted.split(' ');
+                let mut next = || words.next().unwrap_or_default();
+                let (at, kind, number) = (next(), next(), next());
+                let at = format!("{}{}", place.display(), at.trim_end_matches('/'));
+                let line = format!("{at} {kind} {}p{number}", disk.node.display());
+                // btrfs has its subvolume in brackets.
+                let found = table
+                    .lines()
+                    .any(|found| found.split('[').next().is_some_and(|found| found == line));
+                ensure!(found, "{name}: no `{line}` in {table}");
+            }
+            let files = fs::read_to_string(place.with_extension("files"))?;
+            ensure!(files.is_empty(), "{name}: {files}");
+            for (number, format) in (1..).zip(formats.split(' ')) {
+                let found = say(Command::new("blkid")
+                    .args(["--probe", "--match-tag", "TYPE", "--output", "value"])
+                    .arg(disk.partition(number)))?;
+                ensure!(found.trim() == format, "{name}: partition {number} has {found}");
+            }
+            for number in 1..=4 {
+                fs::remove_file(fixture.part(number))?;
+            }
+            fs::remove_file(fixture.work.path().join("target"))?;
+        }
+    }
     Ok(())
 }

@@ -254,6 +254,31 @@ fn a_partition_name_of_ours_on_another_disk_refuses_and_a_label_warns() {
 }
 
 #[test]
+fn names_and_labels_of_a_hosts_own_layout_count_on_other_disks_too() {
+    let beside = |layout: &str, name: &str, label: &str| {
+        let mut other = data("vdb");
+        other.device.partitions[0].name = Some(name.into());
+        other.device.partitions[0].label = Some(label.into());
+        let mut world = World::new([blank("vda"), other]).answering("disk = 'serial=serial-vda'");
+        world.manifest.layout.extend(serde_json::from_str::<Vec<_>>(layout).unwrap());
+        world.decide()
+    };
+    let home = r#"[{ "number": 3, "name": "disk-main-home", "filesystem": "xfs",
+                     "label": "people", "mount-points": ["/home"] }]"#;
+    let Decision::Refuse(Refusal::LabelConflict { label, .. }) = beside(home, "disk-main-home", "")
+    else {
+        panic!("{:?}", beside(home, "disk-main-home", ""));
+    };
+    assert_eq!(label, "disk-main-home");
+    let warned = beside(home, "primary", "people");
+    assert!(goes(&warned).unwrap().warnings[0].contains("\"people\""), "{warned:?}");
+    for name in ["disk-main-home", "primary"] {
+        let decision = beside("[]", name, "people");
+        assert_eq!(goes(&decision).unwrap().warnings, Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
 fn what_can_never_be_meant_is_never_meant() {
     type Change = (&'static str, fn(&mut Disk));
     let changes: [Change; 9] = [
