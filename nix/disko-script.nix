@@ -59,7 +59,9 @@ let
                     ${isOnTarget}
                     wipefs --all --force "$device"
                   '';
-                  preMountHook = lib.mkBefore (isOnTarget + lib.optionalString (p.content.type == "swap") leaveUnused);
+                  preMountHook = lib.mkBefore (
+                    isOnTarget + lib.optionalString (p.content.type == "swap") leaveUnused
+                  );
                 };
               }) (partitionsOf nixosConfiguration);
             };

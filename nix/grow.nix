@@ -25,6 +25,7 @@ let
   partitions = config.disko.devices.disk.main.content.partitions or { };
   partition = partitions.root or { };
   type = partition.type or "";
+  guidOf = partition: lib.toLower (codes.${partition.type} or partition.type);
   guid = codes.${type} or type;
   # Of those that systemd-growfs makes larger: not btrfs, whose device numbers are no partition's.
   growing = [
@@ -39,7 +40,7 @@ let
     && lib.all (
       other:
       other.name == "root"
-      || other._index < partition._index && lib.toLower (codes.${other.type} or other.type) != lib.toLower guid
+      || other._index < partition._index && guidOf other != guidOf partition
     ) (lib.attrValues partitions);
   fits =
     isTyped

@@ -95,11 +95,13 @@ let
     bcachefs = "without bcachefs: it was never tried";
   };
   # Another device that a file system is made on or mounted with.
-  namesDevice = argument: lib.any (word: lib.hasInfix word argument) [
-    "/dev/"
-    "dev="
-    "device="
-  ];
+  namesDevice =
+    argument:
+    lib.any (word: lib.hasInfix word argument) [
+      "/dev/"
+      "dev="
+      "device="
+    ];
   partitionNeeds =
     name: partition:
     let
@@ -107,25 +109,35 @@ let
       subvolumes = lib.attrValues (content.subvolumes or { });
       needs = {
         ${contents.${content.type} or "with a file system, btrfs subvolumes or swap"} =
-          lib.elem content.type [
-            "filesystem"
-            "btrfs"
-            "swap"
-          ];
+          lib.elem content.type
+            [
+              "filesystem"
+              "btrfs"
+              "swap"
+            ];
         "with ext4, xfs or btrfs, or with vfat for the ESP" =
           content.type != "filesystem"
-          || lib.elem content.format (if name == "ESP" then [ "vfat" ] else [
-            "ext4"
-            "xfs"
-            "btrfs"
-          ]);
+          || lib.elem content.format (
+            if name == "ESP" then
+              [ "vfat" ]
+            else
+              [
+                "ext4"
+                "xfs"
+                "btrfs"
+              ]
+          );
         "with a mount point" =
-          lib.elem content.type [ "none" "swap" ]
+          lib.elem content.type [
+            "none"
+            "swap"
+          ]
           || contents ? ${content.type}
           || lib.any (one: one.number == partition._index && one.mount-points != [ ]) layout;
         "without randomEncryption: it was never tried" = !(content.randomEncryption or false);
-        "without swap files: they were never tried" =
-          lib.all (one: one.swap or { } == { }) ([ content ] ++ subvolumes);
+        "without swap files: they were never tried" = lib.all (one: one.swap or { } == { }) (
+          [ content ] ++ subvolumes
+        );
         "on this disk alone: without a device in its arguments and mount options" =
           !lib.any namesDevice (
             lib.concatMap (one: one.extraArgs or [ ] ++ one.mountOptions or [ ]) ([ content ] ++ subvolumes)

@@ -108,12 +108,7 @@ pub(super) fn disk(model: &Model) -> Disk {
     content.surface_digest = fingerprint.then(|| surface_digest(model));
     edges(model, content);
     esp(model, parts, content);
-    content.root = parts.iter().find(|part| part.name == layout::ROOT.name).and_then(|root| {
-        let found = model.file_system(root.from, root.to).filter(|found| found.kind == "ext4")?;
-        let last_mounted = found.last_mounted.to_owned();
-        let uuid = found.uuid.to_string();
-        Some(Ext4Use { uuid, mounts: found.mounts, last_mounted, checked: false })
-    });
+    superblocks(model, parts, content);
     if device.partitions.is_empty()
         && device.filesystem.is_none()
         && content.signatures.is_empty()
@@ -123,6 +118,28 @@ pub(super) fn disk(model: &Model) -> Disk {
         look_deeper(model, content);
     }
     disk
+}
+
+fn superblocks(model: &Model, parts: &[Part], content: &mut Content) {
+    let ours = content
+        .marker
+        .as_ref()
+        .map_or_else(nixvm_manifest::layout::own, marker::Marker::partitions);
+    for ours in &ours[1..] {
+        let Some(part) = parts.iter().find(|part| part.name == ours.name) else { continue };
+        let found = model.file_system(part.from, part.to).filter(|found| found.kind == "ext4");
+        let found = found.map(|found| Ext4Use {
+            uuid: found.uuid.to_string(),
+            mounts: found.mounts,
+            last_mounted: found.last_mounted.to_owned(),
+            checked: false,
+        });
+        match found {
+            found if ours.name == layout::ROOT.name => content.root = found,
+            Some(found) => _ = content.others.insert(ours.number, found),
+            None => {}
+        }
+    }
 }
 
 fn partition(model: &Model, part: &Part, number: u32) -> Partition {

@@ -1,22 +1,43 @@
 //! An install of ours → its writes to a disk, until it is cut off.
 
+use nixvm_manifest::LayoutPartition;
+
 use super::model::{Gpt, MIB, Model, Owner, Part, What};
 use super::steps::write_file_system;
-use crate::disk::examples::first_marker;
 use crate::disk::marker::{self, Marker};
 use crate::disk::{layout, probe, seal};
 
+/// The name of the partition that another layout than nixvm's own has.
+pub(super) const HOME: &str = "disk-main-home";
+
+/// nixvm's own layout, or one that has ext4 at /home as well.
+fn partitions(with_home: bool) -> Vec<LayoutPartition> {
+    let home = LayoutPartition {
+        number: 3,
+        name: HOME.to_owned(),
+        filesystem: "ext4".to_owned(),
+        label: None,
+        mount_points: vec!["/home".into()],
+    };
+    nixvm_manifest::layout::own().into_iter().chain(with_home.then_some(home)).collect()
+}
+
 /// The layout's partitions on a disk of this size.
-fn layout_parts(size: u64) -> [Part; 2] {
+fn layout_parts(size: u64, with_home: bool) -> Vec<Part> {
     let (esp_end, end) = (513 * MIB, size - MIB);
-    [
+    let root_end = if with_home { 20 << 30 } else { end };
+    let mut parts = vec![
         Part { name: layout::ESP.name, from: MIB, to: esp_end, is_esp: true },
-        Part { name: layout::ROOT.name, from: esp_end, to: end, is_esp: false },
-    ]
+        Part { name: layout::ROOT.name, from: esp_end, to: root_end, is_esp: false },
+    ];
+    if with_home {
+        parts.push(Part { name: HOME, from: root_end, to: end, is_esp: false });
+    }
+    parts
 }
 
 /// The writes of an install in their order, until it is cut off.
-pub(super) fn install(model: &mut Model, writes: usize, torn: bool) {
+pub(super) fn install(model: &mut Model, with_home: bool, writes: usize, torn: bool) {
     if model.held {
         return;
     }
@@ -25,9 +46,9 @@ pub(super) fn install(model: &mut Model, writes: usize, torn: bool) {
         extent.owner = Owner::Consented;
     }
     let old: Vec<_> = model.partitions().to_vec();
-    let marker = first_marker();
+    let marker = Marker::new("1", "b", &partitions(with_home));
     let mut cut = Cut { left: writes, torn };
-    let _cut_off = install_writes(model, &old, marker, &mut cut);
+    let _cut_off = install_writes(model, &old, with_home, marker, &mut cut);
 }
 
 /// Counts the writes.
@@ -73,6 +94,7 @@ fn tear(model: &mut Model, half: bool) {
 fn install_writes(
     model: &mut Model,
     old: &[Part],
+    with_home: bool,
     mut marker: Marker,
     cut: &mut Cut,
 ) -> Result<(), Off> {
@@ -97,9 +119,9 @@ fn install_writes(
     write_marker(model, cut, &marker)?;
 
     let id = format!("ours-{}", model.new_id());
-    let [esp, root] = layout_parts(size);
-    for count in 0..=2 {
-        let parts: Vec<_> = layout_parts(size).into_iter().take(count).collect();
+    let made = layout_parts(size, with_home);
+    for count in 0..=made.len() {
+        let parts = made[..count].to_vec();
         let gpt = Gpt { id: id.clone(), parts };
         let backup = gpt.clone();
         cut.step(model, |model, half| {
@@ -111,27 +133,35 @@ fn install_writes(
             tear(model, half);
         })?;
     }
-    let make = |model: &mut Model, cut: &mut Cut, kind, part: &Part, label| {
+    let make = |model: &mut Model, cut: &mut Cut, kind, part: &Part, label: Option<_>| {
         cut.step(model, |model, _| {
             model.write(part.from + MIB, part.from + 3 * MIB, Owner::Ours, What::Data);
         })?;
         cut.step(model, |model, half| {
-            write_file_system(model, kind, part.from, part.to, Some(label), Owner::Ours);
+            write_file_system(model, kind, part.from, part.to, label, Owner::Ours);
             tear(model, half);
         })
     };
-    make(model, cut, "vfat", &esp, layout::ESP.label)?;
-    make(model, cut, "ext4", &root, layout::ROOT.label)?;
-    cut.step(model, |model, _| {
-        model.change(root.from, root.to, Owner::Ours, |found| {
-            (found.mounts, found.last_mounted) = (1, layout::MOUNT_POINT);
-        });
-    })?;
+    let (esp, root) = (&made[0], &made[1]);
+    make(model, cut, "vfat", esp, Some(layout::ESP.label))?;
+    make(model, cut, "ext4", root, Some(layout::ROOT.label))?;
+    if let Some(home) = made.get(2) {
+        make(model, cut, "ext4", home, None)?;
+    }
+    for (part, at) in made[1..].iter().zip([layout::MOUNT_POINT, "/mnt/home"]) {
+        cut.step(model, |model, _| {
+            model.change(part.from, part.to, Owner::Ours, |found| {
+                (found.mounts, found.last_mounted) = (1, at);
+            });
+        })?;
+    }
     cut.step(model, |model, half| {
         model.write(0, 512, Owner::Ours, What::Pmbr(seal::of(&id, size)));
         tear(model, half);
     })?;
     marker.root_uuid = model.file_system(root.from, root.to).map(|root| root.uuid.to_string());
+    let home = made.get(2).and_then(|home| model.file_system(home.from, home.to));
+    marker.other_uuids.extend(home.map(|home| (3, home.uuid.to_string())));
     marker.table_id = Some(id.clone());
     write_marker(model, cut, &marker)?;
     for place in [1 << 30, 3 << 30, 30 << 30] {

@@ -8,8 +8,9 @@ use crate::disk::layout;
 /// Something that happens.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// An install of ours that is cut off after so many of its writes; the last one may be torn.
-    Install { writes: usize, torn: bool },
+    /// An install of ours, with a partition for /home or without, that is cut off after so many of its
+    /// writes; the last one may be torn.
+    Install { with_home: bool, writes: usize, torn: bool },
     /// A user's partitioning tool.
     Partition { gpt: bool, count: u64, keeps_old: bool },
     /// mkfs and the like, on the whole disk or on a partition, with data of so many bytes after it.
@@ -29,11 +30,11 @@ pub(super) enum Step {
     /// system what there is before it: growpart, sfdisk, systemd-repart. Some of them discard what is
     /// before the first partition.
     Grow { discards: bool },
-    /// Our root file system is mounted and used by a user.
-    UseRoot { at: &'static str },
-    /// A user makes our root file system anew, as ours is made, mounts it at our mount point and uses
+    /// One of our file systems is mounted and used by a user.
+    Use { home: bool, at: &'static str },
+    /// A user makes one of our file systems anew, as ours is made, mounts it at our mount point and uses
     /// it.
-    RemakeRoot,
+    Remake { home: bool },
     /// A boot loader is put on the ESP by a user.
     AddLoader,
     /// Device mapper or md takes the disk, or lets it go.
@@ -61,7 +62,11 @@ impl Step {
     pub(super) fn any(rng: &mut Rng) -> Self {
         let bytes = rng.pick(&ENDS);
         match rng.below(25) {
-            0..6 => Self::Install { writes: rng.below(32) as usize, torn: rng.below(3) == 0 },
+            0..6 => Self::Install {
+                with_home: rng.below(2) == 0,
+                writes: rng.below(38) as usize,
+                torn: rng.below(3) == 0,
+            },
             6..8 => Self::Partition {
                 gpt: rng.below(3) > 0,
                 count: rng.below(4),
@@ -80,10 +85,13 @@ impl Step {
                 Self::Zero { from: if rng.below(2) == 0 { from } else { rng.below(SIZE) }, bytes }
             }
             15 => Self::RestoreTable,
-            16 => Self::UseRoot { at: rng.pick(&["/mnt", "/", "/home"]) },
+            16 => Self::Use {
+                home: rng.below(2) == 0,
+                at: rng.pick(&["/mnt", "/mnt/home", "/", "/home"]),
+            },
             17 => Self::AddLoader,
             18 => Self::Hold,
-            19 => Self::RemakeRoot,
+            19 => Self::Remake { home: rng.below(2) == 0 },
             20 | 21 => Self::Enlarge { used: rng.below(3) == 0 },
             22 | 23 => Self::Grow { discards: rng.below(2) == 0 },
             _ => Self::Damage { extent: rng.below(64) as usize },
@@ -92,7 +100,9 @@ impl Step {
 
     pub(super) fn apply(&self, model: &mut Model) {
         match self {
-            Self::Install { writes, torn } => install::install(model, *writes, *torn),
+            Self::Install { with_home, writes, torn } => {
+                install::install(model, *with_home, *writes, *torn);
+            }
             Self::Partition { gpt, count, keeps_old } => partition(model, *gpt, *count, *keeps_old),
             Self::Format { kind, partition, data } => format(model, kind, *partition, *data),
             Self::Fill { at, bytes } => {
@@ -109,12 +119,15 @@ impl Step {
             Self::RestoreTable => restore_table(model),
             Self::Enlarge { used } => enlarge(model, *used),
             Self::Grow { discards } => grow(model, *discards),
-            Self::UseRoot { at } => use_root(model, at),
-            Self::RemakeRoot => {
-                if let Some(root) = own_partitions(model).into_iter().find(|part| !part.is_esp) {
-                    let label = Some(layout::ROOT.label);
-                    write_file_system(model, "ext4", root.from, root.to, label, Owner::User);
-                    use_root(model, layout::MOUNT_POINT);
+            Self::Use { home, at } => use_ours(model, *home, at),
+            Self::Remake { home } => {
+                if let Some(part) = own_partition(model, *home) {
+                    let (label, at) = match home {
+                        true => (None, "/mnt/home"),
+                        false => (Some(layout::ROOT.label), layout::MOUNT_POINT),
+                    };
+                    write_file_system(model, "ext4", part.from, part.to, label, Owner::User);
+                    use_ours(model, *home, at);
                 }
             }
             Self::AddLoader => {
@@ -137,6 +150,12 @@ impl Step {
 fn own_partitions(model: &Model) -> Vec<Part> {
     let parts = model.partitions().iter();
     parts.filter(|part| layout::is_partition_name(part.name)).cloned().collect()
+}
+
+/// The one for /home, or for /.
+fn own_partition(model: &Model, home: bool) -> Option<Part> {
+    let name = if home { install::HOME } else { layout::ROOT.name };
+    model.partitions().iter().find(|part| part.name == name).cloned()
 }
 
 /// Writes a superblock.
@@ -243,14 +262,14 @@ fn grow(model: &mut Model, discards: bool) {
     model.write(0, 512, owner, What::Pmbr(seal));
 }
 
-fn use_root(model: &mut Model, at: &'static str) {
-    let Some(root) = own_partitions(model).into_iter().find(|part| !part.is_esp) else { return };
-    if model.file_system(root.from, root.to).is_none_or(|found| found.kind != "ext4") {
+fn use_ours(model: &mut Model, home: bool, at: &'static str) {
+    let Some(part) = own_partition(model, home) else { return };
+    if model.file_system(part.from, part.to).is_none_or(|found| found.kind != "ext4") {
         return;
     }
-    model.change(root.from, root.to, Owner::User, |found| {
+    model.change(part.from, part.to, Owner::User, |found| {
         (found.mounts, found.last_mounted) = (found.mounts + 1, at);
     });
-    let place = root.from + (5 << 30);
+    let place = part.from + (5 << 30);
     model.write(place, place + 256 * MIB, Owner::User, What::Data);
 }
