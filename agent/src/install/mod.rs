@@ -62,6 +62,9 @@ use crate::plan::Problem;
 /// crashed one unmounts those, and leaves foreign mounts alone.
 const MOUNTED: &str = "/run/nixvm/mounted";
 
+/// Where disko's script has its temporary folders: it mounts a btrfs there while it makes subvolumes.
+const SCRATCH: &str = "/run/nixvm/disko";
+
 /// One attempt to carry out a plan.
 pub struct Attempt {
     /// Names the attempt, on the disk and in the log.
@@ -240,17 +243,17 @@ const IN_USE: Duration = Duration::from_secs(15);
 /// Nothing here stops at an error: what can be undone is undone, and the next attempt refuses a disk
 /// that is still in use.
 pub async fn clean_up(runner: &Runner) {
+    let scratch = mounts::table().map(|mounts| mounted::below(&mounts, SCRATCH));
+    for path in scratch.unwrap_or_default().into_iter().rev() {
+        unmount(runner, &path).await;
+    }
     let ours = Path::new(MOUNTED).exists();
     for path in [handover::ESP_PATH, layout::MOUNT_POINT] {
         let foreign = path == layout::MOUNT_POINT && !ours;
         if foreign || !is_mount_point(Path::new(path)) {
             continue;
         }
-        match tokio::time::timeout(UNMOUNTING, unmount_when_unused(runner, path)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("cannot unmount {path}: {error:#}"),
-            Err(_) => tracing::warn!("cannot unmount {path}: its disk does not answer"),
-        }
+        unmount(runner, Path::new(path)).await;
     }
     if ours
         && !is_mount_point(Path::new(layout::MOUNT_POINT))
@@ -263,11 +266,20 @@ pub async fn clean_up(runner: &Runner) {
     }
 }
 
+async fn unmount(runner: &Runner, path: &Path) {
+    let shown = path.display();
+    match tokio::time::timeout(UNMOUNTING, unmount_when_unused(runner, path)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("cannot unmount {shown}: {error:#}"),
+        Err(_) => tracing::warn!("cannot unmount {shown}: its disk does not answer"),
+    }
+}
+
 /// Unmounts; again while a thread that a cancel did not wait for still has a file there.
-async fn unmount_when_unused(runner: &Runner, path: &str) -> Result<()> {
+async fn unmount_when_unused(runner: &Runner, path: &Path) -> Result<()> {
     let started = Instant::now();
     loop {
-        let unmounted = runner.tool("umount").args(["--recursive", path]).run().await;
+        let unmounted = runner.tool("umount").arg("--recursive").arg(path).run().await;
         if unmounted.is_ok() || started.elapsed() >= IN_USE {
             return unmounted.map(drop);
         }

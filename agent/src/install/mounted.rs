@@ -60,7 +60,7 @@ pub(super) fn check_layout(
 /// # Errors
 /// Something is not.
 pub(super) fn check_others(target: &Target, mounts: &[Mount]) -> Result<()> {
-    for mount in below(mounts) {
+    for mount in on_target(mounts) {
         ensure!(
             stack::places(mount)?.iter().all(|place| place.disk == target.number),
             "what is mounted at {} is not on {}: nothing more is written",
@@ -76,7 +76,7 @@ pub(super) fn check_others(target: &Target, mounts: &[Mount]) -> Result<()> {
 /// # Errors
 /// A file or folder is there.
 pub(super) fn check_empty(mounts: &[Mount]) -> Result<()> {
-    let below: Vec<_> = below(mounts).collect();
+    let below: Vec<_> = on_target(mounts).collect();
     for mount in &below {
         for path in entries(&mount.path)? {
             let leads_to_mount = below.iter().any(|other| other.path.starts_with(&path));
@@ -118,8 +118,14 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry.with_context(about)?.path())).collect()
 }
 
-fn below(mounts: &[Mount]) -> impl Iterator<Item = &Mount> {
+fn on_target(mounts: &[Mount]) -> impl Iterator<Item = &Mount> {
     mounts.iter().filter(|mount| mount.path.starts_with(layout::MOUNT_POINT))
+}
+
+/// The mount points at or below `folder`, in mounting order.
+pub(super) fn below(mounts: &[Mount], folder: &str) -> Vec<PathBuf> {
+    let below = mounts.iter().filter(|mount| mount.path.starts_with(folder));
+    below.map(|mount| mount.path.clone()).collect()
 }
 
 /// The UUIDs of ext4 by the number of its partition; none for other file systems, and for the ESP.
@@ -142,4 +148,42 @@ pub(super) fn ext4_uuids(
         found.extend(read.map(|read| (partition.number, read.uuid)));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(path: &Path, kind: &str) -> Mount {
+        Mount { number: (0, 1), path: path.into(), kind: kind.to_owned(), source: None }
+    }
+
+    #[test]
+    fn every_mount_of_a_layout_is_flushed_and_the_root_comes_first() {
+        let own = nixvm_manifest::layout::own();
+        assert_eq!(paths(&own), [Path::new("/mnt"), Path::new("/mnt/boot")]);
+        let mut other = own;
+        other[1].mount_points = ["/var/log", "/", "/nix"].map(Into::into).to_vec();
+        let expected = ["/mnt", "/mnt/boot", "/mnt/nix", "/mnt/var/log"].map(PathBuf::from);
+        assert_eq!(paths(&other), expected);
+    }
+
+    #[test]
+    fn mounts_in_the_scripts_folder_are_found_and_their_neighbours_are_not() {
+        let table =
+            ["/run/nixvm", "/run/nixvm/disko/a", "/run/nixvm/disko/a/b", "/run/nixvm/disko-x"]
+                .map(|path| mount(Path::new(path), "btrfs"));
+        let expected = ["/run/nixvm/disko/a", "/run/nixvm/disko/a/b"].map(PathBuf::from);
+        assert_eq!(below(&table, "/run/nixvm/disko"), expected);
+    }
+
+    #[test]
+    fn only_folders_that_lead_to_subvolumes_are_no_files() {
+        // A plain folder has another inode number than a subvolume.
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        assert!(!is_subvolumes(&folder.path().join("a")).unwrap());
+        std::fs::write(folder.path().join("file"), "x").unwrap();
+        assert!(!is_subvolumes(&folder.path().join("file")).unwrap());
+    }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::blocking::{blocking, go_on};
 use super::target::{Target, settle};
-use super::{Attempt, TargetState, holders, mounted};
+use super::{Attempt, SCRATCH, TargetState, holders, mounted};
 use crate::command::Runner;
 use crate::disk::identity::Identity;
 use crate::disk::layout;
@@ -101,9 +101,17 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     .await?;
 
     super::set_mounted(true)?;
-    runner.tool(&attempt.manifest.disko_script).run().await.context("disko's script failed")?;
+    std::fs::create_dir_all(SCRATCH).with_context(|| format!("cannot make {SCRATCH}"))?;
+    let script = runner.tool(&attempt.manifest.disko_script).env("TMPDIR", SCRATCH);
+    script.run().await.context("disko's script failed")?;
     settle(runner).await?;
     let mounts = mounts::table()?;
+    let left = mounted::below(&mounts, SCRATCH);
+    ensure!(
+        left.is_empty(),
+        "disko's script ended well, but left a mount at {}",
+        left[0].display()
+    );
     mounted::check_layout(&target, &mounts, layout)
         .context("disko's script ended well, but left other mounts than it should")?;
     mounted::check_others(&target, &mounts)?;
