@@ -6,7 +6,12 @@ let
     content:
     let
       arguments = content.extraArgs or [ ];
-      option = if content.format or null == "vfat" then "-n" else "-L";
+      option =
+        {
+          vfat = "-n";
+          f2fs = "-l";
+        }
+        .${content.format or ""} or "-L";
       at = lib.lists.findFirstIndex (argument: argument == option) null arguments;
     in
     if at == null || lib.length arguments <= at + 1 then null else lib.elemAt arguments (at + 1);

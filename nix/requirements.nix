@@ -115,7 +115,7 @@ let
               "btrfs"
               "swap"
             ];
-        "with ext4, xfs or btrfs, or with vfat for the ESP" =
+        "with ext4, xfs, btrfs or f2fs, or with vfat for the ESP" =
           content.type != "filesystem"
           || lib.elem content.format (
             if name == "ESP" then
@@ -125,6 +125,7 @@ let
                 "ext4"
                 "xfs"
                 "btrfs"
+                "f2fs"
               ]
           );
         "with a mount point" =

@@ -191,7 +191,7 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
             file_system("content.mountpoint = lib.mkForce null;"),
             &["partition more with a mount point"],
         ),
-        (file_system("content.format = lib.mkForce \"f2fs\";"), &["with ext4, xfs or btrfs"]),
+        (file_system("content.format = lib.mkForce \"exfat\";"), &["with ext4, xfs, btrfs or"]),
         (root("mountpoint = lib.mkForce \"/data\""), &["mounted at /"]),
         (root("extraArgs = [ \"-J\" \"device=/dev/vdb1\" ]"), &["on this disk alone"]),
         (
