@@ -4,7 +4,7 @@ use super::ext4::Ext4Use;
 use super::marker::Marker;
 use super::surface::{Surface, WHOLE_ENDS};
 use super::table::Table;
-use super::{Content, Device, Disk, Ends, Esp, Kind, Partition, Signature, layout, marker, seal};
+use super::{Content, Device, Disk, Ends, Esp, Kind, Partition, Signature, layout, seal};
 
 /// A blank disk of 64 GiB, eligible in every way.
 pub(crate) fn disk(name: &str) -> Disk {
