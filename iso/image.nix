@@ -65,7 +65,7 @@ in
   };
 
   config = {
-    nixvm.installer.storeImage = "/iso/nix-store.squashfs";
+    nixvm.installer.storeMount = "/nix/.ro-store";
 
     image.baseName = mkForce cfg.imageName;
     isoImage = {

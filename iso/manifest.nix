@@ -23,7 +23,7 @@ builtins.toJSON {
   registration = lib.mapNullable (
     toplevel: "${closureInfo { rootPaths = [ toplevel ]; }}/registration"
   ) installer.toplevel;
-  store-image = installer.storeImage;
+  store-mount = installer.storeMount;
   disko-script = lib.getExe installer.diskoScript;
   inherit (installer) layout;
   minimum-disk-bytes = installer.minimumDiskBytes;

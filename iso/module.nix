@@ -60,7 +60,7 @@ in
       };
     };
     toplevel = optional types.package "The system to install, carried built; null builds the flake at every install.";
-    storeImage = optional types.str "The squashfs image that holds the closure of `toplevel`, as the live system sees it.";
+    storeMount = optional types.str "Where the squashfs image is mounted that holds the closure of `toplevel`.";
     diskoScript = required types.package "Partitions, formats and mounts /dev/nixvm-target at /mnt.";
     layout = required (types.listOf types.attrs) "The partitions that the script makes, in order, as the manifest has them.";
     minimumDiskBytes = required types.ints.positive "A smaller disk is not considered.";

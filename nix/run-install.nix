@@ -43,7 +43,7 @@ let
       nixosRelease = target.config.system.nixos.release;
       edition = import ./edition.nix target.config;
       toplevel = null;
-      storeImage = null;
+      storeMount = null;
       layout = import ./layout.nix {
         inherit lib;
         inherit (target.config.disko.devices.disk.main.content) partitions;

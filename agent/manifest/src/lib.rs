@@ -44,9 +44,10 @@ pub struct Manifest {
     pub toplevel: Option<PathBuf>,
     /// closureInfo's `registration` file of that system, as `nix-store --load-db` reads it.
     pub registration: Option<PathBuf>,
-    /// The squashfs image that holds the closure, to be read without the kernel's mount of it.
+    /// Where the live system has mounted the squashfs image that holds the closure. The agent reads
+    /// that image without the kernel's mount of it.
     #[serde(default)]
-    pub store_image: Option<PathBuf>,
+    pub store_mount: Option<PathBuf>,
     /// disko's script: destroys, partitions, formats and mounts `/dev/nixvm-target` at `/mnt`.
     pub disko_script: PathBuf,
     /// The partitions that the script makes, in order.

@@ -9,15 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nixvm_manifest::Manifest;
 
 use crate::command::Runner;
 use crate::command::log::{self, Log};
 use crate::control::account::Account;
 use crate::control::request::InstallerHandle;
 use crate::dbus::{self, Bus};
+use crate::disk::store_image;
 use crate::event::Event;
 use crate::event::publisher::Publisher;
 use crate::install;
+use crate::machine::Machine;
 use crate::screen::Mode;
 use crate::session::{CHECKPOINT, ExitAction, Session, SessionContext};
 use crate::sinks::{console, journald, virtio};
@@ -36,7 +39,7 @@ pub async fn run(started: Instant) -> Result<()> {
     let _lock = lock::acquire(Path::new(lock::PATH))?;
     let manifest = nixvm_manifest::read(Path::new(nixvm_manifest::PATH))?;
     let log = Arc::new(Log::open(Path::new(log::PATH))?);
-    let machine = machine::read()?;
+    let machine = machine_of(&manifest)?;
     let terminal = screen::of_stdout();
     let consoles = Consoles::find(terminal.is_some()).await;
     let publisher = Publisher::new(Vec::new());
@@ -99,4 +102,18 @@ pub async fn run(started: Instant) -> Result<()> {
     };
     runner.tool("systemctl").arg(verb).run().await?;
     Ok(())
+}
+
+/// The machine, with what the ISO's image takes of its memory.
+fn machine_of(manifest: &Manifest) -> Result<Machine> {
+    let image = manifest.store_mount.as_ref().map(|mount| store_image::find(Path::new("/"), mount));
+    let image_in_memory_bytes = match image {
+        Some(Ok(image)) if image.in_memory => image.size_bytes,
+        Some(Err(error)) => {
+            tracing::warn!("cannot find the image of the store: {error:#}");
+            0
+        }
+        _ => 0,
+    };
+    Ok(Machine { image_in_memory_bytes, ..machine::read()? })
 }

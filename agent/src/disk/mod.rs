@@ -21,6 +21,7 @@ pub mod receipt;
 pub mod seal;
 pub mod signature;
 pub mod stack;
+pub mod store_image;
 pub mod surface;
 pub mod table;
 pub mod verdict;

@@ -29,8 +29,17 @@ pub struct Mount {
 /// # Errors
 /// The mount table can't be read.
 pub fn table() -> Result<Vec<Mount>> {
-    let text = std::fs::read_to_string(TABLE)
-        .with_context(|| format!("cannot read the mount table {TABLE}"))?;
+    table_below(Path::new("/"))
+}
+
+/// The same of the table below `root`, which is `/` but for tests.
+///
+/// # Errors
+/// As [`table`].
+pub(super) fn table_below(root: &Path) -> Result<Vec<Mount>> {
+    let path = root.join(TABLE.trim_start_matches('/'));
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the mount table {}", path.display()))?;
     Ok(parse(&text).collect())
 }
 
@@ -44,9 +53,9 @@ fn parse(text: &str) -> impl Iterator<Item = Mount> {
         let path = unescape(fields.get(4)?).into();
         // Optional fields end at a dash; the type and the source follow.
         let dash = fields.iter().position(|field| *field == "-");
-        let after = |count: usize| dash.and_then(|dash| fields.get(dash + count));
-        let kind = after(1).copied().unwrap_or_default().to_owned();
-        let source = after(2).map(|source| unescape(source));
+        let after_dash = |count| dash.and_then(|dash| fields.get(dash + count));
+        let kind = after_dash(1).map(|kind| (*kind).to_owned()).unwrap_or_default();
+        let source = after_dash(2).map(|source| unescape(source));
         Some(Mount { number, path, kind, source })
     })
 }

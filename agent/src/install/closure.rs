@@ -1,9 +1,9 @@
 //! A closure that the ISO carries → the same in the target's store, registered.
 //!
-//! The image of the store is read without the kernel's mount of it, by several threads, and every
-//! path's hash is compared with the registered one; see [`nixvm_copy`]. Nothing is registered before
-//! all of it is right and on the disk. Where there is no image that can be read, `nix copy` does the
-//! work.
+//! The image of the store is read from the device that it is mounted from, without the kernel's mount,
+//! by several threads, and every path's hash is compared with the registered one; see [`nixvm_copy`].
+//! Nothing is registered before all of it is right and on the disk. Where there is no image that can be
+//! read, `nix copy` does the work.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ use nixvm_manifest::Manifest;
 use super::Attempt;
 use super::blocking::blocking;
 use crate::command::{Cancelled, Runner};
-use crate::disk::layout;
+use crate::disk::{layout, store_image};
 use crate::event::Event;
 
 /// Nix's name of the store on the target.
@@ -30,7 +30,7 @@ pub(super) fn target_store() -> String {
 pub(super) async fn copy(attempt: &Attempt, toplevel: &Path) -> Result<()> {
     let (manifest, path) = (attempt.manifest.clone(), toplevel.to_owned());
     let cancel = attempt.runner.cancellation();
-    match blocking(cancel, move |_| open(&manifest, &path)).await {
+    match blocking(cancel, move |_| open(Path::new("/"), &manifest, &path)).await {
         Ok((source, closure)) => copy_image(attempt, source, closure).await,
         Err(cancelled) if cancelled.is::<Cancelled>() => Err(cancelled),
         Err(reason) => {
@@ -45,12 +45,14 @@ pub(super) async fn copy(attempt: &Attempt, toplevel: &Path) -> Result<()> {
     }
 }
 
-/// Opens what the manifest names.
+/// Opens what the manifest names, with everything but the registration below `root`, which is `/` but
+/// for tests.
 ///
 /// # Errors
 /// The ISO has no image and registration of this closure, or none that this agent can read.
-fn open(manifest: &Manifest, toplevel: &Path) -> Result<(Source, Registration)> {
-    let image = manifest.store_image.as_ref().context("this ISO names no image of its store")?;
+fn open(root: &Path, manifest: &Manifest, toplevel: &Path) -> Result<(Source, Registration)> {
+    let mount = manifest.store_mount.as_ref();
+    let mount = mount.context("this ISO does not name the mount of its store")?;
     let file =
         manifest.registration.as_ref().context("this ISO has no registration of its store")?;
     let about = || format!("cannot use the registration {}", file.display());
@@ -58,7 +60,8 @@ fn open(manifest: &Manifest, toplevel: &Path) -> Result<(Source, Registration)> 
     let toplevel = StorePath::parse(&toplevel.to_string_lossy())?;
     let closure =
         Registration::parse(&text).and_then(|all| all.closure(&[toplevel])).with_context(about)?;
-    Ok((Source::open(image)?, closure))
+    let image = store_image::find(root, mount).context("cannot find the image of the store")?;
+    Ok((Source::open(&image.node)?, closure))
 }
 
 async fn copy_image(attempt: &Attempt, source: Source, closure: Registration) -> Result<()> {
@@ -140,17 +143,22 @@ mod tests {
         let mut manifest =
             nixvm_manifest::parse(include_str!("../../manifest/fixtures/manifest.json")).unwrap();
         manifest.registration = Some(folder.join("registration"));
-        manifest.store_image = Some(folder.join("store"));
+        manifest.store_mount = Some("/nix/.ro-store".into());
         manifest
     }
 
     #[test]
     fn what_nix_has_to_copy_says_why() {
-        let folder = tempfile::tempdir().unwrap();
+        let table = "30 22 7:1 / /nix/.ro-store ro - squashfs /dev/loop1 ro\n";
+        let folder = crate::machine::examples::root(&[
+            ("sys/dev/block/7:1/uevent", "DEVNAME=loop1\n"),
+            ("sys/dev/block/7:1/size", "1\n"),
+            ("dev/null", ""),
+        ]);
         let mut manifest = manifest(folder.path());
         let toplevel = format!("/nix/store/{}-system", "0".repeat(32));
         let why = |manifest: &Manifest| {
-            let result = open(manifest, Path::new(&toplevel));
+            let result = open(folder.path(), manifest, Path::new(&toplevel));
             result.err().map(|reason| format!("{reason:#}")).unwrap_or_default()
         };
         assert!(why(&manifest).starts_with("cannot use the registration"));
@@ -159,13 +167,13 @@ mod tests {
         assert!(why(&manifest).ends_with(&format!("{toplevel} is not registered")));
         let hash = "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73";
         std::fs::write(&file, format!("{toplevel}\n{hash}\n0\n\n0\n")).unwrap();
+        assert!(why(&manifest).starts_with("cannot find the image of the store: cannot read"));
+        std::fs::create_dir_all(folder.path().join("proc/self")).unwrap();
+        std::fs::write(folder.path().join("proc/self/mountinfo"), table).unwrap();
         assert!(why(&manifest).starts_with("cannot read the image"));
-        std::fs::write(folder.path().join("store"), [0; 96]).unwrap();
+        std::fs::write(folder.path().join("dev/loop1"), [0; 96]).unwrap();
         assert!(why(&manifest).ends_with("it is no squashfs"));
-        std::fs::remove_file(folder.path().join("store")).unwrap();
-        std::fs::create_dir(folder.path().join("store")).unwrap();
-        assert_eq!(why(&manifest), "");
-        manifest.store_image = None;
-        assert_eq!(why(&manifest), "this ISO names no image of its store");
+        manifest.store_mount = None;
+        assert_eq!(why(&manifest), "this ISO does not name the mount of its store");
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn machine() -> Machine {
         firmware: Firmware::Uefi,
         architecture: "x86_64".to_owned(),
         memory_bytes: 2 << 30,
+        image_in_memory_bytes: 0,
         root: true,
     }
 }

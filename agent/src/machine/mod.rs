@@ -39,6 +39,8 @@ pub struct Machine {
     pub architecture: String,
     /// Usable memory in bytes.
     pub memory_bytes: u64,
+    /// What the live system's image takes of it, in bytes: booted from the network, or copied to memory.
+    pub image_in_memory_bytes: u64,
     /// The agent runs as root.
     pub root: bool,
 }
@@ -89,6 +91,8 @@ pub fn read_below(root: &Path) -> Result<Machine> {
         firmware: if uefi { Firmware::Uefi } else { Firmware::Bios },
         architecture: std::env::consts::ARCH.to_owned(),
         memory_bytes: memory,
+        // The manifest says where the image is.
+        image_in_memory_bytes: 0,
         root: false,
     })
 }

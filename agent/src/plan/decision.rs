@@ -199,10 +199,13 @@ fn preflight<'a>(facts: &Facts<'a>) -> Result<&'a Resolved, Refusal> {
         let (machine, iso) = (machine.architecture.clone(), iso.to_owned());
         return Err(Refusal::WrongArchitecture { machine, iso });
     }
-    if machine.memory_bytes < manifest.minimum_memory_bytes {
+    let image_bytes = machine.image_in_memory_bytes;
+    let minimum_bytes = manifest.minimum_memory_bytes.saturating_add(image_bytes);
+    if machine.memory_bytes < minimum_bytes {
         return Err(Refusal::InsufficientMemory {
             memory_bytes: machine.memory_bytes,
-            minimum_bytes: manifest.minimum_memory_bytes,
+            minimum_bytes,
+            image_bytes,
             hypervisor: machine.hypervisor,
         });
     }

@@ -30,6 +30,8 @@ pub enum Refusal {
         memory_bytes: u64,
         /// What is needed, in bytes.
         minimum_bytes: u64,
+        /// How much of that the live system's image takes, in bytes.
+        image_bytes: u64,
         /// Whose settings have to be changed.
         hypervisor: Hypervisor,
     },
@@ -108,12 +110,13 @@ impl Refusal {
                 format!("This ISO is for {iso} and this machine is {machine}."),
                 "Download the ISO for this machine's architecture.".to_owned(),
             ),
-            Self::InsufficientMemory { memory_bytes, minimum_bytes, hypervisor } => (
+            Self::InsufficientMemory { memory_bytes, minimum_bytes, image_bytes, hypervisor } => (
                 "insufficient-memory",
                 format!(
-                    "This machine has {} of memory and the install needs {}.",
+                    "This machine has {} of memory and the install needs {}{}.",
                     format::size(*memory_bytes),
-                    format::size_needed(*minimum_bytes)
+                    format::size_needed(*minimum_bytes),
+                    of_that(*image_bytes)
                 ),
                 format!("Shut the machine down and give it more. {}", hypervisor.memory_setting()),
             ),
@@ -198,5 +201,13 @@ impl Refusal {
             ),
         };
         Problem { kind: kind.to_owned(), message, hint, step: None }
+    }
+}
+
+/// How much of the memory that is needed the live system's image takes, where it takes any.
+pub(super) fn of_that(image_bytes: u64) -> String {
+    match image_bytes {
+        0 => String::new(),
+        bytes => format!(", of which {} hold the installer's own image", format::size(bytes)),
     }
 }

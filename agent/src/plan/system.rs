@@ -3,7 +3,7 @@
 use nixvm_answers::Resolved;
 use nixvm_manifest::Manifest;
 
-use super::{Facts, Refusal, System};
+use super::{Facts, Refusal, System, refusal};
 use crate::format;
 use crate::plan::Configuration;
 use crate::plan::{Check, Wanted};
@@ -25,11 +25,13 @@ pub(super) fn choose(
         (Some(_), Some(difference)) => difference,
         (None, _) => "this ISO carries none built".to_owned(),
     };
-    let (memory, minimum) = (facts.machine.memory_bytes, facts.manifest.minimum_build_memory_bytes);
+    let (memory, image) = (facts.machine.memory_bytes, facts.machine.image_in_memory_bytes);
+    let minimum = facts.manifest.minimum_build_memory_bytes.saturating_add(image);
     if memory < minimum {
         let missing = format!(
-            "that takes {} of memory, and this machine has {}",
+            "that takes {} of memory{}, and this machine has {}",
             format::size_needed(minimum),
+            refusal::of_that(image),
             format::size(memory)
         );
         return Err(Refusal::CannotBuild { because, missing });

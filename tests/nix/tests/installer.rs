@@ -35,8 +35,8 @@ fn live_system_runs_the_plain_unit_and_reads_a_manifest_that_the_agent_takes() -
         ensure!(manifest.flake_attribute == format!("nixvm-{architecture}"), "{manifest:?}");
         let toplevel = manifest.toplevel.as_deref();
         ensure!(toplevel == Some(text(&live, "toplevel")?.as_ref()), "{manifest:?}");
-        let image = manifest.store_image.as_deref();
-        ensure!(image == Some("/iso/nix-store.squashfs".as_ref()), "{manifest:?}");
+        let store = manifest.store_mount.as_deref();
+        ensure!(store == Some("/nix/.ro-store".as_ref()), "{manifest:?}");
         ensure!(text(&live, "volumeID")?.len() <= 32, "the volume label is too long");
         let name = format!("nixvm-desktop-{}-{architecture}", env!("CARGO_PKG_VERSION"));
         ensure!(text(&live, "imageName")? == name, "the image is not named {name}");

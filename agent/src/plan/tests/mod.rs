@@ -42,6 +42,7 @@ impl World {
             firmware: Firmware::Uefi,
             architecture: "x86_64".into(),
             memory_bytes: 2 << 30,
+            image_in_memory_bytes: 0,
             root: true,
         };
         Self {

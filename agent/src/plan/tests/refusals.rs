@@ -267,6 +267,29 @@ fn a_build_is_refused_with_too_little_memory_and_a_copy_is_not() {
 }
 
 #[test]
+fn an_image_in_memory_is_needed_beside_what_an_install_takes() {
+    let with = |image: u64, memory: u64| {
+        let mut world = World::new([blank("vda")]);
+        world.machine.memory_bytes = memory;
+        world.machine.image_in_memory_bytes = image;
+        world
+    };
+    assert!(goes(&with(700_000_000, 1_700_000_000).decide()).is_some());
+    let problem = refusal(&with(700_000_000, 1_699_999_999)).problem();
+    assert_eq!(problem.kind, "insufficient-memory");
+    let expected = "the install needs 1.6 GiB, of which 667 MiB hold the installer's own image.";
+    assert!(problem.message.ends_with(expected), "{problem:?}");
+    let message = refusal(&with(0, 1 << 29)).problem().message;
+    assert!(message.ends_with("the install needs 954 MiB."), "{message}");
+
+    let builds = |memory| with(700_000_000, memory).answering("hostname = 'web'");
+    assert!(matches!(builds(2_700_000_000).decide(), Decision::Check(Check::Build(_))));
+    let problem = refusal(&builds(2_699_999_999)).problem();
+    assert_eq!(problem.kind, "cannot-build");
+    assert!(problem.message.contains("of which 667 MiB hold"), "{problem:?}");
+}
+
+#[test]
 fn an_iso_that_carries_no_system_builds_always() {
     let mut world = World::new([blank("vda")]);
     world.manifest.toplevel = None;

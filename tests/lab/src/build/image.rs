@@ -137,7 +137,7 @@ fn live_layer(lab: &Lab, parts: &IsoInputs, layer: &Path) -> Result<()> {
     lab.commands.run("cp", [Path::new("-r"), &store.flake(), &layer.join("etc/nixvm/flake")])?;
     let mut manifest = manifest(*arch, store);
     if !parts.names_image {
-        manifest.store_image = None;
+        manifest.store_mount = None;
     }
     write(layer, "etc/nixvm/manifest.json", &serde_json::to_string_pretty(&manifest)?)?;
     for layout in LAYOUTS {
@@ -174,7 +174,7 @@ fn manifest(arch: Arch, store: &Store) -> Manifest {
         },
         toplevel: Some(store.toplevel.clone().into()),
         registration: Some("/etc/nixvm/registration".into()),
-        store_image: Some("/iso/nix-store.squashfs".into()),
+        store_mount: Some("/nix/.ro-store".into()),
         disko_script: "/etc/nixvm/disko".into(),
         layout: nixvm_manifest::layout::own(),
         minimum_disk_bytes: MINIMUM_DISK_BYTES,
