@@ -66,6 +66,8 @@ in
         nixvm-agent = (pkgsOf system).callPackage ./agent.nix { };
         iso = images."nixvm-${architecture system}";
         iso-minimal = images."nixvm-minimal-${architecture system}";
+        # The desktop's store would have to fit into memory twice.
+        inherit (iso-minimal) netboot kexec;
         default = iso;
       }
       // customiser system

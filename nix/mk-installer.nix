@@ -1,4 +1,5 @@
-# A nixosConfiguration → an ISO that installs it on the disk of a blank virtual machine.
+# A nixosConfiguration → an ISO that installs it on the disk of a blank virtual machine, and the same to
+# be booted from the network or by kexec.
 { inputs, version }:
 {
   # The machine to install, carried built. What it has to be like is in requirements.nix.
@@ -23,7 +24,7 @@
   minimumMemoryBytes ? 900 * 1000 * 1000,
   # Keys that may log in to the live system as root while it installs, beside those in the answers.
   liveAuthorizedKeys ? [ ],
-  # The image's file name without .iso, and its volume label of at most 32 characters.
+  # The ISO's file name without .iso, and its volume label of at most 32 characters.
   imageName ? "${flakeAttribute}-installer",
   volumeLabel ? builtins.substring 0 32 "NIXVM-${flakeAttribute}",
   # More of the live system.
@@ -89,51 +90,68 @@ let
     given.shortRev or given.dirtyShortRev or inputs.self.shortRev or inputs.self.dirtyShortRev
       or "dirty";
 
-  live = lib.nixosSystem {
-    modules = [
-      ../iso/image.nix
-      {
-        nixpkgs.hostPlatform = pkgs.stdenv.hostPlatform.system;
-        nixvm.installer = {
-          inherit
-            answers
-            flakeAttribute
-            hostDirectory
-            imageName
-            liveAuthorizedKeys
-            minimumMemoryBytes
-            volumeLabel
-            ;
-          buildId = "${version}-${revision flake}";
-          flake = "${sources}";
-          networkManager = config.networking.networkmanager.enable;
-          firstBoot = config.systemd.units."nixvm-first-boot.path".enable or false;
-          sshHostKey = import ./ssh-host-key.nix { inherit lib; } config;
-          graphicalLogin = config.services.displayManager.enable;
-          nixosRelease = config.system.nixos.release;
-          edition = import ./edition.nix config;
-          defaults = {
-            inherit (config.networking) hostName;
-            inherit (account) username fullName;
-            # Another host's answers about these can't be compared with what it has.
-            keymap = config.nixvm.host.keymap or null;
-            locale = config.nixvm.host.locale or null;
-            proxy = config.nixvm.host.proxy or null;
-            inherit (config.time) timeZone;
-          };
-          inherit (config.system.build) toplevel;
-          rebuildKit = lib.optionals rebuildable (
-            import ./rebuild-kit.nix { inherit lib nixosConfiguration; }
-          );
-          inputSources = lib.optionals rebuildable inputSources;
-          minimumDiskBytes = minimumDisk;
-          layout = import ./layout.nix { inherit lib partitions; };
-          diskoScript = import ./disko-script.nix { inherit lib nixosConfiguration; };
-        };
-      }
-    ]
-    ++ modules;
+  liveWith =
+    image:
+    lib.nixosSystem {
+      modules = [
+        image
+        carries
+      ]
+      ++ modules;
+    };
+  iso = liveWith {
+    imports = [ ../iso/image.nix ];
+    nixvm.installer = { inherit imageName; };
+  };
+  netboot = liveWith ../iso/netboot.nix;
+
+  carries = {
+    nixpkgs.hostPlatform = pkgs.stdenv.hostPlatform.system;
+    nixvm.installer = {
+      inherit
+        answers
+        flakeAttribute
+        hostDirectory
+        liveAuthorizedKeys
+        minimumMemoryBytes
+        volumeLabel
+        ;
+      buildId = "${version}-${revision flake}";
+      flake = "${sources}";
+      networkManager = config.networking.networkmanager.enable;
+      firstBoot = config.systemd.units."nixvm-first-boot.path".enable or false;
+      sshHostKey = import ./ssh-host-key.nix { inherit lib; } config;
+      graphicalLogin = config.services.displayManager.enable;
+      nixosRelease = config.system.nixos.release;
+      edition = import ./edition.nix config;
+      defaults = {
+        inherit (config.networking) hostName;
+        inherit (account) username fullName;
+        # Another host's answers about these can't be compared with what it has.
+        keymap = config.nixvm.host.keymap or null;
+        locale = config.nixvm.host.locale or null;
+        proxy = config.nixvm.host.proxy or null;
+        inherit (config.time) timeZone;
+      };
+      inherit (config.system.build) toplevel;
+      rebuildKit = lib.optionals rebuildable (
+        import ./rebuild-kit.nix { inherit lib nixosConfiguration; }
+      );
+      inputSources = lib.optionals rebuildable inputSources;
+      minimumDiskBytes = minimumDisk;
+      layout = import ./layout.nix { inherit lib partitions; };
+      diskoScript = import ./disko-script.nix { inherit lib nixosConfiguration; };
+    };
   };
 in
 # The image is a derivation to build, and knows the live system that it was made of.
-live.config.system.build.isoImage // { nixosConfiguration = live; }
+iso.config.system.build.isoImage
+// {
+  nixosConfiguration = iso;
+  netboot = netboot.config.system.build.nixvmNetboot // {
+    nixosConfiguration = netboot;
+  };
+  kexec = netboot.config.system.build.kexecTree // {
+    nixosConfiguration = netboot;
+  };
+}

@@ -438,6 +438,38 @@ rec {
 
   image = architecture: flake.nixosConfigurations."installer-${architecture}".config.nixvm.installer;
 
+  # The minimal live system as it is booted from the network, beside that of the ISO.
+  netboot = lib.genAttrs systems (
+    system:
+    let
+      iso = flake.packages.${system}.iso-minimal;
+      inherit (iso.netboot.nixosConfiguration) config;
+      of = config: {
+        manifest = config.environment.etc."nixvm/manifest.json".text;
+        unit = config.systemd.units."nixvm-agent.service".text;
+        store = map toString config.nixvm.installer.storeContents;
+        mounts = lib.mapAttrs (_: mount: mount.fsType) (
+          lib.filterAttrs (path: _: lib.hasPrefix "/nix" path) config.fileSystems
+        );
+        lvm = config.environment.etc."lvm/lvm.conf".text;
+        arrays = config.boot.swraid.enable;
+        sshd = config.systemd.services.sshd.wantedBy;
+      };
+    in
+    {
+      iso = of iso.nixosConfiguration.config;
+      netboot = of config;
+      files = lib.attrNames iso.netboot.entries;
+      script = config.system.build.netbootIpxeScript.text;
+      init = "${config.system.build.toplevel}/init";
+      inherit (config.boot) kernelParams;
+      storeContents = map toString config.netboot.storeContents;
+      tmpfiles = config.systemd.tmpfiles.rules;
+      answersFile = toString config.nixvm.installer.answersFile;
+      kexec = iso.kexec.entries;
+    }
+  );
+
   # What the live system runs and reads.
   live = lib.genAttrs systems (
     system:

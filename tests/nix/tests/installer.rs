@@ -47,6 +47,49 @@ fn live_system_runs_the_plain_unit_and_reads_a_manifest_that_the_agent_takes() -
     Ok(())
 }
 
+/// Booted from the network, the same installer has the same system in its store, and an answers file at
+/// the same place.
+#[test]
+fn what_is_booted_from_the_network_is_the_isos_live_system() -> Result<()> {
+    let Some(tree) = Tree::find("what is booted from the network")? else { return Ok(()) };
+    for (system, kernel) in SYSTEMS.into_iter().zip(["bzImage", "Image"]) {
+        let all = tree.json(&format!("netboot.{system}"))?;
+        let netboot = &all["netboot"];
+        for what in ["unit", "store", "mounts", "lvm", "arrays", "sshd"] {
+            ensure!(all["iso"][what] == netboot[what], "{system}: the {what} differ: {all}");
+        }
+        let [iso, found] = [&all["iso"], netboot].map(|one| text(one, "manifest"));
+        let found = manifest::parse(found?)?;
+        ensure!(manifest::parse(iso?)? == found, "{system}: {found:?}");
+        let mount = found.store_mount.as_deref().context("no mount of the store")?;
+        let kind = &netboot["mounts"][mount.to_string_lossy().as_ref()];
+        ensure!(kind == "squashfs", "{system}: {} is {kind}", mount.display());
+        let stored = all["storeContents"].to_string();
+        let toplevel = found.toplevel.context("no system")?;
+        ensure!(stored.contains(&*toplevel.to_string_lossy()), "{system}: the store lacks it");
+
+        let wanted = serde_json::json!([kernel, "initrd", "netboot.ipxe"]);
+        ensure!(all["files"] == wanted, "{system}: {}", all["files"]);
+        let script = text(&all, "script")?;
+        let init = format!("init={}", text(&all, "init")?);
+        for word in [format!("kernel {kernel} "), init, "\ninitrd initrd\n".into()] {
+            ensure!(script.contains(&word), "{system}: no {word} in {script}");
+        }
+        for parameter in all["kernelParams"].as_array().context("no parameters")? {
+            let parameter = parameter.as_str().context("no text")?;
+            ensure!(script.contains(parameter), "{system}: no {parameter} in {script}");
+        }
+        for file in ["bzImage", "initrd.gz", "kexec-boot"] {
+            ensure!(all["kexec"][file].is_string(), "{system}: kexec lacks {file}");
+        }
+        let place = area::PATH.join("/");
+        let rule = format!("L+ /iso/{place} - - - - {}", text(&all, "answersFile")?);
+        let rules = all["tmpfiles"].as_array().context("no rules")?;
+        ensure!(rules.contains(&rule.as_str().into()), "{system}: no {rule} in {rules:?}");
+    }
+    Ok(())
+}
+
 /// systemd compares the condition with the whole parameter, so each word for false has its own.
 #[test]
 fn installer_is_off_by_each_of_systemds_words_for_false() -> Result<()> {

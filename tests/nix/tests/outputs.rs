@@ -29,6 +29,8 @@ const PROMISED: &[&str] = &[
     "packages.x86_64-linux.default",
     "packages.x86_64-linux.iso",
     "packages.x86_64-linux.iso-minimal",
+    "packages.x86_64-linux.kexec",
+    "packages.x86_64-linux.netboot",
     "packages.x86_64-linux.nixvm-agent",
     "packages.x86_64-linux.nixvm-iso",
 ];
