@@ -310,6 +310,19 @@ mod tests {
     }
 
     #[test]
+    fn the_mount_of_an_iso_that_is_mapped_from_a_disk_is_found() {
+        // Ventoy maps the sectors of the file, on the disk and not on its partition.
+        let mut disk = raw("sda", &[("size", "4194304")], &[]);
+        disk.holders = vec!["dm-0".into()];
+        let mut mapped = raw("dm-0", &[], &[("ID_FS_LABEL", "NIXVM-X86_64")]);
+        mapped.number = (253, 0);
+        let mounts = Mounts::from([((253, 0), vec!["/iso".to_owned()])]);
+        let devices = devices(&[mapped, disk], &mounts);
+        let disk = devices.iter().find(|device| device.name == "sda").unwrap();
+        assert_eq!(disk.mounts, ["/iso"]);
+    }
+
+    #[test]
     fn the_serial_number_is_the_one_of_lsblk_and_all_are_kept() {
         let with = |properties: &[(&str, &str)], attributes: &[(&str, &str)]| {
             let device = devices(&[raw("sda", attributes, properties)], &Mounts::new()).remove(0);

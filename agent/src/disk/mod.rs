@@ -189,6 +189,9 @@ pub struct Content {
     pub others: BTreeMap<u32, Ext4Use>,
     /// A file system on it has a boot loader and no receipt: another installer made it boot.
     pub foreign_loader: bool,
+    /// The kernel uses the disk, and neither the mount table nor what is built on it says for what.
+    #[serde(default)]
+    pub held: bool,
     /// Why the disk could not be read.
     pub unreadable: Option<String>,
 }

@@ -158,10 +158,10 @@ fn raw(name: &str, node: &Path, size: u64) -> Raw {
 }
 
 /// A loop device over a part of a file, until it is dropped.
-struct Loop(PathBuf);
+pub(crate) struct Loop(pub(crate) PathBuf);
 
 impl Loop {
-    fn new(file: &Path, offset: u64, length: u64) -> Self {
+    pub(crate) fn new(file: &Path, offset: u64, length: u64) -> Self {
         let (offset, length) = (offset.to_string(), length.to_string());
         let options = ["--find", "--show", "--offset", &offset, "--sizelimit", &length, text(file)];
         Self(run("losetup", &options).trim().into())

@@ -8,6 +8,7 @@
 
 mod families;
 mod growth;
+mod held;
 mod histories;
 mod image;
 mod stacks;
