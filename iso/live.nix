@@ -39,8 +39,7 @@ in
       type = types.path;
       internal = true;
       readOnly = true;
-      default =
-        if answers.text == "" then pkgs.writeText "answers.toml" answers.area else checkedAnswers;
+      default = if answers.text == "" then pkgs.writeText "answers.toml" answers.area else checkedAnswers;
       description = "What the agent reads as /iso/nixvm/answers.toml.";
     };
     rebuildKit = mkOption {

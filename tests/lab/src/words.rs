@@ -61,6 +61,7 @@ words! {
     key {
         BYTES_DONE = "bytes_done",
         BYTES_TOTAL = "bytes_total",
+        IMAGE_IN_MEMORY_BYTES = "image_in_memory_bytes",
         SECONDS_LEFT = "seconds_left",
         DURATION_SECONDS = "duration_seconds",
         PEAK_RESIDENT_BYTES = "peak_resident_bytes",

@@ -14,7 +14,7 @@ use crate::cache::{Key, remove};
 use crate::command::Chroot;
 
 /// File name of the ISO in its stage's folder.
-const ISO: &str = "installer.iso";
+pub(super) const ISO: &str = "installer.iso";
 
 /// The smallest disk that the stand-in system is offered. It needs a twentieth of a real one.
 const MINIMUM_DISK_BYTES: u64 = 1_000_000_000;

@@ -41,7 +41,7 @@ const ROOTS: &[&str] = &["btrfs", "xfs"];
 
 /// Applets that `init` uses.
 const APPLETS: &[&str] =
-    &["cat", "findfs", "mkdir", "modprobe", "mount", "sh", "sleep", "switch_root"];
+    &["cat", "cp", "findfs", "mkdir", "modprobe", "mount", "sh", "sleep", "switch_root", "umount"];
 
 /// Writes the initramfs to `out`, with the modules of `tree` that [`EARLY`] and [`ROOTS`] need out of
 /// `modules`.
@@ -56,9 +56,10 @@ pub(super) fn build(
     out: &Path,
 ) -> Result<()> {
     let root = out.with_extension("tree");
-    for folder in
-        ["bin", "dev", "etc", "iso", "layer", "proc", "rw", "sbin", "store", "sys", "sysroot"]
-    {
+    for folder in [
+        "bin", "dev", "etc", "iso", "layer", "medium", "proc", "rw", "sbin", "store", "sys",
+        "sysroot",
+    ] {
         fs::create_dir_all(root.join(folder))?;
     }
     fs::copy(tree.join("usr/bin/busybox"), root.join("bin/busybox"))?;

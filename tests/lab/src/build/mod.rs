@@ -2,7 +2,8 @@
 //!
 //! The stages, each cached for its inputs: [`debian`] extracts packages, [`base`] makes the folder
 //! that both the live and the installed system are, [`store`] puts it into a Nix store with a system
-//! around it, [`agent`] compiles, [`image`] assembles.
+//! around it, [`agent`] compiles, [`image`] assembles, [`netboot`] takes the ISO apart for machines that
+//! have none.
 
 mod agent;
 mod base;
@@ -10,6 +11,7 @@ mod debian;
 mod image;
 mod initramfs;
 pub(crate) mod layouts;
+mod netboot;
 mod store;
 mod target;
 
@@ -90,6 +92,15 @@ pub struct Kernel {
     pub command_line: String,
 }
 
+/// What QEMU's own servers of DHCP and TFTP offer.
+#[derive(Clone, Debug)]
+pub struct Netboot {
+    /// The folder that is served.
+    pub folder: PathBuf,
+    /// The file in it that is started.
+    pub file: &'static str,
+}
+
 /// Where the lab reads and writes, and what it builds with.
 pub struct Lab {
     /// The project's top folder.
@@ -158,6 +169,21 @@ impl Lab {
         Ok(())
     }
 
+    /// Makes an ext4 in `image`, which is there, with the files of a folder.
+    ///
+    /// # Errors
+    /// A tool failed.
+    pub fn ext4(&self, image: &Path, label: &str, files: &Path) -> Result<()> {
+        let folder = image.parent().context("the image is in a folder")?;
+        let name = image.file_name().context("the image has a name")?.to_string_lossy();
+        let chroot = crate::command::Chroot::new(&self.tools()?)
+            .bind(folder, "/mnt/out")
+            .show(files, "/mnt/files");
+        let script = format!("mkfs.ext4 -q -L {label} -d /mnt/files '/mnt/out/{name}'");
+        self.commands.run_command(chroot.command("sh").args(["-ec", &script]))?;
+        Ok(())
+    }
+
     /// The root folder in which the lab's tools run: Debian's Nix, squashfs-tools and others.
     ///
     /// # Errors
@@ -180,6 +206,18 @@ impl Lab {
     /// A stage failed.
     pub fn iso_without_store_image(&self, arch: Arch) -> Result<PathBuf> {
         self.iso_with(arch, false)
+    }
+
+    /// Makes the folder that a machine is booted from over the network, or finds it made.
+    ///
+    /// # Errors
+    /// A stage failed.
+    pub fn netboot(&self, arch: Arch) -> Result<Netboot> {
+        let tools = self.tools()?;
+        let packages = debian::extract(self, arch)?;
+        let base = base::build(self, arch, &tools, &packages)?;
+        let folder = netboot::build(self, arch, &tools, &base, &self.iso(arch)?)?;
+        Ok(Netboot { folder, file: netboot::SCRIPT })
     }
 
     fn iso_with(&self, arch: Arch, names_image: bool) -> Result<PathBuf> {

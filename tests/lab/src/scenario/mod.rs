@@ -27,6 +27,7 @@ mod layouts;
 mod media;
 mod members;
 mod network;
+mod no_medium;
 mod nocloud;
 mod power;
 mod profiles;
@@ -130,6 +131,7 @@ pub fn all() -> Vec<&'static Scenario> {
         clones::SCENARIOS,
         handover::SCENARIOS,
         media::SCENARIOS,
+        no_medium::SCENARIOS,
         faults::SCENARIOS,
         secrets::SCENARIOS,
         dbus::SCENARIOS,

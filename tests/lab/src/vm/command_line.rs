@@ -5,7 +5,7 @@ use std::path::Path;
 use super::accel::Accelerator;
 use super::config::{Config, Disk, Firmware};
 use super::hardware::{Bus, Medium};
-use crate::build::{Arch, Kernel};
+use crate::build::{Arch, Kernel, Netboot};
 
 /// The CD drive's place on a bus where places are numbered: 0 is the first disk's.
 const CD_SLOT: usize = 1;
@@ -58,8 +58,14 @@ pub(super) fn arguments(config: &Config, accelerator: Accelerator, sockets: &Pat
     line.add("-qmp", &format!("unix:{}/qmp,server=on,wait=off", sockets.display()));
     if config.network {
         let restrict = if config.reaches_host { "off" } else { "on" };
-        line.add("-netdev", &format!("user,id=net0,restrict={restrict}"));
-        line.device(&format!("{},netdev=net0", hardware.adapter));
+        let (offered, index) = match &config.netboot {
+            Some(Netboot { folder, file }) => {
+                (format!(",tftp={},bootfile={file}", folder.display()), ",bootindex=0")
+            }
+            None => (String::new(), ""),
+        };
+        line.add("-netdev", &format!("user,id=net0,restrict={restrict}{offered}"));
+        line.device(&format!("{},netdev=net0{index}", hardware.adapter));
     } else {
         line.add("-nic", "none");
     }

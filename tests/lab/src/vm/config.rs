@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 pub use super::hardware::Bus;
 use super::hardware::Hardware;
-use crate::build::{Arch, Kernel};
+use crate::build::{Arch, Kernel, Netboot};
 
 /// The firmware's code for x86_64.
 pub const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
@@ -101,6 +101,8 @@ pub struct Config {
     pub reaches_host: bool,
     /// The kernel that the firmware starts, in place of a boot menu's.
     pub kernel: Option<Kernel>,
+    /// What the firmware is offered over the network, which it then tries before everything else.
+    pub netboot: Option<Netboot>,
     /// Whether a window shows the screen.
     pub display: bool,
     /// Whether a restart is one, and not the machine's end.
@@ -127,6 +129,7 @@ impl Config {
             network: true,
             reaches_host: false,
             kernel: None,
+            netboot: None,
             display: false,
             restart: false,
             extra: Vec::new(),

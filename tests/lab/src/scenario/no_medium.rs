@@ -1,0 +1,122 @@
+//! A live system that has no medium, or one that can't be seen → an installed disk that boots.
+
+use anyhow::{Context, Result, ensure};
+
+use super::Scenario;
+use super::steps::{
+    await_copy, await_installed, await_installed_and_off, boots, hold_configuration,
+    release_configuration,
+};
+use crate::build::Arch;
+use crate::fixture::{DISK, Fixture, digest, unchanged};
+use crate::guest_checks::Expected;
+use crate::vm::Vm;
+use crate::vm::config::Config;
+use crate::words::{event, key, outcome};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("netboot")
+        .fault(
+            "no ISO: iPXE in the network adapter loads kernel and initrd by TFTP, which the firmware \
+             tries first at every start",
+        )
+        .expected(
+            "installed from the image in the initrd, and the restart boots the disk; a later start finds \
+             it installed, and boots it",
+        )
+        // The ROM in QEMU's adapters is for x86.
+        .only_on(Arch::X86_64)
+        .run(netboot),
+    Scenario::new("iso-in-memory")
+        .fault("the ISO is copied to memory, and is ejected before the copy to the disk begins")
+        .expected("installed, and boots")
+        .run(iso_in_memory),
+    Scenario::new("iso-as-a-file")
+        .fault(
+            "the ISO is a file on a larger disk that was mounted in the initrd; erase = \"any\" and the \
+             rule `largest`",
+        )
+        .expected("that disk is in use and stays as it is; the other one is installed, and boots")
+        .run(iso_as_a_file),
+];
+
+fn netboot(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.cd = None;
+    config.netboot = Some(fixture.lab.netboot(fixture.arch)?);
+    config.restart = true;
+    let mut vm = fixture.start(&config, "install")?;
+    await_image_in_memory(&mut vm)?;
+    await_installed(&mut vm)?;
+    copied_by_the_agent(&vm)?;
+    Expected::default().log_in(&mut vm)?;
+    vm.kill()?;
+
+    let mut vm = fixture.start(&config, "later")?;
+    let verdict = vm.verdict(300)?;
+    ensure!(verdict["outcome"] == outcome::ALREADY_INSTALLED, "unexpected end: {verdict}");
+    let expected = Expected::default();
+    expected.log_in(&mut vm)?;
+    expected.check(&mut vm)?;
+    vm.kill()
+}
+
+fn iso_in_memory(fixture: &Fixture<'_>) -> Result<()> {
+    let config = Config {
+        kernel: Some(fixture.lab.kernel(fixture.arch, "copytoram")?),
+        ..fixture.machine_with_disk()?
+    };
+    let mut vm = fixture.start(&config, "install")?;
+    await_image_in_memory(&mut vm)?;
+    hold_configuration(&mut vm)?;
+    vm.qmp.execute("eject", serde_json::json!({ "id": "cdrom", "force": true }))?;
+    vm.shell.run("! dd if=/dev/sr0 of=/dev/null bs=4096 count=1 iflag=direct")?;
+    release_configuration(&mut vm)?;
+    await_copy(&mut vm)?;
+    await_installed_and_off(&mut vm)?;
+    copied_by_the_agent(&vm)?;
+    boots(fixture, &Config { kernel: None, ..config })
+}
+
+fn iso_as_a_file(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    let isos = fixture.disk_of("isos", DISK * 2)?;
+    let folder = fixture.iso.parent().context("the ISO is in a folder")?;
+    fixture.lab.ext4(&isos.image, "ISOS", folder)?;
+    let name = fixture.iso.file_name().context("the ISO has a name")?.to_string_lossy();
+    config.kernel = Some(fixture.lab.kernel(fixture.arch, &format!("findiso={name}"))?);
+    config.cd = None;
+    config.disks.push(isos);
+    config.answers = Some(fixture.answers("countdown = 3\nerase = 'any'\ndisk = 'largest'")?);
+    let before = digest(&config.disks[1].image)?;
+    let mut vm = fixture.start(&config, "install")?;
+    vm.event("the disk in use", 300, |event| {
+        let disks = event["disks"].as_array();
+        event["event"] == event::DISKS
+            && disks
+                .into_iter()
+                .flatten()
+                .any(|disk| disk["name"] == "vdb" && disk["ineligible"]["reason"] == "in-use")
+    })?;
+    await_installed_and_off(&mut vm)?;
+    copied_by_the_agent(&vm)?;
+    unchanged(&config.disks[1], &before)?;
+    config.disks.truncate(1);
+    boots(fixture, &Config { kernel: None, ..config })
+}
+
+/// Waits for the facts of the machine, which have to say how much of its memory the image takes.
+fn await_image_in_memory(vm: &mut Vm) -> Result<()> {
+    let machine = vm.event("the machine", 300, |event| event["event"] == event::MACHINE)?;
+    let bytes = machine[key::IMAGE_IN_MEMORY_BYTES].as_u64();
+    ensure!(bytes.is_some_and(|bytes| bytes > 10 << 20), "no image is in memory: {machine}");
+    Ok(())
+}
+
+/// The image was found: otherwise Nix would have copied the system, with a warning.
+fn copied_by_the_agent(vm: &Vm) -> Result<()> {
+    let events = vm.events.text();
+    ensure!(!events.contains("Nix itself copies"), "Nix copied the system");
+    ensure!(events.contains(&format!("\"{}\"", event::PROGRESS)), "no progress was shown");
+    Ok(())
+}
