@@ -3,6 +3,8 @@
 //! Labels and sentences without a value in them. A sentence with values is a function here; labels of
 //! answers, titles of steps and everything that other interfaces say too stand beside their data.
 
+use crate::machine::Machine;
+
 pub(super) const CHECKING: &str = "Checking this machine";
 pub(super) const NOTHING_WRITTEN: &str = "Nothing has been written yet.";
 pub(super) const ANY_KEY_STOPS: &str = "Press any key to stop.";
@@ -47,7 +49,14 @@ pub(super) const LOG_IN_AS: &str = "Log in as";
 pub(super) const AFTER_RESTART: &str = "After the restart";
 pub(super) const GRAPHICAL_LOGIN: &str = "A graphical login screen appears.";
 pub(super) const TEXT_LOGIN: &str = "The console asks for user name and password.";
-pub(super) const ISO_MAY_STAY: &str = "The ISO may stay attached.";
+/// Whether something has to be detached; an image in memory may have come from no ISO.
+pub(super) fn may_stay(machine: Option<&Machine>) -> &'static str {
+    match machine {
+        Some(machine) if machine.image_in_memory_bytes > 0 => "Nothing has to stay attached.",
+        _ => "The ISO may stay attached.",
+    }
+}
+
 pub(super) const PRESS_ENTER_TO_RESTART: &str = "Press Enter to restart into the installed system.";
 pub(super) const ANY_KEY_STAYS: &str = "Press any key to stay here.";
 /// That a webhook is waited for.

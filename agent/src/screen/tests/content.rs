@@ -155,6 +155,17 @@ fn no_time_is_promised_before_it_is_known() {
 }
 
 #[test]
+fn an_iso_is_named_after_an_install_only_where_the_installer_runs_from_it() {
+    for (bytes, said) in [(0, "The ISO may stay attached."), (1, "Nothing has to stay attached.")] {
+        let mut fixture = finished(PasswordOrigin::Typed);
+        let machine = crate::machine::examples::machine();
+        let machine = crate::machine::Machine { image_in_memory_bytes: bytes, ..machine };
+        fixture.event(Event::Machine(machine));
+        assert!(fixture.frame(80, 25).contains(said), "{}", fixture.frame(80, 25));
+    }
+}
+
+#[test]
 fn a_small_screen_shows_first_what_can_not_be_read_later() {
     let mut fixture = finished(PasswordOrigin::Generated);
     fixture.model.generated = Some(Secret::new("bcde-fghi-jkno-prst".to_owned()));

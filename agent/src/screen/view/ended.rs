@@ -78,7 +78,7 @@ fn after_restart(model: &Model, page: &mut Page) {
     let mut flow = page.inner();
     let login = if model.facts.graphical_login { text::GRAPHICAL_LOGIN } else { text::TEXT_LOGIN };
     flow.text(login, style::PLAIN);
-    flow.text(text::ISO_MAY_STAY, style::PLAIN);
+    flow.text(text::may_stay(model.status.machine.as_ref()), style::PLAIN);
     page.boxed(text::AFTER_RESTART, flow, 0);
 }
 

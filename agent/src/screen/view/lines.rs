@@ -147,7 +147,7 @@ fn installed(model: &Model, about: &mut Vec<String>) {
     ended::identity(model, generated.is_some(), &mut flow);
     about.push(format!("{}:", text::LOG_IN_AS));
     about.extend(lines(&flow));
-    about.push(text::ISO_MAY_STAY.to_owned());
+    about.push(text::may_stay(model.status.machine.as_ref()).to_owned());
     about.push(
         match model.leaves_in() {
             Some(_) => text::ANY_KEY_STAYS,

@@ -33,6 +33,7 @@ pub(super) fn build(
         // The kernel looks for another archive behind the first where an address divisible by four is.
         let script = format!(
             "cd /mnt/out
+             mkdir tree
              for name in live nix-store; do
                xorriso -osirrox on -indev /mnt/iso/{} -extract /$name.squashfs tree/$name.squashfs
              done
