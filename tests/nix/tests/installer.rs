@@ -52,11 +52,14 @@ fn live_system_runs_the_plain_unit_and_reads_a_manifest_that_the_agent_takes() -
 #[test]
 fn what_is_booted_from_the_network_is_the_isos_live_system() -> Result<()> {
     let Some(tree) = Tree::find("what is booted from the network")? else { return Ok(()) };
+    let plain = fs::read_to_string(project().join("iso/nixvm-agent.service"))?;
     for (system, kernel) in SYSTEMS.into_iter().zip(["bzImage", "Image"]) {
         let all = tree.json(&format!("netboot.{system}"))?;
         let netboot = &all["netboot"];
-        for what in ["unit", "store", "mounts", "lvm", "arrays", "sshd"] {
-            ensure!(all["iso"][what] == netboot[what], "{system}: the {what} differ: {all}");
+        // The tools may be other builds: nixpkgs' two minimal profiles are not the same.
+        same_unit(&plain, text(netboot, "unit")?)?;
+        for what in ["store", "mounts", "lvm", "arrays", "sshd"] {
+            ensure!(all["iso"][what] == netboot[what], "{system}: another {what}: {all}");
         }
         let [iso, found] = [&all["iso"], netboot].map(|one| text(one, "manifest"));
         let found = manifest::parse(found?)?;
