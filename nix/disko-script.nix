@@ -85,7 +85,8 @@ let
         p.content.preMountHook
       ]
     ) (lib.attrValues content.partitions);
-  guarded = lib.findFirst isGuarded null (
+  # Forcing leaves out what is defined without, and a partition can't be evaluated then.
+  guarded = lib.findFirst (one: (builtins.tryEval (isGuarded one)).value) null (
     map guardedBy [
       lib.id
       lib.mkForce
