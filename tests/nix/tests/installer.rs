@@ -193,10 +193,13 @@ fn disko_script_names_no_disk_but_the_target() -> Result<()> {
 fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Result<()> {
     let Some(tree) = Tree::find("foreign layouts are refused")? else { return Ok(()) };
     let partition = |content: &str| format!("{MAIN}.content.partitions.more = {{ {content} }};");
-    let file_system = |more: &str| {
-        let data = "type = \"filesystem\"; format = \"ext4\"; mountpoint = \"/data\";";
-        partition(&format!("size = \"1G\"; content = {{ {data} }}; {more}"))
+    let made = |format: &str, mount_point: &str, more: &str| {
+        partition(&format!(
+            "size = \"1G\"; content = {{ type = \"filesystem\"; format = \"{format}\"; \
+             mountpoint = {mount_point}; }}; {more}"
+        ))
     };
+    let file_system = |more: &str| made("ext4", "\"/data\"", more);
     let root = |change: &str| format!("{MAIN}.content.partitions.root.content.{change};");
     let second = "disko.devices.disk.data = { type = \"disk\"; device = \"/dev/vdb\"; };";
     let zfs = "disko.devices.zpool.tank = { }; networking.hostId = \"00000000\";";
@@ -231,13 +234,10 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
         ),
         (file_system("label = \"mine\";"), &["partition more with the partition label"]),
         (file_system("hybrid = { };"), &["partition more without an entry in the MBR"]),
-        (file_system("content.mountpoint = lib.mkForce \"/boot/efi\";"), &["none below /boot"]),
-        (file_system("content.mountpoint = lib.mkForce \"/\";"), &["each mount point once"]),
-        (
-            file_system("content.mountpoint = lib.mkForce null;"),
-            &["partition more with a mount point"],
-        ),
-        (file_system("content.format = lib.mkForce \"exfat\";"), &["with ext4, xfs, btrfs or"]),
+        (made("ext4", "\"/boot/efi\"", ""), &["none below /boot"]),
+        (made("ext4", "\"/\"", ""), &["each mount point once"]),
+        (made("ext4", "null", ""), &["partition more with a mount point"]),
+        (made("exfat", "\"/data\"", ""), &["with ext4, xfs, btrfs or"]),
         (root("mountpoint = lib.mkForce \"/data\""), &["mounted at /"]),
         (root("extraArgs = [ \"-J\" \"device=/dev/vdb1\" ]"), &["on this disk alone"]),
         (
