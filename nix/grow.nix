@@ -38,9 +38,7 @@ let
   isLast =
     partitions ? root
     && lib.all (
-      other:
-      other.name == "root"
-      || other._index < partition._index && guidOf other != guidOf partition
+      other: other.name == "root" || other._index < partition._index && guidOf other != guidOf partition
     ) (lib.attrValues partitions);
   fits =
     isTyped
