@@ -235,7 +235,6 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
         (file_system("label = \"mine\";"), &["partition more with the partition label"]),
         (file_system("hybrid = { };"), &["partition more without an entry in the MBR"]),
         (made("ext4", "\"/boot/efi\"", ""), &["none below /boot"]),
-        (made("ext4", "\"/\"", ""), &["each mount point once"]),
         (made("ext4", "null", ""), &["partition more with a mount point"]),
         (made("exfat", "\"/data\"", ""), &["with ext4, xfs, btrfs or"]),
         (root("mountpoint = lib.mkForce \"/data\""), &["mounted at /"]),
