@@ -486,7 +486,7 @@ rec {
       toplevel = config.nixvm.installer.toplevel.outPath;
       inherit (config.isoImage) volumeID;
       imageName = config.image.baseName;
-      sshd = config.services.openssh.enable;
+      sshd = config.systemd.services.sshd.wantedBy;
       kernelParams = config.boot.kernelParams;
       # What would put something together from what is found on the disks.
       assembling = {
