@@ -237,7 +237,6 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
         (made("ext4", "\"/boot/efi\"", ""), &["none below /boot"]),
         (made("ext4", "null", ""), &["partition more with a mount point"]),
         (made("exfat", "\"/data\"", ""), &["with ext4, xfs, btrfs or"]),
-        (root("mountpoint = lib.mkForce \"/data\""), &["mounted at /"]),
         (root("extraArgs = [ \"-J\" \"device=/dev/vdb1\" ]"), &["on this disk alone"]),
         (
             "boot.loader.systemd-boot.enable = lib.mkForce false; \
