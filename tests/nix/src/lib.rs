@@ -36,6 +36,14 @@ exec chroot "$tree/root" env -i HOME=/root PATH=/usr/bin:/bin "$@"
 /// An evaluation takes a core and several gigabytes: one runs at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// The text of this name in what an attribute has.
+///
+/// # Errors
+/// There is none.
+pub fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
+    value[name].as_str().with_context(|| format!("the attribute has no {name}"))
+}
+
 /// A place where the flake can be evaluated.
 pub struct Tree {
     folder: PathBuf,

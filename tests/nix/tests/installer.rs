@@ -5,14 +5,9 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use nixvm_answers::{area, document, source::Source};
 use nixvm_manifest as manifest;
-use nixvm_nix_tests::{Tree, project};
-use serde_json::Value;
+use nixvm_nix_tests::{Tree, project, text};
 
 const SYSTEMS: [&str; 2] = ["x86_64-linux", "aarch64-linux"];
-
-fn text<'a>(live: &'a Value, name: &str) -> Result<&'a str> {
-    live[name].as_str().with_context(|| format!("the live system has no {name}"))
-}
 
 #[test]
 fn live_system_runs_the_plain_unit_and_reads_a_manifest_that_the_agent_takes() -> Result<()> {
@@ -185,149 +180,6 @@ fn disko_script_names_no_disk_but_the_target() -> Result<()> {
             ensure!(!script.contains(hazard), "{system}: the script has {hazard}");
         }
     }
-    Ok(())
-}
-
-/// They would be refused or fail after the disk was erased.
-#[test]
-fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Result<()> {
-    let Some(tree) = Tree::find("foreign layouts are refused")? else { return Ok(()) };
-    let partition = |content: &str| format!("{MAIN}.content.partitions.more = {{ {content} }};");
-    let made = |format: &str, mount_point: &str, more: &str| {
-        partition(&format!(
-            "size = \"1G\"; content = {{ type = \"filesystem\"; format = \"{format}\"; \
-             mountpoint = {mount_point}; }}; {more}"
-        ))
-    };
-    let file_system = |more: &str| made("ext4", "\"/data\"", more);
-    let root = |change: &str| format!("{MAIN}.content.partitions.root.content.{change};");
-    let second = "disko.devices.disk.data = { type = \"disk\"; device = \"/dev/vdb\"; };";
-    let zfs = "disko.devices.zpool.tank = { }; networking.hostId = \"00000000\";";
-    for (module, reasons) in [
-        (second.to_owned(), &["exactly one disk"][..]),
-        (zfs.to_owned(), &["no ZFS"]),
-        ("disko.devices.mdadm.md = { };".to_owned(), &["no RAID"]),
-        ("disko.devices.lvm_vg.pool = { };".to_owned(), &["no volume groups"]),
-        ("disko.devices.nodev.\"/tmp\".fsType = \"tmpfs\";".to_owned(), &["tmpfs"]),
-        (
-            partition("size = \"1G\"; content = { type = \"luks\"; name = \"crypt\"; };"),
-            &["partition more without encryption: the installer can't ask for its passphrase"],
-        ),
-        (
-            partition("size = \"1G\"; content = { type = \"lvm_pv\"; vg = \"pool\"; };"),
-            &["partition more without LVM"],
-        ),
-        (
-            partition("size = \"1G\"; content = { type = \"mdraid\"; name = \"md\"; };"),
-            &["partition more without RAID"],
-        ),
-        (partition("size = \"1G\";"), &["partition more with a file system"]),
-        (
-            partition("size = \"1G\"; content = { type = \"swap\"; randomEncryption = true; };"),
-            &["partition more without randomEncryption"],
-        ),
-        (file_system("priority = 1;"), &["partition ESP as the first one"]),
-        (file_system("start = \"40s\";"), &["partition more without a start"]),
-        (
-            file_system("uuid = \"809b3a2b-828a-4730-95e1-75b6343e415a\";"),
-            &["partition more without a UUID"],
-        ),
-        (file_system("label = \"mine\";"), &["partition more with the partition label"]),
-        (file_system("hybrid = { };"), &["partition more without an entry in the MBR"]),
-        (made("ext4", "\"/boot/efi\"", ""), &["none below /boot"]),
-        (made("ext4", "null", ""), &["partition more with a mount point"]),
-        (made("exfat", "\"/data\"", ""), &["with ext4, xfs, btrfs or"]),
-        (root("extraArgs = [ \"-J\" \"device=/dev/vdb1\" ]"), &["on this disk alone"]),
-        (
-            "boot.loader.systemd-boot.enable = lib.mkForce false; \
-             boot.loader.grub.device = \"nodev\";"
-                .to_owned(),
-            &["systemd-boot.enable = true"],
-        ),
-    ] {
-        let said = tree.refusal(&format!("imageOf {{ {module} }} {{ }}"))?;
-        for reason in reasons {
-            ensure!(said.contains(reason), "{module}: {said}");
-        }
-    }
-    Ok(())
-}
-
-/// Where the options of the one disk are.
-const MAIN: &str = "disko.devices.disk.main";
-
-#[test]
-fn other_layouts_of_one_disk_are_told_to_the_agent_and_run_on_the_target_alone() -> Result<()> {
-    let Some(tree) = Tree::find("other layouts of one disk")? else { return Ok(()) };
-    for (name, wanted, filesystems, gib) in [
-        ("xfs-with-home", vec!["/boot", "/", "", "/home"], "vfat xfs swap ext4", 8.0 + 2.25),
-        ("btrfs-subvolumes", vec!["/boot", "/home /var/log /nix /"], "vfat btrfs", 8.0),
-        ("ext4-with-var", vec!["/boot", "/nix", "/var", "/"], "vfat ext4 ext4 ext4", 8.0 + 1.5),
-    ] {
-        let host = tree.json(&format!("layouts.{name}"))?;
-        let manifest = manifest::parse(text(&host, "manifest")?)?;
-        let found: Vec<_> = manifest
-            .layout
-            .iter()
-            .map(|partition| {
-                let points = partition.mount_points.iter().map(|path| path.to_string_lossy());
-                points.collect::<Vec<_>>().join(" ")
-            })
-            .collect();
-        ensure!(found == wanted, "{name}: {found:?}");
-        let found: Vec<_> =
-            manifest.layout.iter().map(|partition| partition.filesystem.as_str()).collect();
-        ensure!(found.join(" ") == filesystems, "{name}: {found:?}");
-        #[allow(clippy::cast_precision_loss, reason = "a few gibibytes")]
-        let minimum = manifest.minimum_disk_bytes as f64 / f64::from(1 << 30);
-        ensure!((minimum - gib).abs() < 0.001, "{name}: {minimum} GiB");
-
-        // What the installed system mounts is what the agent checks, by the names in the manifest.
-        let mounts = host["mounts"].as_object().context("no mounts")?;
-        for partition in &manifest.layout {
-            for path in &partition.mount_points {
-                let mount = &mounts[&*path.to_string_lossy()];
-                let device = format!("/dev/disk/by-partlabel/{}", partition.name);
-                ensure!(mount["device"] == device, "{name}: {mount}");
-                ensure!(mount["fsType"] == partition.filesystem, "{name}: {mount}");
-            }
-        }
-
-        let script = text(&host, "diskoScript")?;
-        for (at, _) in script.match_indices("/dev/") {
-            let path = &script[at..];
-            let fine = ["/dev/nixvm-target", "/dev/null", "/dev/disk/by-path/..-partN exists"];
-            ensure!(fine.iter().any(|fine| path.starts_with(fine)), "{name}: {}", &path[..60]);
-        }
-        for partition in &manifest.layout {
-            let guard = format!("device=/dev/nixvm-target-part{}", partition.number);
-            let quoted = guard.replace("device=", "device='") + "'";
-            ensure!(script.contains(&guard) || script.contains(&quoted), "{name}: no {guard}");
-        }
-        let guards = script.matches("is not a partition of /dev/nixvm-target").count();
-        // Some versions of disko use swap as well, others don't.
-        let mounted = manifest.layout.iter().filter(|one| !one.mount_points.is_empty()).count();
-        let least = manifest.layout.len() + mounted;
-        ensure!(guards >= least, "{name}: {guards} guards for {least} commands");
-    }
-    Ok(())
-}
-
-/// The installer's guards are definitions of the same options: what is forced elsewhere leaves them out.
-#[test]
-fn a_layout_without_room_for_the_installers_guards_is_refused() -> Result<()> {
-    let Some(tree) = Tree::find("forced layouts are refused")? else { return Ok(()) };
-    let forced = format!(
-        "imageOf {{ {MAIN}.content.partitions.root.content = lib.mkForce {{ type = \"filesystem\"; \
-         format = \"ext4\"; mountpoint = \"/\"; }}; }} {{ }}"
-    );
-    let said = tree.refusal(&forced)?;
-    ensure!(said.contains("leave no room for the installer's"), "{said}");
-    let small = "imageOf { imports = [ ./layouts/xfs-with-home.nix ]; } \
-                 { minimumDiskBytes = 1024 * 1024 * 1024; }"
-        .replace("./", "/project/tests/nix/");
-    let said = tree.refusal(&small)?;
-    ensure!(said.contains("minimumDiskBytes has to be more"), "{said}");
     Ok(())
 }
 
