@@ -6,6 +6,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::vm::Vm;
 
+/// Places, with type, label of the file system and name of the partition.
+pub type Mounts = &'static [(&'static str, &'static str)];
+
 /// Identity and password that an installed machine should have.
 #[derive(Clone, Debug)]
 pub struct Expected {
@@ -17,8 +20,8 @@ pub struct Expected {
     pub password: String,
     /// Its SSH keys.
     pub keys: Vec<String>,
-    /// What is mounted: places, with type, label of the file system and name of the partition.
-    pub mounts: &'static [(&'static str, &'static str)],
+    /// What is mounted.
+    pub mounts: Mounts,
 }
 
 /// What is mounted with nixvm's own layout.

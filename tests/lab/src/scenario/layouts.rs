@@ -6,7 +6,8 @@ use super::Scenario;
 use super::steps::{await_copy, await_installed_and_off, boots_as, plan_for};
 use crate::build::layouts::{BTRFS_SUBVOLUMES, Layout, XFS_WITH_HOME};
 use crate::fixture::Fixture;
-use crate::guest_checks::Expected;
+use crate::guest_checks::{Expected, Mounts};
+use crate::vm::Vm;
 use crate::vm::config::Config;
 use crate::words::{event, outcome};
 
@@ -28,13 +29,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .run(power_cuts),
 ];
 
-const XFS_MOUNTS: &[(&str, &str)] = &[
+const XFS_MOUNTS: Mounts = &[
     ("/", "xfs nixos disk-main-root"),
     ("/boot", "vfat boot disk-main-ESP"),
     ("/home", "ext4 disk-main-home"),
 ];
 
-const BTRFS_MOUNTS: &[(&str, &str)] = &[
+const BTRFS_MOUNTS: Mounts = &[
     ("/", "btrfs nixos disk-main-root"),
     ("/boot", "vfat boot disk-main-ESP"),
     ("/home", "btrfs nixos disk-main-root"),
@@ -52,23 +53,23 @@ fn machine(fixture: &Fixture<'_>, layout: &Layout) -> Result<Config> {
     Ok(config)
 }
 
-fn xfs_with_home(fixture: &Fixture<'_>) -> Result<()> {
-    let config = machine(fixture, &XFS_WITH_HOME)?;
+/// Installs such a host and boots it.
+fn installed(fixture: &Fixture<'_>, layout: &Layout, mounts: Mounts) -> Result<Vm> {
+    let config = machine(fixture, layout)?;
     let mut vm = fixture.start(&config, "install")?;
     await_installed_and_off(&mut vm)?;
-    let expected = Expected { mounts: XFS_MOUNTS, ..Expected::default() };
-    let mut vm = boots_as(fixture, &config, &expected)?;
+    boots_as(fixture, &config, &Expected { mounts, ..Expected::default() })
+}
+
+fn xfs_with_home(fixture: &Fixture<'_>) -> Result<()> {
+    let mut vm = installed(fixture, &XFS_WITH_HOME, XFS_MOUNTS)?;
     let swap = vm.shell.run("swapon --show=NAME --noheadings")?;
     ensure!(swap == "/dev/vda3", "the swap is {swap:?}");
     vm.kill()
 }
 
 fn btrfs_subvolumes(fixture: &Fixture<'_>) -> Result<()> {
-    let config = machine(fixture, &BTRFS_SUBVOLUMES)?;
-    let mut vm = fixture.start(&config, "install")?;
-    await_installed_and_off(&mut vm)?;
-    let expected = Expected { mounts: BTRFS_MOUNTS, ..Expected::default() };
-    let mut vm = boots_as(fixture, &config, &expected)?;
+    let mut vm = installed(fixture, &BTRFS_SUBVOLUMES, BTRFS_MOUNTS)?;
     let options = vm.shell.run("findmnt -no OPTIONS /nix")?;
     ensure!(options.contains("subvol=/nix"), "/nix is mounted with {options}");
     vm.kill()
