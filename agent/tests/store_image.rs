@@ -1,7 +1,7 @@
 //! A squashfs image on a real loop device, in each way in which a live system may have it → the same
 //! closure, copied from the device that is mounted.
 //!
-//! As root, in a mount namespace of its own.
+//! As root.
 
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

@@ -47,7 +47,7 @@ pub enum Ineligible {
     MultipathMember,
     /// It, or something built on it, is in use.
     InUse {
-        /// Mount points, or `swap`; none where what uses it can't be seen from here.
+        /// Mount points, `swap`, or what is in use of it where these do not show it.
         mounts: Vec<String>,
     },
     /// Too small for the system.
@@ -89,7 +89,6 @@ impl fmt::Display for Ineligible {
             Self::ReadOnly => f.write_str("read-only"),
             Self::Removable => f.write_str("removable"),
             Self::MultipathMember => f.write_str("one of several paths to a disk"),
-            Self::InUse { mounts } if mounts.is_empty() => f.write_str("in use"),
             Self::InUse { mounts } => write!(f, "in use: {}", mounts.join(", ")),
             Self::TooSmall { minimum_bytes } => {
                 write!(f, "too small: needs {}", format::size_needed(*minimum_bytes))
@@ -148,7 +147,7 @@ pub fn check(
     if device.size_bytes < minimum_bytes {
         return Err(Ineligible::TooSmall { minimum_bytes });
     }
-    if !device.mounts.is_empty() || disk.content.held {
+    if !device.mounts.is_empty() {
         return Err(Ineligible::InUse { mounts: device.mounts.clone() });
     }
     if device.unsettled {
@@ -202,7 +201,7 @@ mod tests {
     fn each_reason_is_found_alone() {
         use Ineligible as I;
         type Case = (fn(&mut Disk), Ineligible);
-        let cases: [Case; 14] = [
+        let cases: [Case; 13] = [
             (|d| d.device.kind = Kind::Other, I::NotADisk),
             (|d| d.device.kind = Kind::Optical, I::Optical),
             (|d| d.device.kind = Kind::Floppy, I::Floppy),
@@ -219,7 +218,6 @@ mod tests {
             (|d| d.device.removable = true, I::Removable),
             (|d| d.device.multipath_member = true, I::MultipathMember),
             (|d| d.device.mounts = vec!["/x".into()], I::InUse { mounts: vec!["/x".into()] }),
-            (|d| d.content.held = true, I::InUse { mounts: vec![] }),
             (|d| d.device.size_bytes = MINIMUM - 1, I::TooSmall { minimum_bytes: MINIMUM }),
             (|d| d.device.unsettled = true, I::Unsettled),
             (|d| d.content.unreadable = Some("EIO".into()), I::Unreadable { error: "EIO".into() }),

@@ -13,6 +13,7 @@ mod esp;
 pub(crate) mod examples;
 pub mod ext4;
 pub mod identity;
+pub mod in_use;
 pub mod layout;
 pub mod marker;
 pub mod mounts;
@@ -23,6 +24,7 @@ pub mod signature;
 pub mod stack;
 pub mod store_image;
 pub mod surface;
+pub mod sysfs;
 pub mod table;
 pub mod verdict;
 pub mod watch;
@@ -189,9 +191,6 @@ pub struct Content {
     pub others: BTreeMap<u32, Ext4Use>,
     /// A file system on it has a boot loader and no receipt: another installer made it boot.
     pub foreign_loader: bool,
-    /// The kernel uses the disk, and neither the mount table nor what is built on it says for what.
-    #[serde(default)]
-    pub held: bool,
     /// Why the disk could not be read.
     pub unreadable: Option<String>,
 }

@@ -4,9 +4,8 @@
 //! tables and the receipt are read directly. Where all that finds nothing, more of both ends and a
 //! sample of the surface between them is read.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,7 +44,7 @@ pub async fn content(runner: &Runner, device: &Device) -> Result<Content> {
     let unreadable =
         |why: String| Ok(Content { unreadable: Some(printable(&why)), ..Content::default() });
     let mut content = match in_thread(device, read).await {
-        Ok(content) => Content { held: is_held(device), ..content },
+        Ok(content) => content,
         Err(error) => return unreadable(format!("{error:#}")),
     };
     let listed = runner
@@ -67,21 +66,6 @@ pub async fn content(runner: &Runner, device: &Device) -> Result<Content> {
         }
     }
     Ok(content)
-}
-
-/// Whether something uses the disk that can't be seen from here: a file system that was mounted in the
-/// initrd, or in another mount namespace, or one of several disks that a mounted file system spans.
-///
-/// The kernel gives a disk to one holder at a time, and a partition's holder counts for its disk.
-fn is_held(device: &Device) -> bool {
-    let flags = rustix::fs::OFlags::EXCL.bits().cast_signed();
-    device.mounts.is_empty()
-        && device.holders.is_empty()
-        && OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(&device.node)
-            .is_err_and(|error| error.kind() == ErrorKind::ResourceBusy)
 }
 
 /// Sectors of 512 bytes that were written to the disk since it is there, by whomever.

@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::mounts::Mount;
-
-/// Major and minor number of a block device.
-pub type Number = (u32, u32);
+use super::sysfs::{self, Number, list, number_in};
 
 /// A partition, and the disk that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,20 +61,10 @@ fn device_number(node: &Path) -> Result<Number> {
 
 /// All devices of the mounted btrfs that has this one.
 fn btrfs_devices(one: Number) -> Result<Vec<Number>> {
-    let folder = Path::new("/sys/fs/btrfs");
-    for file_system in list(folder)? {
-        let devices = file_system.join("devices");
-        // Beside the file systems there are folders for all of them.
-        if !devices.is_dir() {
-            continue;
-        }
-        let all =
-            list(&devices)?.iter().map(|device| number_in(device)).collect::<Result<Vec<_>>>()?;
-        if all.contains(&one) {
-            return Ok(all);
-        }
-    }
-    bail!("no btrfs is mounted from {}:{}", one.0, one.1)
+    sysfs::btrfs()?
+        .into_iter()
+        .find(|devices| devices.contains(&one))
+        .with_context(|| format!("no btrfs is mounted from {}:{}", one.0, one.1))
 }
 
 /// Follows devices down to partitions.
@@ -119,23 +107,6 @@ fn made_of(device: Number) -> Result<MadeOf> {
             Ok(MadeOf::Devices(below.iter().map(|one| number_in(one)).collect::<Result<_>>()?))
         }
     }
-}
-
-/// The number in the folder of a device in sysfs.
-fn number_in(folder: &Path) -> Result<Number> {
-    let path = folder.join("dev");
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let number = text.trim().split_once(':');
-    number
-        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
-        .with_context(|| format!("{} has no device number", path.display()))
-}
-
-fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    let about = || format!("cannot list {}", folder.display());
-    let entries = fs::read_dir(folder).with_context(about)?;
-    entries.map(|entry| Ok(entry.with_context(about)?.path())).collect()
 }
 
 #[cfg(test)]

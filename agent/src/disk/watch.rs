@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use tokio::sync::watch;
 
 use super::describe::{self, ATTRIBUTES, Raw};
-use super::{Device, mounts};
+use super::{Device, in_use, mounts};
 
 /// The block devices at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,7 +148,17 @@ impl Watch {
         let mounts =
             std::fs::read_to_string(mounts::TABLE).context("cannot read the mount table")?;
         let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-        let devices = describe::devices(&raw, &mounts::by_device(&mounts, &swaps, device_number));
+        let mut used = mounts::by_device(&mounts, &swaps, device_number);
+        match in_use::by_device() {
+            Ok(elsewhere) => {
+                for (number, by) in elsewhere {
+                    used.entry(number).or_insert(by);
+                }
+            }
+            // The first write would fail in its place.
+            Err(error) => tracing::warn!("perhaps a disk in use is offered: {error:#}"),
+        }
+        let devices = describe::devices(&raw, &used);
         Ok(Attached { devices, generations: self.generations.clone() })
     }
 }

@@ -1,20 +1,21 @@
-//! A disk that is mounted where it can't be seen from here → in use.
+//! A disk that is mounted where the mount table does not show it, or on which a file is behind a loop
+//! device → what it is in use by.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use nixvm_agent::command::Runner;
-use nixvm_agent::disk::eligibility::{self, Ineligible};
-use nixvm_agent::disk::{Device, Disk, Kind, probe};
+use nixvm_agent::disk::in_use;
 
 use crate::image::{self, Image, Loop, SIZE};
 
-/// Says that the file system is mounted, and stays until its standard input ends.
-const HOLD: &str = "mount \"$0\" /mnt && echo mounted && read -r _";
+/// Says that the file system is mounted, with a file in it, and stays until its standard input ends.
+const HOLD: &str = "mount \"$0\" /mnt && truncate -s 1M /mnt/file && echo mounted && read -r _";
 
 #[test]
-fn a_file_system_that_is_mounted_in_another_namespace_is_in_use() {
+fn a_file_system_that_is_mounted_in_another_namespace_is_in_use_and_so_is_that_of_a_loop_devices_file()
+ {
     if !rustix::process::geteuid().is_root() || !image::has_loop_devices() {
         crate::skip("loop devices need root");
         return;
@@ -22,7 +23,7 @@ fn a_file_system_that_is_mounted_in_another_namespace_is_in_use() {
     let image = Image::new();
     image.tool("mkfs.ext4", &["-q", "{}"]);
     let whole = Loop::new(&image.file, 0, SIZE);
-    assert_eq!(reason(&whole.0), None);
+    assert_eq!(used_by(&whole.0), [""; 0]);
 
     let mut holder = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", HOLD])
@@ -34,24 +35,19 @@ fn a_file_system_that_is_mounted_in_another_namespace_is_in_use() {
     let mut said = String::new();
     BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
     assert_eq!(said, "mounted\n");
-    let held = reason(&whole.0);
+    assert_eq!(used_by(&whole.0), ["a mounted ext4"]);
+    let file = format!("/proc/{}/root/mnt/file", holder.id());
+    let inner = Loop::new(Path::new(&file), 0, 1 << 20);
+    let held = used_by(&whole.0);
+    let name = inner.0.to_string_lossy().into_owned();
+    drop(inner);
     // Closes its standard input.
     let _ended_by_its_input = holder.wait();
-    assert_eq!(held, Some(Ineligible::InUse { mounts: Vec::new() }));
-    assert_eq!(held.unwrap().to_string(), "in use");
-    assert_eq!(reason(&whole.0), None);
+    assert_eq!(held, ["a mounted ext4", &name]);
 }
 
-/// Why the disk can't be used, by what is read from it.
-fn reason(node: &Path) -> Option<Ineligible> {
-    let device = Device {
-        kind: Kind::Disk,
-        node: node.to_owned(),
-        size_bytes: SIZE,
-        sector_bytes: 512,
-        ..Device::default()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let content = runtime.block_on(probe::content(&Runner::default(), &device)).unwrap();
-    eligibility::check(&Disk { device, content }, false, None, 0).err()
+fn used_by(node: &Path) -> Vec<String> {
+    let number = node.metadata().unwrap().rdev();
+    let number = (rustix::fs::major(number), rustix::fs::minor(number));
+    in_use::by_device().unwrap().remove(&number).unwrap_or_default()
 }

@@ -31,12 +31,9 @@ fn has_mapper() -> bool {
     has
 }
 
-/// Runs a program, which has to succeed; returns what it prints.
+/// What a program prints, which has to succeed.
 fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {said}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    image::run(program, arguments).trim().to_owned()
 }
 
 /// What is made is taken down in reverse, whatever becomes of the test.
