@@ -44,8 +44,13 @@ let
           disko.devices.disk.main = {
             device = override target;
             content = force {
+              device = override target;
               # Clearing the disk is the agent's: it knows what is on it and has leave to erase it.
               preCreateHook = lib.mkBefore ''
+                if [[ $(realpath "$device") != "$(realpath ${target})" ]]; then
+                  echo "$device is not ${target}: nothing was written to it" >&2
+                  exit 1
+                fi
                 if [[ ! -b $device || $(lsblk --noheadings --raw --output NAME "$(realpath "$device")" | wc -l) != 1 ]]; then
                   echo "$device is no block device, or carries partitions still: nothing was written to it" >&2
                   exit 1
@@ -54,6 +59,7 @@ let
               partitions = lib.mapAttrs (_: p: {
                 device = override "${target}-part${toString p._index}";
                 content = {
+                  device = override "${target}-part${toString p._index}";
                   # disko formats nothing where it finds a file system, and keeps the old files.
                   preCreateHook = lib.mkBefore ''
                     ${isOnTarget}
@@ -75,11 +81,13 @@ let
       inherit (one.config.disko.devices.disk.main) device content;
     in
     device == target
+    && content.device == target
     && lib.hasInfix "nothing was written" content.preCreateHook
     && layoutOf one == layoutOf nixosConfiguration
     && lib.all (
       p:
-      lib.hasPrefix "${target}-part" p.device
+      p.device == "${target}-part${toString p._index}"
+      && p.content.device == p.device
       && lib.all (lib.hasInfix isOnTarget) [
         p.content.preCreateHook
         p.content.preMountHook

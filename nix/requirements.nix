@@ -18,6 +18,8 @@ let
       content = null;
     };
   layout = import ./layout.nix { inherit lib partitions; };
+  # Shell commands of the host's own, for the script that runs as root.
+  hasHooks = one: lib.any (name: lib.hasSuffix "Hook" name && one.${name} != "") (lib.attrNames one);
   mountPoints = lib.concatMap (partition: partition.mount-points) layout;
   inherit (config.boot.loader) efi systemd-boot;
 
@@ -41,6 +43,14 @@ let
 
     "exactly one disk, disko.devices.disk.main" = lib.attrNames disk == [ "main" ];
     "a GPT on disko.devices.disk.main" = isGpt;
+    # disko partitions that one, whatever the disk's own is.
+    "disko.devices.disk.main.content without a device of its own" =
+      !isGpt || table.device == disk.main.device;
+    "no hooks on disko.devices.disk.main: the installer can't check what they write" =
+      !lib.any hasHooks [
+        (disk.main or { })
+        (if table == null then { } else table)
+      ];
     "partition ESP as the first one, of type EF00 with a vfat file system, mounted at /boot" =
       esp._index == 1
       && esp.type == "EF00"
@@ -142,6 +152,17 @@ let
         "on this disk alone: without a device in its arguments and mount options" =
           !lib.any namesDevice (
             lib.concatMap (one: one.extraArgs or [ ] ++ one.mountOptions or [ ]) ([ content ] ++ subvolumes)
+          );
+        "without a device of its own: another disk could have it" =
+          partition.device == "/dev/disk/by-partlabel/${partition.label}"
+          && content.device or partition.device == partition.device;
+        "without hooks: the installer can't check what they write" =
+          !lib.any hasHooks (
+            [
+              partition
+              content
+            ]
+            ++ subvolumes
           );
         "with the partition label that disko gives by itself" = partition.label == "disk-main-${name}";
         "without a UUID of its own: another disk could have the same" = partition.uuid or null == null;

@@ -100,7 +100,11 @@ fn repart(folder: &Path, disk: &Disk) -> Result<bool> {
     };
     // Older versions take a disk with sectors of 512 bytes only.
     let sector = say(Command::new("blockdev").arg("--getss").arg(&disk.node))?;
-    if !have(&["systemd-repart"]) || sector.trim() != "512" {
+    if sector.trim() != "512" {
+        return Ok(false);
+    }
+    if !have(&["systemd-repart"]) {
+        skip("the root grows by systemd-repart", "it is not installed");
         return Ok(false);
     }
     let definitions = folder.join("definitions");

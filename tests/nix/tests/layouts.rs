@@ -45,6 +45,18 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
             partition("size = \"1G\"; content = { type = \"swap\"; randomEncryption = true; };"),
             &["partition more without randomEncryption"],
         ),
+        (file_system("device = \"/dev/sda2\";"), &["partition more without a device of its own"]),
+        (
+            partition("size = \"1G\"; content = { type = \"swap\"; device = \"/dev/sda2\"; };"),
+            &["partition more without a device of its own"],
+        ),
+        (
+            format!("{MAIN}.content.device = \"/dev/sdb\";"),
+            &["content without a device of its own"],
+        ),
+        (format!("{MAIN}.preCreateHook = \"true\";"), &["no hooks on disko.devices.disk.main"]),
+        (format!("{MAIN}.content.postCreateHook = \"true\";"), &["no hooks on disko"]),
+        (root("postMountHook = \"true\""), &["partition root without hooks"]),
         (file_system("priority = 1;"), &["partition ESP as the first one"]),
         (file_system("start = \"40s\";"), &["partition more without a start"]),
         (
