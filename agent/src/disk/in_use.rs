@@ -2,28 +2,32 @@
 //! mount table does not show it.
 //!
 //! A file system may have been mounted in the initrd or in another mount namespace, as the disk is that
-//! an ISO's file lies on; of a btrfs on several devices the table names one. To try whether a device can
-//! be opened for oneself alone would tell as well, and for that moment fail what others do to it.
+//! an ISO's file lies on; of a btrfs on several devices the table names one. Other file systems than
+//! those that sysfs lists are not seen, unless the file of a loop device is on them. To try whether a
+//! device can be opened for oneself alone would tell of them as well, and for that moment fail what
+//! others do to it; so that is left to the first write.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::describe::Mounts;
 use super::sysfs::{self, Number};
+use crate::command::Runner;
 
 /// File systems that have a folder for each device that is mounted.
 const KINDS: [&str; 3] = ["ext4", "f2fs", "xfs"];
 
-/// What uses each device, in words.
+/// The devices of mounted file systems, with their kind.
 ///
 /// # Errors
-/// sysfs can't be read, or losetup does not run.
-pub fn by_device() -> Result<Mounts> {
+/// sysfs can't be read.
+pub fn file_systems() -> Result<Mounts> {
     let mut found = Mounts::new();
-    let mut add = |number: Number, what: String| found.entry(number).or_default().push(what);
+    let mut add = |number: Number, kind: &str| {
+        found.entry(number).or_default().push(format!("a mounted {kind}"));
+    };
     for kind in KINDS {
         let folder = Path::new("/sys/fs").join(kind);
         if !folder.exists() {
@@ -33,29 +37,32 @@ pub fn by_device() -> Result<Mounts> {
             let Some(name) = entry.file_name() else { continue };
             // Others than devices are there too; and what has gone since is not in use.
             if let Ok(number) = sysfs::number_in(&Path::new("/sys/class/block").join(name)) {
-                add(number, format!("a mounted {kind}"));
+                add(number, kind);
             }
         }
     }
     // One that is being unmounted may lose its devices while it is read.
     for number in sysfs::btrfs().unwrap_or_default().into_iter().flatten() {
-        add(number, "a mounted btrfs".to_owned());
-    }
-    for (number, name) in files(&losetup()?)? {
-        add(number, name);
+        add(number, "btrfs");
     }
     Ok(found)
 }
 
-fn losetup() -> Result<String> {
-    let output = Command::new("losetup")
-        .args(["--list", "--json", "--output", "NAME,BACK-MAJ:MIN"])
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot start losetup")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "losetup failed: {}", said.trim());
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+/// The devices that the files of loop devices are on, with the loop devices.
+///
+/// # Errors
+/// losetup does not run.
+pub async fn loop_files(runner: &Runner) -> Result<Mounts> {
+    let listed = runner.tool("losetup").args(["--list", "--json", "--output", "NAME,BACK-MAJ:MIN"]);
+    let listed = listed.output().await?;
+    if !listed.success {
+        bail!(listed.failure("losetup"));
+    }
+    let mut found = Mounts::new();
+    for (number, name) in files(&listed.stdout)? {
+        found.entry(number).or_default().push(name);
+    }
+    Ok(found)
 }
 
 /// The device that each loop device's file is on, and the loop device.

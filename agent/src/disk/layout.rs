@@ -3,18 +3,19 @@
 
 use std::path::{Path, PathBuf};
 
-use nixvm_manifest::LayoutPartition as Partition;
+use nixvm_manifest::LayoutPartition;
 
 /// The link that the agent's udev rule gives to the chosen disk; disko's script knows no other name.
 pub const TARGET_LINK: &str = "/dev/nixvm-target";
 
 /// Partition 1: the EFI system partition.
-pub const ESP: LayoutPartition =
-    LayoutPartition { number: 1, name: "disk-main-ESP", label: "boot" };
+pub const ESP: OwnPartition = OwnPartition { number: 1, name: "disk-main-ESP", label: "boot" };
 
 /// Partition 2: the root file system.
-pub const ROOT: LayoutPartition =
-    LayoutPartition { number: 2, name: "disk-main-root", label: "nixos" };
+pub const ROOT: OwnPartition = OwnPartition { number: 2, name: "disk-main-root", label: "nixos" };
+
+/// How disko names the partitions of `disk.main`, and with it every host that can be installed.
+const PREFIX: &str = "disk-main-";
 
 /// Where the target is mounted while it is being installed.
 pub const MOUNT_POINT: &str = "/mnt";
@@ -22,9 +23,9 @@ pub const MOUNT_POINT: &str = "/mnt";
 /// The ESP's mount point below the root.
 pub const ESP_MOUNT: &str = "boot";
 
-/// A partition of the layout.
+/// A partition of nixvm's own layout, which every build of the agent knows.
 #[derive(Debug)]
-pub struct LayoutPartition {
+pub struct OwnPartition {
     /// Number in the partition table.
     pub number: u32,
     /// GPT partition name: the `/dev/disk/by-partlabel` link that disko and the system mount by.
@@ -33,9 +34,9 @@ pub struct LayoutPartition {
     pub label: &'static str,
 }
 
-/// Whether a partition of this name in the GPT would be taken for one of the layout's.
+/// Whether a partition of this name in the GPT may be one of a layout's.
 pub fn is_partition_name(name: &str) -> bool {
-    [&ESP, &ROOT].iter().any(|partition| partition.name == name)
+    name.starts_with(PREFIX)
 }
 
 /// Where a mount point of the installed system is while it is being installed.
@@ -49,7 +50,7 @@ pub fn mounted_at(mount_point: &Path) -> PathBuf {
 }
 
 /// The partition of a layout that is mounted at /.
-pub fn root_of(layout: &[Partition]) -> Option<&Partition> {
+pub fn root_of(layout: &[LayoutPartition]) -> Option<&LayoutPartition> {
     layout.iter().find(|partition| partition.mount_points.iter().any(|path| path == Path::new("/")))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The marker lies in the gap between the GPT's entries and the first partition, where neither
 //! `wipefs`, `sgdisk` nor a partition's contents reach, so it survives a power cut at every moment of
-//! an install. It names the attempt, the ISO, the partition table and the root file system, not the step.
+//! an install. It names the attempt, the ISO, the partition table, the layout and its ext4 file systems, not
+//! the step.
 //! It makes the next run start over without a question; see [`super::Disk::condition`]
 //! for when it is believed.
 
@@ -77,13 +78,30 @@ impl Marker {
     /// The bytes on the disk: magic, JSON and the JSON's SHA-256, a line each, padded with zeros.
     ///
     /// # Errors
-    /// It does not fit, which only an absurd build id can make happen.
+    /// It does not fit: see [`Self::check_room`].
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let json = serde_json::to_string(self)?;
         let mut bytes = format!("{MAGIC}\n{json}\n{}\n", digest(json.as_bytes())).into_bytes();
         anyhow::ensure!(bytes.len() <= SIZE, "the marker is too long: {} bytes", bytes.len());
         bytes.resize(SIZE, 0);
         Ok(bytes)
+    }
+
+    /// Insists that what is noted later will fit as well.
+    ///
+    /// # Errors
+    /// The layout has too many or too long names and mount points.
+    pub fn check_room(&self) -> Result<()> {
+        let uuid = || "0".repeat(36);
+        let numbers = self.layout.iter().map(|partition| partition.number);
+        let full = Self {
+            table_id: Some(uuid()),
+            surface: Some("0".repeat(64)),
+            root_uuid: Some(uuid()),
+            other_uuids: numbers.map(|number| (number, uuid())).collect(),
+            ..self.clone()
+        };
+        full.to_bytes().map(|_| ()).context("the layout has too many places or too long names")
     }
 
     /// Reads a marker; None where there is none, a torn or damaged one, or one of another version: its
@@ -185,6 +203,15 @@ mod tests {
         };
         assert_eq!(marker.partitions(), layout);
         assert_eq!(Marker::from_bytes(&marker.to_bytes().unwrap()), Some(marker));
+        let mut first = Marker::new("1", "x", &layout);
+        first.check_room().unwrap();
+        // It fits by itself alone.
+        while first.to_bytes().is_ok_and(|_| first.check_room().is_ok()) {
+            first.layout[7].mount_points.push("/a/place/more".into());
+        }
+        let error = first.check_room().unwrap_err();
+        assert!(first.to_bytes().is_ok(), "{error:#}");
+        assert!(format!("{error:#}").contains("too many places"), "{error:#}");
     }
 
     #[test]

@@ -9,13 +9,22 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use anyhow::{Context, Result, anyhow};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::describe::{self, ATTRIBUTES, Raw};
 use super::{Device, in_use, mounts};
+use crate::command::Runner;
+
+/// How soon another look is taken while something uses a device that the mount table does not show.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// How long losetup may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The block devices at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,11 +62,15 @@ impl Rescan {
 ///
 /// # Errors
 /// udev can't be reached.
+///
+/// # Panics
+/// Outside a runtime.
 pub fn start() -> Result<(watch::Receiver<Attached>, Rescan)> {
+    let runtime = Handle::current();
     let (report, first) = std::sync::mpsc::channel();
     std::thread::Builder::new()
         .name("udev".to_owned())
-        .spawn(move || match Watch::new() {
+        .spawn(move || match Watch::new(runtime) {
             Ok((mut watch, receiver, rescan)) => {
                 let _receiver_gone = report.send(Ok((receiver, rescan)));
                 if let Err(error) = watch.run() {
@@ -77,6 +90,10 @@ struct Watch {
     mount_table: File,
     sender: watch::Sender<Attached>,
     generations: BTreeMap<String, u64>,
+    /// Something uses a device that the mount table does not show.
+    is_used_out_of_sight: bool,
+    /// Runs losetup.
+    runtime: Handle,
     /// An eventfd, written to when another look is wanted.
     wake: Arc<OwnedFd>,
     asked: Arc<AtomicU64>,
@@ -84,7 +101,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new() -> Result<(Self, watch::Receiver<Attached>, Rescan)> {
+    fn new(runtime: Handle) -> Result<(Self, watch::Receiver<Attached>, Rescan)> {
         // First listen, then look: a device that appears in between is seen twice, not never.
         let monitor = udev::MonitorBuilder::new()
             .and_then(|builder| builder.match_subsystem("block"))
@@ -101,8 +118,19 @@ impl Watch {
             answered: answered.subscribe(),
         };
         let generations = BTreeMap::new();
-        let watch = Self { monitor, mount_table, sender, generations, wake, asked, answered };
-        watch.sender.send_replace(watch.rescan()?);
+        let mut watch = Self {
+            monitor,
+            mount_table,
+            sender,
+            generations,
+            is_used_out_of_sight: false,
+            runtime,
+            wake,
+            asked,
+            answered,
+        };
+        let first = watch.rescan()?;
+        watch.sender.send_replace(first);
         Ok((watch, receiver, rescan))
     }
 
@@ -114,7 +142,9 @@ impl Watch {
                 PollFd::new(&self.mount_table, PollFlags::PRI),
                 PollFd::new(&*self.wake, PollFlags::IN),
             ];
-            match poll(&mut sources, None) {
+            // Its end is no event.
+            let again = Timespec { tv_sec: AGAIN.as_secs().cast_signed(), tv_nsec: 0 };
+            match poll(&mut sources, self.is_used_out_of_sight.then_some(&again)) {
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error).context("cannot wait for udev"),
@@ -137,7 +167,27 @@ impl Watch {
         Ok(())
     }
 
-    fn rescan(&self) -> Result<Attached> {
+    /// What is in use and not in the mount table. What can't be found out is left to the first write, which
+    /// fails where the disk is in use.
+    fn out_of_sight(&self) -> Vec<((u32, u32), Vec<String>)> {
+        let runner = Runner::default();
+        let loop_files = tokio::time::timeout(PATIENCE, in_use::loop_files(&runner));
+        let loop_files = self
+            .runtime
+            .block_on(loop_files)
+            .unwrap_or_else(|_| Err(anyhow!("losetup does not answer")));
+        [in_use::file_systems(), loop_files]
+            .into_iter()
+            .flat_map(|found| {
+                found.unwrap_or_else(|error| {
+                    tracing::info!("a disk in use may be offered: {error:#}");
+                    BTreeMap::new()
+                })
+            })
+            .collect()
+    }
+
+    fn rescan(&mut self) -> Result<Attached> {
         let mut enumerator = udev::Enumerator::new().context("cannot enumerate devices")?;
         enumerator.match_subsystem("block")?;
         let raw: Vec<_> = enumerator
@@ -149,14 +199,12 @@ impl Watch {
             std::fs::read_to_string(mounts::TABLE).context("cannot read the mount table")?;
         let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
         let mut used = mounts::by_device(&mounts, &swaps, device_number);
-        match in_use::by_device() {
-            Ok(elsewhere) => {
-                for (number, by) in elsewhere {
-                    used.entry(number).or_insert(by);
-                }
-            }
-            // The first write would fail in its place.
-            Err(error) => tracing::warn!("perhaps a disk in use is offered: {error:#}"),
+        self.is_used_out_of_sight = false;
+        for (number, by) in self.out_of_sight() {
+            used.entry(number).or_insert_with(|| {
+                self.is_used_out_of_sight = true;
+                by
+            });
         }
         let devices = describe::devices(&raw, &used);
         Ok(Attached { devices, generations: self.generations.clone() })

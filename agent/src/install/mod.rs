@@ -150,7 +150,7 @@ impl Failure {
             hint: format!(
                 "{} See the log, {}, fix the cause, then retry.",
                 match self.disk {
-                    TargetState::Untouched => "Nothing was written to the disk.",
+                    TargetState::Untouched => "Nothing on the disk was erased.",
                     TargetState::Unfinished =>
                         "The disk will not boot. You can install to it again.",
                     TargetState::Installed =>

@@ -74,6 +74,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     }
     let layout = &attempt.manifest.layout;
     let marker = Marker::new(&attempt.id, &attempt.manifest.build_id, layout);
+    marker.check_room()?;
     // Taking down and triggering took time: look once more, and write at once.
     let target = open(cancel, &identity).await?;
     // The kernel refuses if anything holds it, in whatever mount namespace.

@@ -146,7 +146,7 @@ impl Refusal {
                 format!(
                     "{target} is the target, but {other} has a partition named \"{label}\", a name by \
                      which the installed system finds its own partitions: with both attached, \
-                     either could be formatted or mounted."
+                     it could mount either."
                 ),
                 format!("Detach {other} from the VM, then try again."),
             ),

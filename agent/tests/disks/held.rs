@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nixvm_agent::command::Runner;
 use nixvm_agent::disk::in_use;
 
 use crate::image::{self, Image, Loop, SIZE};
@@ -49,5 +50,9 @@ fn a_file_system_that_is_mounted_in_another_namespace_is_in_use_and_so_is_that_o
 fn used_by(node: &Path) -> Vec<String> {
     let number = node.metadata().unwrap().rdev();
     let number = (rustix::fs::major(number), rustix::fs::minor(number));
-    in_use::by_device().unwrap().remove(&number).unwrap_or_default()
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let loop_files = runtime.block_on(in_use::loop_files(&Runner::default())).unwrap();
+    let mut found = in_use::file_systems().unwrap().remove(&number).unwrap_or_default();
+    found.extend(loop_files.get(&number).into_iter().flatten().cloned());
+    found
 }

@@ -83,7 +83,9 @@ impl<'a> Fixture<'a> {
     /// # Errors
     /// It can't be written.
     pub fn answers_without_password(&self, answers: &str) -> Result<PathBuf> {
-        let file = self.folder.join("answers.toml");
+        // Each call's own: a machine may have been given the last one.
+        let files = (1..).map(|number| self.folder.join(format!("answers-{number}.toml")));
+        let file = files.into_iter().find(|file| !file.exists()).context("there are too many")?;
         fs::write(&file, format!("{answers}\n"))
             .with_context(|| format!("cannot write {}", file.display()))?;
         Ok(file)

@@ -21,6 +21,7 @@ macro_rules! words {
 words! {
     /// Names of events.
     event {
+        AGENT_STARTED = "agent-started",
         COUNTDOWN = "countdown",
         DISKS = "disks",
         ATTEMPT_STARTED = "attempt-started",

@@ -233,8 +233,7 @@ fn agent_killed(fixture: &Fixture<'_>) -> Result<()> {
 
 fn agent_killed_after_install(fixture: &Fixture<'_>) -> Result<()> {
     let mut config = fixture.machine_with_disk()?;
-    config.answers = Some(fixture.folder.join("answers.toml"));
-    std::fs::write(fixture.folder.join("answers.toml"), "countdown = 3\nfinish = 'poweroff'\n")?;
+    config.answers = Some(fixture.answers_without_password("countdown = 3\nfinish = 'poweroff'")?);
     let mut vm = fixture.start(&config, "install")?;
     await_installed(&mut vm)?;
     let password = shown_password(&mut vm)?;

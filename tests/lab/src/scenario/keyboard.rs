@@ -94,10 +94,8 @@ fn french(fixture: &Fixture<'_>) -> Result<()> {
 
 /// A machine without a network, with these answers.
 fn offline(fixture: &Fixture<'_>, answers: &str) -> Result<Config> {
-    // In this order: both write the answers file.
-    let config = fixture.machine_with_disk()?;
     let answers = Some(fixture.answers_without_password(answers)?);
-    Ok(Config { network: false, answers, ..config })
+    Ok(Config { network: false, answers, ..fixture.machine_with_disk()? })
 }
 
 /// Waits for the end of the install, and of the machine.

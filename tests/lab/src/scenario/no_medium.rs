@@ -50,6 +50,9 @@ fn netboot(fixture: &Fixture<'_>) -> Result<()> {
     await_installed(&mut vm)?;
     copied_by_the_agent(&vm)?;
     Expected::default().log_in(&mut vm)?;
+    // The installer, booted again, would have started the disk after a while.
+    let starts = vm.events.text().matches(&format!("\"{}\"", event::AGENT_STARTED)).count();
+    ensure!(starts == 1, "the installer was started {starts} times");
     vm.kill()?;
 
     let mut vm = fixture.start(&config, "later")?;
@@ -71,6 +74,8 @@ fn iso_in_memory(fixture: &Fixture<'_>) -> Result<()> {
     hold_configuration(&mut vm)?;
     vm.qmp.execute("eject", serde_json::json!({ "id": "cdrom", "force": true }))?;
     vm.shell.run("! dd if=/dev/sr0 of=/dev/null bs=4096 count=1 iflag=direct")?;
+    let events = vm.events.text();
+    ensure!(!events.contains("\"step\":\"system\""), "the copy began before the medium was gone");
     release_configuration(&mut vm)?;
     await_copy(&mut vm)?;
     await_installed_and_off(&mut vm)?;

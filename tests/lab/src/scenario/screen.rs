@@ -165,8 +165,7 @@ fn after_failure(fixture: &Fixture<'_>, small: bool) -> Result<()> {
 
 fn installed_machine(fixture: &Fixture<'_>) -> Result<()> {
     let mut config = machine(fixture, false)?;
-    let answers = fixture.folder.join("answers.toml");
-    std::fs::write(&answers, "countdown = 3\n")?;
+    let answers = fixture.answers_without_password("countdown = 3")?;
     config.answers = Some(answers.clone());
     config.disks = vec![fixture.disk("target")?];
     let mut vm = fixture.start(&config, "install")?;

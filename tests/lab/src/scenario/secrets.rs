@@ -76,8 +76,7 @@ fn secrets_stay_secret(fixture: &Fixture<'_>) -> Result<()> {
 
 fn password_generated(fixture: &Fixture<'_>) -> Result<()> {
     let mut config = fixture.machine_with_disk()?;
-    config.answers = Some(fixture.folder.join("answers.toml"));
-    std::fs::write(fixture.folder.join("answers.toml"), "countdown = 3\nfinish = 'wait'\n")?;
+    config.answers = Some(fixture.answers_without_password("countdown = 3\nfinish = 'wait'")?);
     let mut vm = fixture.start(&config, "install")?;
     await_installed(&mut vm)?;
     let password = shown_password(&mut vm)?;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use crate::words::{event, key, outcome};
@@ -38,8 +38,11 @@ const HASH: &str = "00000000000000000000000000000000";
 
 /// Writes the last attempt of each outcome to `folder`, in place of what is there.
 pub(super) fn keep(events: &str, folder: &Path) -> Result<()> {
+    let attempts = attempts(events)?;
+    let missing = REPLAYED.iter().find(|outcome| !attempts.contains_key(**outcome));
+    ensure!(missing.is_none(), "no attempt ended as {missing:?}");
     super::empty(folder)?;
-    for (outcome, records) in attempts(events)? {
+    for (outcome, records) in attempts {
         let path = folder.join(outcome).with_extension("jsonl");
         fs::write(&path, records).with_context(|| format!("cannot write {}", path.display()))?;
     }

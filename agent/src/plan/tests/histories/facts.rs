@@ -213,7 +213,7 @@ fn esp(model: &Model, parts: &[Part], content: &mut Content) {
             Some(found) => {
                 content.foreign_loader |= found.loader;
                 if content.esp == Esp::Absent {
-                    content.esp = Esp::Empty;
+                    content.esp = if found.used { Esp::Used("photos".into()) } else { Esp::Empty };
                 }
             }
             None if is_zero => {

@@ -65,6 +65,8 @@ pub(super) struct FileSystem {
     pub(super) receipt: bool,
     /// On an ESP: a boot loader on the removable path.
     pub(super) loader: bool,
+    /// On an ESP: a user's files.
+    pub(super) used: bool,
 }
 
 #[derive(Clone, Debug)]

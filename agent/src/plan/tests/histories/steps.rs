@@ -37,6 +37,8 @@ pub(super) enum Step {
     Remake { home: bool },
     /// A boot loader is put on the ESP by a user.
     AddLoader,
+    /// Files are put on the ESP by a user.
+    UseEsp,
     /// Device mapper or md takes the disk, or lets it go.
     Hold,
     /// A bit flips in one of the extents.
@@ -61,7 +63,7 @@ const ENDS: [u64; 6] = [512, 64 << 10, MIB, 4 * MIB, 64 * MIB, 1 << 30];
 impl Step {
     pub(super) fn any(rng: &mut Rng) -> Self {
         let bytes = rng.pick(&ENDS);
-        match rng.below(25) {
+        match rng.below(26) {
             0..6 => Self::Install {
                 with_home: rng.below(2) == 0,
                 writes: rng.below(38) as usize,
@@ -94,6 +96,7 @@ impl Step {
             19 => Self::Remake { home: rng.below(2) == 0 },
             20 | 21 => Self::Enlarge { used: rng.below(3) == 0 },
             22 | 23 => Self::Grow { discards: rng.below(2) == 0 },
+            24 => Self::UseEsp,
             _ => Self::Damage { extent: rng.below(64) as usize },
         }
     }
@@ -130,12 +133,8 @@ impl Step {
                     use_ours(model, *home, at);
                 }
             }
-            Self::AddLoader => {
-                if let Some(esp) = own_partitions(model).into_iter().find(|part| part.is_esp) {
-                    let mark = |found: &mut FileSystem| found.loader = true;
-                    model.change(esp.from, esp.to, Owner::User, mark);
-                }
-            }
+            Self::AddLoader => change_esp(model, |found| found.loader = true),
+            Self::UseEsp => change_esp(model, |found| found.used = true),
             Self::Hold => model.held = !model.held,
             Self::Damage { extent } => {
                 let id = model.new_id();
@@ -158,6 +157,12 @@ fn own_partition(model: &Model, home: bool) -> Option<Part> {
     model.partitions().iter().find(|part| part.name == name).cloned()
 }
 
+fn change_esp(model: &mut Model, change: impl Fn(&mut FileSystem)) {
+    if let Some(esp) = own_partitions(model).into_iter().find(|part| part.is_esp) {
+        model.change(esp.from, esp.to, Owner::User, change);
+    }
+}
+
 /// Writes a superblock.
 pub(super) fn write_file_system(
     model: &mut Model,
@@ -177,6 +182,7 @@ pub(super) fn write_file_system(
         last_mounted: "",
         receipt: false,
         loader: false,
+        used: false,
     };
     model.write(start, end, owner, What::FileSystem(found));
 }
