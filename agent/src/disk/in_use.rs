@@ -2,12 +2,13 @@
 //! mount table does not show it.
 //!
 //! A file system may have been mounted in the initrd or in another mount namespace, as the disk is that
-//! an ISO's file lies on; of a btrfs on several devices the table names one. Other file systems than
-//! those that sysfs lists are not seen, unless the file of a loop device is on them. To try whether a
-//! device can be opened for oneself alone would tell of them as well, and for that moment fail what
-//! others do to it; so that is left to the first write.
+//! an ISO's file lies on; of a btrfs on several devices the table names one. Not seen are other file
+//! systems than those that sysfs lists, unless the file of a loop device is on them, and further devices
+//! of a file system, such as a journal of its own. To try whether a device can be opened for oneself alone
+//! would tell of them as well, and for that moment fail what others do to it; so that is left to the
+//! first write.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -41,35 +42,55 @@ pub fn file_systems() -> Result<Mounts> {
             }
         }
     }
-    // One that is being unmounted may lose its devices while it is read.
-    for number in sysfs::btrfs().unwrap_or_default().into_iter().flatten() {
+    for number in sysfs::btrfs()?.into_iter().flatten() {
         add(number, "btrfs");
     }
     Ok(found)
 }
 
-/// The devices that the files of loop devices are on, with the loop devices.
+/// The devices that the files of loop devices are on, or that loop devices are made of, with the loop
+/// devices. What is above such a device does not keep others from opening it for themselves alone.
 ///
 /// # Errors
 /// losetup does not run.
 pub async fn loop_files(runner: &Runner) -> Result<Mounts> {
-    let listed = runner.tool("losetup").args(["--list", "--json", "--output", "NAME,BACK-MAJ:MIN"]);
+    let listed = runner.tool("losetup").args([
+        "--list",
+        "--json",
+        "--output",
+        "NAME,BACK-FILE,BACK-MAJ:MIN",
+    ]);
     let listed = listed.output().await?;
     if !listed.success {
         bail!(listed.failure("losetup"));
     }
     let mut found = Mounts::new();
-    for (number, name) in files(&listed.stdout)? {
+    for (number, name) in files(&listed.stdout, &sysfs::device_number)? {
         found.entry(number).or_default().push(name);
     }
     Ok(found)
 }
 
-/// The device that each loop device's file is on, and the loop device.
+/// Adds what is used where nothing is known yet → whether there is any.
+pub fn add(used: &mut Mounts, found: &Mounts) -> bool {
+    let mut is_any = false;
+    for (number, by) in found {
+        used.entry(*number).or_insert_with(|| {
+            is_any = true;
+            by.clone()
+        });
+    }
+    is_any
+}
+
+/// The device that each loop device's file is on, or that it is made of, and the loop device.
 ///
 /// # Errors
 /// The listing is in another form.
-fn files(listing: &str) -> Result<Vec<(Number, String)>> {
+fn files(
+    listing: &str,
+    device_number: &dyn Fn(&Path) -> Result<Number>,
+) -> Result<Vec<(Number, String)>> {
     #[derive(Deserialize)]
     struct Listing {
         loopdevices: Vec<Row>,
@@ -77,6 +98,8 @@ fn files(listing: &str) -> Result<Vec<(Number, String)>> {
     #[derive(Deserialize)]
     struct Row {
         name: String,
+        #[serde(rename = "back-file")]
+        file: Option<PathBuf>,
         #[serde(rename = "back-maj:min")]
         back: Option<String>,
     }
@@ -85,26 +108,50 @@ fn files(listing: &str) -> Result<Vec<(Number, String)>> {
         return Ok(Vec::new());
     }
     let listing: Listing = serde_json::from_str(listing).context("cannot read losetup's output")?;
-    let file = |row: Row| Some((sysfs::number(row.back?.trim())?, row.name));
-    Ok(listing.loopdevices.into_iter().filter_map(file).collect())
+    let number = |row: &Row| {
+        // Of a device, the other number is that of the file system with its device file.
+        let device = row.file.as_deref().filter(|file| file.starts_with("/dev"));
+        let device = device.and_then(|device| device_number(device).ok());
+        device.or_else(|| sysfs::number(row.back.as_deref()?.trim()))
+    };
+    let rows = listing.loopdevices.into_iter();
+    Ok(rows.filter_map(|row| Some((number(&row)?, row.name))).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use anyhow::ensure;
+
     use super::*;
 
     #[test]
     fn a_loop_device_uses_the_device_that_its_file_is_on() {
         // As losetup 2.38 prints it; a file in memory is on no block device.
         let listing = r#"{"loopdevices": [
-            {"name":"/dev/loop0", "back-maj:min":"     254:1  "},
-            {"name":"/dev/loop1", "back-maj:min":"       0:27 "},
-            {"name":"/dev/loop2", "back-maj:min":null}
+            {"name":"/dev/loop0", "back-file":"/home/image", "back-maj:min":"     254:1  "},
+            {"name":"/dev/loop1", "back-file":"/dev/shm/image", "back-maj:min":"       0:27 "},
+            {"name":"/dev/loop2", "back-file":"/dev/sdb", "back-maj:min":"       0:6  "},
+            {"name":"/dev/loop3", "back-file":null, "back-maj:min":null}
         ]}"#;
-        let expected = [((254, 1), "/dev/loop0"), ((0, 27), "/dev/loop1")];
+        let number = |node: &Path| {
+            ensure!(node == Path::new("/dev/sdb"), "not a device");
+            Ok((8, 16))
+        };
+        let expected = [((254, 1), "/dev/loop0"), ((0, 27), "/dev/loop1"), ((8, 16), "/dev/loop2")];
         let expected = expected.map(|(number, name)| (number, name.to_owned()));
-        assert_eq!(files(listing).unwrap(), expected);
-        assert_eq!(files("").unwrap(), []);
-        assert!(files("{}").is_err());
+        assert_eq!(files(listing, &number).unwrap(), expected);
+        assert_eq!(files("", &number).unwrap(), []);
+        assert!(files("{}", &number).is_err());
+    }
+
+    #[test]
+    fn what_is_known_of_a_device_stays() {
+        let mounts = |rows: &[(Number, &str)]| -> Mounts {
+            rows.iter().map(|(number, by)| (*number, vec![(*by).to_owned()])).collect()
+        };
+        let mut used = mounts(&[((8, 1), "/mnt")]);
+        assert!(!add(&mut used, &mounts(&[((8, 1), "a mounted ext4")])));
+        assert!(add(&mut used, &mounts(&[((8, 2), "/dev/loop0")])));
+        assert_eq!(used, mounts(&[((8, 1), "/mnt"), ((8, 2), "/dev/loop0")]));
     }
 }

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::mounts::Mount;
-use super::sysfs::{self, Number, list, number_in};
+use super::sysfs::{self, Number, device_number, list, number_in};
 
 /// A partition, and the disk that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,11 +51,6 @@ fn devices(mount: &Mount) -> Result<Vec<Number>> {
         (0, _) => bail!("it is a {}, on no device", mount.kind),
         number => Ok(vec![number]),
     }
-}
-
-fn device_number(node: &Path) -> Result<Number> {
-    let number = node.metadata().with_context(|| format!("cannot find {}", node.display()))?.rdev();
-    Ok((rustix::fs::major(number), rustix::fs::minor(number)))
 }
 
 /// All devices of the mounted btrfs that has this one.

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,11 +15,11 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 
-use super::describe::{self, ATTRIBUTES, Raw};
-use super::{Device, in_use, mounts};
+use super::describe::{self, ATTRIBUTES, Mounts, Raw};
+use super::{Device, in_use, mounts, sysfs};
 use crate::command::Runner;
 
-/// How soon another look is taken while something uses a device that the mount table does not show.
+/// How soon another look is taken, where nothing will say that it is time for one.
 const AGAIN: Duration = Duration::from_secs(3);
 
 /// How long losetup may take.
@@ -86,8 +85,10 @@ struct Watch {
     mount_table: File,
     sender: watch::Sender<Attached>,
     generations: BTreeMap<String, u64>,
-    /// Something uses a device that the mount table does not show.
-    is_used_out_of_sight: bool,
+    /// What [`in_use`] last said: of file systems, and of loop devices.
+    out_of_sight: [Mounts; 2],
+    /// Its end is no event: something of it is not in the mount table, or could not be found out.
+    is_to_be_repeated: bool,
     /// Runs losetup, also while the thread of the daemon's waits for the first look.
     runtime: Runtime,
     /// An eventfd, written to when another look is wanted.
@@ -121,7 +122,8 @@ impl Watch {
             mount_table,
             sender,
             generations,
-            is_used_out_of_sight: false,
+            out_of_sight: <_>::default(),
+            is_to_be_repeated: false,
             runtime,
             wake,
             asked,
@@ -140,9 +142,8 @@ impl Watch {
                 PollFd::new(&self.mount_table, PollFlags::PRI),
                 PollFd::new(&*self.wake, PollFlags::IN),
             ];
-            // Its end is no event.
             let again = Timespec { tv_sec: AGAIN.as_secs().cast_signed(), tv_nsec: 0 };
-            match poll(&mut sources, self.is_used_out_of_sight.then_some(&again)) {
+            match poll(&mut sources, self.is_to_be_repeated.then_some(&again)) {
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error).context("cannot wait for udev"),
@@ -165,6 +166,30 @@ impl Watch {
         Ok(())
     }
 
+    /// Looks for what is in use and may not be in the mount table → whether all of it could be found out.
+    /// If not, what was known stays.
+    fn look_out_of_sight(&mut self) -> bool {
+        let runner = Runner::default();
+        // A timeout is made inside the runtime.
+        let loop_files = self.runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, in_use::loop_files(&runner))
+                .await
+                .unwrap_or_else(|_| Err(anyhow!("losetup does not answer")))
+        });
+        let mut is_known = true;
+        let found = [in_use::file_systems(), loop_files];
+        for (known, found) in self.out_of_sight.iter_mut().zip(found) {
+            match found {
+                Ok(found) => *known = found,
+                Err(error) => {
+                    tracing::info!("a disk in use may be offered: {error:#}");
+                    is_known = false;
+                }
+            }
+        }
+        is_known
+    }
+
     fn rescan(&mut self) -> Result<Attached> {
         let mut enumerator = udev::Enumerator::new().context("cannot enumerate devices")?;
         enumerator.match_subsystem("block")?;
@@ -176,14 +201,10 @@ impl Watch {
         let mounts =
             std::fs::read_to_string(mounts::TABLE).context("cannot read the mount table")?;
         let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-        let mut used = mounts::by_device(&mounts, &swaps, device_number);
-        self.is_used_out_of_sight = false;
-        for (number, by) in out_of_sight(&self.runtime) {
-            used.entry(number).or_insert_with(|| {
-                self.is_used_out_of_sight = true;
-                by
-            });
-        }
+        let mut used = mounts::by_device(&mounts, &swaps, |node| sysfs::device_number(node).ok());
+        let is_known = self.look_out_of_sight();
+        let added = self.out_of_sight.iter().filter(|found| in_use::add(&mut used, found)).count();
+        self.is_to_be_repeated = !is_known || added > 0;
         let devices = describe::devices(&raw, &used);
         Ok(Attached { devices, generations: self.generations.clone() })
     }
@@ -220,32 +241,6 @@ fn raw(device: &udev::Device) -> Option<Raw> {
         // Its event follows.
         unseen: !device.is_initialized(),
     })
-}
-
-/// What is in use and not in the mount table. What can't be found out is left to the first write, which
-/// fails where the disk is in use.
-fn out_of_sight(runtime: &Runtime) -> Vec<((u32, u32), Vec<String>)> {
-    let runner = Runner::default();
-    // A timeout is made inside the runtime.
-    let loop_files = runtime.block_on(async {
-        tokio::time::timeout(PATIENCE, in_use::loop_files(&runner))
-            .await
-            .unwrap_or_else(|_| Err(anyhow!("losetup does not answer")))
-    });
-    [in_use::file_systems(), loop_files]
-        .into_iter()
-        .flat_map(|found| {
-            found.unwrap_or_else(|error| {
-                tracing::info!("a disk in use may be offered: {error:#}");
-                BTreeMap::new()
-            })
-        })
-        .collect()
-}
-
-fn device_number(node: &Path) -> Option<(u32, u32)> {
-    let number = rustix::fs::stat(node).ok()?.st_rdev;
-    Some((rustix::fs::major(number), rustix::fs::minor(number)))
 }
 
 #[cfg(test)]

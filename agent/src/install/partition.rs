@@ -60,6 +60,9 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
         "something is mounted at {}",
         layout::MOUNT_POINT
     );
+    let layout = &attempt.manifest.layout;
+    let marker = Marker::new(&attempt.id, &attempt.manifest.build_id, layout);
+    marker.check_room()?;
 
     let cancel = runner.cancellation();
     let mut identity = attempt.plan.target.identity.clone();
@@ -72,9 +75,6 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
         // An array that is stopped writes its superblock.
         identity.digest = probe::current_digest(&target.node, target.size_bytes)?;
     }
-    let layout = &attempt.manifest.layout;
-    let marker = Marker::new(&attempt.id, &attempt.manifest.build_id, layout);
-    marker.check_room()?;
     // Taking down and triggering took time: look once more, and write at once.
     let target = open(cancel, &identity).await?;
     // The kernel refuses if anything holds it, in whatever mount namespace.

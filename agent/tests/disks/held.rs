@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nixvm_agent::command::Runner;
+use nixvm_agent::disk::describe::Mounts;
 use nixvm_agent::disk::in_use;
 
 use crate::image::{self, Image, Loop, SIZE};
@@ -24,7 +25,11 @@ fn a_file_system_that_is_mounted_in_another_namespace_is_in_use_and_so_is_that_o
     let image = Image::new();
     image.tool("mkfs.ext4", &["-q", "{}"]);
     let whole = Loop::new(&image.file, 0, SIZE);
-    assert_eq!(used_by(&whole.0), [""; 0]);
+    assert_eq!(used_by(&whole.0), (vec![], vec![]));
+    let above = Loop::new(&whole.0, 0, SIZE);
+    let name = above.0.to_string_lossy().into_owned();
+    assert_eq!(used_by(&whole.0), (vec![], vec![name]));
+    drop(above);
 
     let mut holder = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", HOLD])
@@ -36,7 +41,7 @@ fn a_file_system_that_is_mounted_in_another_namespace_is_in_use_and_so_is_that_o
     let mut said = String::new();
     BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
     assert_eq!(said, "mounted\n");
-    assert_eq!(used_by(&whole.0), ["a mounted ext4"]);
+    assert_eq!(used_by(&whole.0), (vec!["a mounted ext4".to_owned()], vec![]));
     let file = format!("/proc/{}/root/mnt/file", holder.id());
     let inner = Loop::new(Path::new(&file), 0, 1 << 20);
     let held = used_by(&whole.0);
@@ -44,15 +49,15 @@ fn a_file_system_that_is_mounted_in_another_namespace_is_in_use_and_so_is_that_o
     drop(inner);
     // Closes its standard input.
     let _ended_by_its_input = holder.wait();
-    assert_eq!(held, ["a mounted ext4", &name]);
+    assert_eq!(held, (vec!["a mounted ext4".to_owned()], vec![name]));
 }
 
-fn used_by(node: &Path) -> Vec<String> {
+/// By file systems, and by loop devices.
+fn used_by(node: &Path) -> (Vec<String>, Vec<String>) {
     let number = node.metadata().unwrap().rdev();
     let number = (rustix::fs::major(number), rustix::fs::minor(number));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let loop_files = runtime.block_on(in_use::loop_files(&Runner::default())).unwrap();
-    let mut found = in_use::file_systems().unwrap().remove(&number).unwrap_or_default();
-    found.extend(loop_files.get(&number).into_iter().flatten().cloned());
-    found
+    let by = |found: Mounts| found.get(&number).cloned().unwrap_or_default();
+    (by(in_use::file_systems().unwrap()), by(loop_files))
 }
