@@ -77,10 +77,14 @@ impl<'a> Screen<'a> {
     }
 
     /// Waits until the agent has drawn for the new size: it looks for a change once a second, and would
-    /// miss two of them. Cleared first, so that nothing that the kernel moves is taken for a page.
+    /// miss two of them. Cleared first, so that nothing that the kernel moves is taken for a page. The
+    /// agent stands still meanwhile: what is drawn before setfont has loaded the font's map of characters
+    /// is a question mark.
     fn change(&mut self, option: &str, size: Size) -> Result<()> {
         self.console.vm.shell.run(&format!(
-            "printf '\\033[2J' > /dev/tty1 && setfont -C /dev/tty1 {option} {FONT}"
+            "agent=$(systemctl show --property MainPID --value nixvm-agent) && kill -STOP $agent && \
+             printf '\\033[2J' > /dev/tty1 && setfont -C /dev/tty1 {option} {FONT}; \
+             said=$?; kill -CONT $agent && [ $said -eq 0 ]"
         ))?;
         let header = size.header + 1;
         self.console
