@@ -21,9 +21,13 @@ const HASHED: &str = "passwd.hashed-password.";
 const PLAIN: &str = "passwd.plaintext-password.";
 const SHELL: &str = "passwd.shell.";
 
-/// Settings that nixvm has no answer for.
-const IGNORED: [&str; 4] =
-    ["firstboot.keymap", "firstboot.locale", "firstboot.locale-messages", "firstboot.timezone"];
+/// Keymap, language and time zone of the installed system.
+const KEYMAP: &str = "firstboot.keymap";
+const LOCALE: &str = "firstboot.locale";
+const TIMEZONE: &str = "firstboot.timezone";
+
+/// A language for messages alone has no key.
+const IGNORED: &str = "firstboot.locale-messages";
 
 /// The names that are read, of `names` → in the order in which they come.
 ///
@@ -40,8 +44,7 @@ pub fn read_of<'n>(names: &[&'n str]) -> Vec<&'n str> {
 }
 
 fn is_known(name: &str) -> bool {
-    [STATIC_HOSTNAME, HOSTNAME].contains(&name)
-        || IGNORED.contains(&name)
+    [STATIC_HOSTNAME, HOSTNAME, KEYMAP, LOCALE, TIMEZONE, IGNORED].contains(&name)
         || account(name).is_some_and(|account| account != "root")
 }
 
@@ -72,7 +75,7 @@ pub fn parse(name: &str, bytes: &[u8]) -> Option<Result<SourceAnswers, Problems>
 /// The answer, or none if there is no key for it.
 fn read(name: &str, bytes: &[u8]) -> Result<Option<Answers>, Invalid> {
     let mut answers = Answers::default();
-    if IGNORED.contains(&name) || name.starts_with(SHELL) {
+    if name == IGNORED || name.starts_with(SHELL) {
         return Ok(None);
     }
     if name.starts_with(PLAIN) {
@@ -82,11 +85,15 @@ fn read(name: &str, bytes: &[u8]) -> Result<Option<Answers>, Invalid> {
         ));
     }
     let text = crate::document::text(bytes)?.trim_end();
-    if name.starts_with(HASHED) {
-        answers.password_hash = Some(text.parse()?);
-    } else {
-        let label = text.split_once('.').map_or(text, |(label, _)| label);
-        answers.hostname = Some(label.parse()?);
+    match name {
+        KEYMAP => answers.keymap = Some(text.parse()?),
+        LOCALE => answers.locale = Some(text.parse()?),
+        TIMEZONE => answers.timezone = Some(text.parse()?),
+        _ if name.starts_with(HASHED) => answers.password_hash = Some(text.parse()?),
+        _ => {
+            let label = text.split_once('.').map_or(text, |(label, _)| label);
+            answers.hostname = Some(label.parse()?);
+        }
     }
     Ok(Some(answers))
 }
@@ -113,8 +120,17 @@ mod tests {
     }
 
     #[test]
+    fn keymap_locale_and_time_zone_are_answers() {
+        assert_eq!(read("firstboot.keymap", "de\n").answers.keymap.unwrap().as_str(), "de");
+        let locale = read("firstboot.locale", "de_DE.UTF-8").answers.locale.unwrap();
+        assert_eq!(locale.as_str(), "de_DE.UTF-8");
+        let zone = read("firstboot.timezone", "Europe/Berlin").answers.timezone.unwrap();
+        assert_eq!(zone.as_str(), "Europe/Berlin");
+    }
+
+    #[test]
     fn settings_without_a_key_are_ignored_and_roots_are_the_live_systems() {
-        for name in ["firstboot.locale", "firstboot.timezone", "passwd.shell.ada"] {
+        for name in ["firstboot.locale-messages", "passwd.shell.ada"] {
             let given = read(name, "x");
             assert_eq!((given.answers, given.ignored.len()), (Answers::default(), 1), "{name}");
         }
@@ -137,6 +153,7 @@ mod tests {
             ("passwd.hashed-password.ada", "hunter2"),
             ("firstboot.hostname", "web-?-\u{1b}"),
             ("system.hostname", ""),
+            ("firstboot.timezone", "Europe/Atlantis"),
         ] {
             let error = parse(name, text.as_bytes()).unwrap().unwrap_err().to_string();
             assert!(error.starts_with(&format!("system credential {name}: ")), "{error}");

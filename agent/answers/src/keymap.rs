@@ -11,6 +11,30 @@ checked_text! {
     check: check
 }
 
+impl Keymap {
+    /// The keymap for a layout of XKB, with a variant or an empty text; none where it is not known.
+    ///
+    /// ```
+    /// use nixvm_answers::keymap::Keymap;
+    /// let keymap = Keymap::of_layout("gb", "").unwrap();
+    /// assert_eq!(keymap.as_str(), "uk");
+    /// assert!(Keymap::of_layout("de", "unheard-of").is_none());
+    /// ```
+    pub fn of_layout(layout: &str, variant: &str) -> Option<Self> {
+        let name = match (layout, variant) {
+            // Ethiopia and Laos; the keymap is of Estonia, the other name means Latin America elsewhere.
+            ("et" | "la", _) => return None,
+            // The keymap of this name is the variant `qwerty`.
+            ("cz", "") => "cz-qwertz".to_owned(),
+            ("cz", "qwerty") => "cz".to_owned(),
+            (layout, "") => layout.to_owned(),
+            (layout, variant) => format!("{layout}-{variant}"),
+        };
+        let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == name);
+        elsewhere.map_or(&*name, |(_, keymap)| keymap).parse().ok()
+    }
+}
+
 const LIST: &str = include_str!("../lists/keymaps.txt");
 
 /// What other systems call a keymap, XKB's layouts above all, and what kbd does.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use nixvm_answers::keymap::Keymap;
 use nixvm_nix_tests::{Tree, project};
 use serde_json::Value;
 
@@ -275,6 +276,36 @@ fn table_of_layouts_has_keymaps_only() -> Result<()> {
         ensure!(words[2] == "-" || words[2].split(',').count() <= layouts, "{line}");
     }
     ensure!(seen.len() > 100, "{} rows", seen.len());
+    Ok(())
+}
+
+/// Keymaps' names that are no layout of XKB.
+const NO_LAYOUTS: [&str; 5] = ["cf", "en", "fa", "sg", "uk"];
+
+/// A keymap that is taken for a layout of XKB has that layout in the table, if it is there.
+#[test]
+fn a_layouts_keymap_has_that_layout() -> Result<()> {
+    let text = fs::read_to_string(project().join("nix/keyboard-layouts.txt"))?;
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rows: BTreeMap<_, _> = lines
+        .filter_map(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            Some((*words.first()?, (*words.get(1)?, words.get(2)?.trim_matches('-'))))
+        })
+        .collect();
+    // Names of keymaps, too: the shortest are names of layouts, of the same country or of another.
+    let short = rows.keys().filter(|name| name.len() == 2 && !NO_LAYOUTS.contains(name));
+    let mut found = 0;
+    for (layout, variant) in rows.values().copied().chain(short.map(|name| (*name, ""))) {
+        let layout = layout.trim_end_matches(",us");
+        let variant = variant.trim_end_matches(',');
+        let Some(keymap) = Keymap::of_layout(layout, variant) else { continue };
+        let Some(row) = rows.get(keymap.as_str()) else { continue };
+        let same = row.0.trim_end_matches(",us") == layout && row.1.trim_matches(',') == variant;
+        ensure!(same, "{layout} {variant}: {keymap} has {row:?}");
+        found += 1;
+    }
+    ensure!(found > 30, "only {found} layouts");
     Ok(())
 }
 

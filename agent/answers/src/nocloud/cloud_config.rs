@@ -3,6 +3,7 @@
 use super::account::{self, Account};
 use super::reading::Reading;
 use super::yaml::{Node, Value};
+use crate::keymap::Keymap;
 use crate::password::PasswordHash;
 use crate::value::Invalid;
 
@@ -19,6 +20,9 @@ pub(super) fn read(root: &Node, reading: &mut Reading) {
             "password" => password = Some(value),
             "chpasswd" => chpasswd = Some(value),
             "ssh_authorized_keys" | "ssh-authorized-keys" => keys.extend(reading.keys(key, value)),
+            "timezone" => reading.answers.timezone = reading.value(key, value),
+            "locale" => locale(value, reading),
+            "keyboard" => keyboard(value, reading),
             _ => reading.ignore("", key),
         }
     }
@@ -36,6 +40,35 @@ pub(super) fn read(root: &Node, reading: &mut Reading) {
     }
     if let Some(chpasswd) = chpasswd {
         change_passwords(chpasswd, &account, reading);
+    }
+}
+
+/// The name of a locale in glibc, where `utf8` is `UTF-8`; `false` leaves the image's.
+fn locale(node: &Node, reading: &mut Reading) {
+    if node.is_false() {
+        return;
+    }
+    let Some(text) = reading.text("locale", node) else { return };
+    match text.replace(".utf8", ".UTF-8").replace(".utf-8", ".UTF-8").parse() {
+        Ok(locale) => reading.answers.locale = Some(locale),
+        Err(what) => reading.refuse(node, what),
+    }
+}
+
+/// XKB's layout and variant, if there is a keymap of the console for them.
+fn keyboard(node: &Node, reading: &mut Reading) {
+    let (mut layout, mut variant) = (None, "");
+    for (key, value) in reading.entries("keyboard", node) {
+        match key {
+            "layout" => layout = reading.text("keyboard.layout", value),
+            "variant" => variant = reading.text("keyboard.variant", value).unwrap_or_default(),
+            _ => reading.ignore("keyboard", key),
+        }
+    }
+    match layout.map(|layout| Keymap::of_layout(layout, variant)) {
+        Some(Some(keymap)) => reading.answers.keymap = Some(keymap),
+        Some(None) => reading.ignore("keyboard", "layout"),
+        None => {}
     }
 }
 

@@ -154,7 +154,7 @@ fn passwords_of_other_accounts_are_listed() {
 #[test]
 fn what_has_no_counterpart_is_listed_and_nothing_of_it_reaches_the_disk() {
     let text = "erase: any\ncountdown: 0\ndisk: {pick: smallest}\nnixvm: {erase: any}\n\
-                timezone: Europe/Berlin\nlocale: de_DE.UTF-8\nkeyboard: {layout: de}\n\
+                locale: false\nkeyboard: {layout: de, variant: neo, model: pc105}\n\
                 runcmd:\n  - [reboot]\nusers: [{name: ada, sudo: true, lock_passwd: true}]\n";
     assert_eq!(
         ignored(text),
@@ -163,9 +163,8 @@ fn what_has_no_counterpart_is_listed_and_nothing_of_it_reaches_the_disk() {
             "countdown",
             "disk",
             "nixvm",
-            "timezone",
-            "locale",
-            "keyboard",
+            "keyboard.model",
+            "keyboard.layout",
             "runcmd",
             "users.sudo",
             "users.lock_passwd"
@@ -173,6 +172,19 @@ fn what_has_no_counterpart_is_listed_and_nothing_of_it_reaches_the_disk() {
     );
     let expected = Answers { username: Some("ada".parse().unwrap()), ..Answers::default() };
     assert_eq!(answers(text), expected);
+}
+
+#[test]
+fn language_keyboard_and_time_zone_are_answers() {
+    let given = answers(
+        "timezone: Europe/Berlin\nlocale: de_DE.utf8\n\
+         keyboard: {layout: de, variant: nodeadkeys}\n",
+    );
+    assert_eq!(given.timezone.unwrap().as_str(), "Europe/Berlin");
+    assert_eq!(given.locale.unwrap().as_str(), "de_DE.UTF-8");
+    assert_eq!(given.keymap.unwrap().as_str(), "de-latin1-nodeadkeys");
+    let wrong = user_data(b"#cloud-config\ntimezone: Europe/Berlln\n", "/dev/sr0").unwrap_err();
+    assert!(wrong.to_string().contains("did you mean \"Europe/Berlin\"?"), "{wrong}");
 }
 
 #[test]

@@ -59,6 +59,8 @@ fn answers_from_everywhere(fixture: &Fixture<'_>) -> Result<()> {
         format!("type=11,value=io.systemd.credential.binary:nixvm.answers={credential}"),
         "-smbios".into(),
         "type=11,value=io.systemd.credential:firstboot.timezone=Europe/Berlin".into(),
+        "-smbios".into(),
+        "type=11,value=io.systemd.credential:firstboot.locale-messages=de_DE.UTF-8".into(),
     ];
     let mut drive = fixture.disk("answers")?;
     let text = "countdown = 300\nfinish = 'wait'\nerase = 'blank'\n";
@@ -79,6 +81,7 @@ fn answers_from_everywhere(fixture: &Fixture<'_>) -> Result<()> {
         ("erase", "blank", "nixvm.toml on /dev/vdb"),
         ("password-hash", "", "QEMU fw_cfg"),
         ("ssh-authorized-keys", "", "system credential"),
+        ("timezone", "Europe/Berlin", "system credential firstboot.timezone"),
         ("hostname", "nixvm", "default"),
     ] {
         let row = rows.iter().find(|row| row["key"] == key);
@@ -87,7 +90,7 @@ fn answers_from_everywhere(fixture: &Fixture<'_>) -> Result<()> {
         ensure!(row["text"].as_str().is_some_and(|v| v.contains(value)), "{key} is {row}");
     }
     let warnings = event["plan"]["warnings"].to_string();
-    let ignored = "Ignored in system credential firstboot.timezone: all of it.";
+    let ignored = "Ignored in system credential firstboot.locale-messages: all of it.";
     ensure!(warnings.contains(ignored), "what is ignored is not in {warnings}");
     await_countdown(&mut vm)?;
     vm.screen("kernel command line", &fixture.folder.join("screens/sources.png"))?;
