@@ -175,3 +175,4 @@ let
 in
 lib.attrNames (lib.filterAttrs (_: met: !met) needs)
 ++ lib.concatLists (lib.mapAttrsToList partitionNeeds partitions)
+++ import ./script-words.nix { inherit lib disk; }

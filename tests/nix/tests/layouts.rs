@@ -69,6 +69,30 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
         (made("ext4", "null", ""), &["partition more with a mount point"]),
         (made("exfat", "\"/data\"", ""), &["with ext4, xfs, btrfs or"]),
         (root("extraArgs = [ \"-J\" \"device=/dev/vdb1\" ]"), &["on this disk alone"]),
+        (file_system("end = \"+10M /dev/sdb\";"), &["partition more with an end that is a size"]),
+        (made("ext4", "\"/a$(touch)\"", ""), &["partition more with mount points of letters"]),
+        (made("ext4", "\"/a/../b\"", ""), &["without a space, a dot folder"]),
+        (root("mountOptions = [ \"noatime;reboot\" ]"), &["partition root with mount options"]),
+        (root("extraArgs = [ \"-d\" \"sdb\" ]"), &["with extraArgs of those that are known"]),
+        (root("extraArgs = [ \"sdb\" ]"), &["-L WORD"]),
+        (
+            partition("size = \"1G\"; content = { type = \"swap\"; extraArgs = [ \"sdb\" ]; };"),
+            &["with extraArgs of those that are known to write to it alone: -L WORD -p WORD -f"],
+        ),
+        (
+            partition(
+                "size = \"1G\"; content = { type = \"btrfs\"; \
+                 subvolumes.\"my $(data)\".mountpoint = \"/data\"; };",
+            ),
+            &["partition more with subvolumes whose names"],
+        ),
+        (
+            format!(
+                "{MAIN}.content.partitions.\"a $(b)\" = {{ size = \"1G\"; content.type = \"swap\"; }};"
+            ),
+            &["with a name of at most 26 letters"],
+        ),
+        (format!("{MAIN}.name = \"other\";"), &["disk.main without a name of its own"]),
         (
             "boot.loader.systemd-boot.enable = lib.mkForce false; \
              boot.loader.grub.device = \"nodev\";"
