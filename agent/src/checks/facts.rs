@@ -3,7 +3,8 @@
 //! `dmi` and `network_interfaces` have the shape that Proxmox's automated installer posts
 //! (`proxmox-auto-installer/src/sysinfo.rs` in pve-installer), as have the fields of `product` and `iso`
 //! that are there, so that what answers for the one by serial number or MAC address can do so for the
-//! other. `machine` is nixvm's own.
+//! other. `machine` is nixvm's own: the whole [`Machine`], so that a new field of it is sent as well. The
+//! example of it is in `agent/answers/README.md`.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,3 +1,5 @@
+//! File systems with and without a receipt → what is read of it.
+
 use super::*;
 
 fn esp(files: &[(&str, &str)]) -> tempfile::NamedTempFile {

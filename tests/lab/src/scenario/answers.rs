@@ -29,7 +29,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .run(broken_answers),
     Scenario::new("answers-from-everywhere")
         .fault("kernel command line, labelled drive, fw_cfg and SMBIOS credential, each with answers")
-        .expected("each answer with its source, the higher source first; the machine is switched off")
+        .expected("each answer with its source, the higher source first; a credential without a key is listed; the \
+             machine is switched off")
         .only_on(Arch::X86_64)
         .daily()
         .run(answers_from_everywhere),

@@ -81,6 +81,7 @@ fn no_cloud(fixture: &Fixture<'_>) -> Result<()> {
         ("full-name", "user-data on /dev/vdb"),
         ("password-hash", "user-data on /dev/vdb"),
         ("ssh-authorized-keys", "user-data on /dev/vdb"),
+        ("timezone", "user-data on /dev/vdb"),
         ("countdown", "nixvm.toml on /dev/vdc"),
         ("finish", "nixvm.toml on /dev/vdc"),
     ] {
@@ -90,7 +91,7 @@ fn no_cloud(fixture: &Fixture<'_>) -> Result<()> {
     }
     let ignored = event["plan"]["warnings"].to_string();
     ensure!(
-        ignored.contains("Ignored in user-data on /dev/vdb: timezone, packages."),
+        ignored.contains("Ignored in user-data on /dev/vdb: packages."),
         "what is ignored is not in {ignored}"
     );
     await_countdown(&mut vm)?;
@@ -104,7 +105,9 @@ fn no_cloud(fixture: &Fixture<'_>) -> Result<()> {
         keys: vec![KEY.into()],
         ..<_>::default()
     };
-    boots_as(fixture, &config, &expected)?.kill()
+    let mut vm = boots_as(fixture, &config, &expected)?;
+    vm.shell.run("readlink /etc/localtime | grep 'zoneinfo/Europe/Berlin$'")?;
+    vm.kill()
 }
 
 fn no_cloud_refused(fixture: &Fixture<'_>) -> Result<()> {

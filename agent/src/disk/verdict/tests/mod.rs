@@ -1,3 +1,5 @@
+//! What is on a disk → its condition, and what is said of that.
+
 mod layouts;
 
 use super::*;
