@@ -104,14 +104,19 @@ in
     };
 
     # The text that the rehearsal lab installs, but for the store paths.
-    systemd.units."nixvm-agent.service" = {
-      wantedBy = [ "multi-user.target" ];
-      text =
-        assert lib.hasInfix "\nExecStart=${program} run\n" unit;
-        builtins.replaceStrings
-          [ "\nExecStart=${program} run\n" ]
-          [ "\nEnvironment=PATH=${lib.makeBinPath tools}\nExecStart=${lib.getExe cfg.package} run\n" ]
-          unit;
+    systemd.units = {
+      "nixvm-agent.service" = {
+        wantedBy = [ "multi-user.target" ];
+        text =
+          assert lib.hasInfix "\nExecStart=${program} run\n" unit;
+          builtins.replaceStrings
+            [ "\nExecStart=${program} run\n" ]
+            [ "\nEnvironment=PATH=${lib.makeBinPath tools}\nExecStart=${lib.getExe cfg.package} run\n" ]
+            unit;
+      };
+      "nixvm-agent-failed.service".text =
+        builtins.replaceStrings [ "=/usr/bin/cat" ] [ "=${pkgs.coreutils}/bin/cat" ]
+          (builtins.readFile ./nixvm-agent-failed.service);
     };
     services.dbus.packages = [ cfg.package ];
 

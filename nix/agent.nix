@@ -2,6 +2,7 @@
 {
   lib,
   stdenv,
+  coreutils,
   rustPlatform,
   installShellFiles,
   pkg-config,
@@ -25,9 +26,11 @@ rustPlatform.buildRustPackage {
   doCheck = false;
 
   postInstall = ''
-    install -Dm644 iso/nixvm-agent.service -t $out/lib/systemd/system
+    install -Dm644 iso/nixvm-agent{,-failed}.service -t $out/lib/systemd/system
     substituteInPlace $out/lib/systemd/system/nixvm-agent.service \
       --replace-fail /usr/bin/nixvm-agent $out/bin/nixvm-agent
+    substituteInPlace $out/lib/systemd/system/nixvm-agent-failed.service \
+      --replace-fail /usr/bin/cat ${coreutils}/bin/cat
     install -Dm644 iso/org.nixvm.Installer1.conf -t $out/share/dbus-1/system.d
     install -Dm644 iso/org.nixvm.Installer1.xml -t $out/share/dbus-1/interfaces
   ''

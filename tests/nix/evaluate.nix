@@ -478,6 +478,7 @@ rec {
     in
     {
       unit = config.systemd.units."nixvm-agent.service".text;
+      failedUnit = config.systemd.units."nixvm-agent-failed.service".text;
       wantedBy = config.systemd.units."nixvm-agent.service".wantedBy;
       login = config.systemd.units."live-login.service".text;
       issue = config.environment.etc.issue.source.text or config.services.getty.helpLine;

@@ -16,6 +16,9 @@ fn live_system_runs_the_plain_unit_and_reads_a_manifest_that_the_agent_takes() -
     for system in SYSTEMS {
         let live = tree.json(&format!("live.{system}"))?;
         same_unit(&plain, text(&live, "unit")?)?;
+        let failed = text(&live, "failedUnit")?;
+        let program = failed.lines().find_map(|line| line.strip_prefix("ExecStart=/nix/store/"));
+        ensure!(program.is_some_and(|path| path.ends_with("/bin/cat")), "{failed}");
         ensure!(live["wantedBy"] == serde_json::json!(["multi-user.target"]), "not started");
         for getty in ["getty@tty1", "autovt@tty1"] {
             ensure!(live["gettys"][getty] == false, "{getty} has tty1 as well");

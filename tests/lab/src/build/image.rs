@@ -21,6 +21,7 @@ const MINIMUM_DISK_BYTES: u64 = 1_000_000_000;
 
 /// Files of `iso/` that the live system has, as the NixOS image has them.
 const UNIT: &str = "nixvm-agent.service";
+const FAILED_UNIT: &str = "nixvm-agent-failed.service";
 const POLICY: &str = "org.nixvm.Installer1.conf";
 const MENU_ENTRY: &str = "grub-installed-disk.cfg";
 
@@ -54,7 +55,7 @@ pub(super) fn build(lab: &Lab, parts: &IsoInputs) -> Result<PathBuf> {
     key.add_path(agent)?;
     key.add(include_bytes!("layouts.rs"));
     key.add_path(&lab.guest("live"))?;
-    for name in [UNIT, POLICY, MENU_ENTRY] {
+    for name in [UNIT, FAILED_UNIT, POLICY, MENU_ENTRY] {
         key.add_path(&lab.project.join("iso").join(name))?;
     }
     let empty_area = nixvm_answers::area::encode("")?;
@@ -122,7 +123,9 @@ fn live_layer(lab: &Lab, parts: &IsoInputs, layer: &Path) -> Result<()> {
 
     let iso = lab.project.join("iso");
     copy(agent, &layer.join("usr/bin/nixvm-agent"), 0o755)?;
-    copy(&iso.join(UNIT), &layer.join("usr/lib/systemd/system").join(UNIT), 0o644)?;
+    for unit in [UNIT, FAILED_UNIT] {
+        copy(&iso.join(unit), &layer.join("usr/lib/systemd/system").join(unit), 0o644)?;
+    }
     let wants = layer.join("etc/systemd/system/multi-user.target.wants");
     fs::create_dir_all(&wants)?;
     symlink(format!("/usr/lib/systemd/system/{}", UNIT), wants.join(UNIT))?;

@@ -65,6 +65,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .fault("the agent is killed while it shows the password that it generated")
         .expected("comes back, shows it again and waits; the login takes it")
         .run(agent_killed_after_install),
+    Scenario::new("agent-fails-always")
+        .fault("the agent is killed again and again, as soon as it is there")
+        .expected(
+            "not started any more; tty1 says so, and how to start it again; nothing is written",
+        )
+        .run(agent_fails_always),
     Scenario::new("two-agents")
         .fault("a second `nixvm-agent run` during the copy")
         .expected("refused, with the first one's PID; the install goes on and boots")
@@ -252,6 +258,26 @@ fn agent_killed_after_install(fixture: &Fixture<'_>) -> Result<()> {
     call(&mut vm, "Finish sa{sv} poweroff 0")?;
     vm.wait_off(60)?;
     has_to_be_changed(fixture, &config, &password)
+}
+
+fn agent_fails_always(fixture: &Fixture<'_>) -> Result<()> {
+    let mut config = fixture.machine_with_disk()?;
+    config.answers = Some(fixture.answers("countdown = 600")?);
+    let before = digest(&config.disks[0].image)?;
+    let mut vm = fixture.start(&config, "install")?;
+    await_countdown(&mut vm)?;
+    vm.shell.run(
+        "until systemctl is-failed --quiet nixvm-agent; do \
+         pkill --signal KILL --exact nixvm-agent; sleep 0.2; done",
+    )?;
+    vm.screen("is not started again", &fixture.folder.join("screens/failed.png"))?;
+    let restarts = vm.shell.run("systemctl show --property NRestarts --value nixvm-agent")?;
+    ensure!(restarts == "5", "{restarts} restarts");
+    vm.shell.run("systemctl reset-failed nixvm-agent && systemctl start --no-block nixvm-agent")?;
+    await_countdown(&mut vm)?;
+    vm.screen("Starting in", &fixture.folder.join("screens/again.png"))?;
+    vm.kill()?;
+    unchanged(&config.disks[0], &before)
 }
 
 fn two_agents(fixture: &Fixture<'_>) -> Result<()> {
