@@ -40,7 +40,7 @@ pub(super) struct IsoInputs {
     /// The agent's binary.
     pub(super) agent: PathBuf,
     /// The manifest names the image of the store; otherwise Nix has to copy the system.
-    pub(super) names_image: bool,
+    pub(super) names_store_mount: bool,
 }
 
 /// Assembles the ISO.
@@ -48,7 +48,7 @@ pub(super) struct IsoInputs {
 /// # Errors
 /// A file is missing or a tool failed.
 pub(super) fn build(lab: &Lab, parts: &IsoInputs) -> Result<PathBuf> {
-    let IsoInputs { arch, tools, packages, base, store, agent, names_image } = parts;
+    let IsoInputs { arch, tools, packages, base, store, agent, names_store_mount } = parts;
     let arch = *arch;
     let mut key = Key::new(include_str!("image.rs"));
     key.add(store.folder().as_os_str().as_encoded_bytes());
@@ -60,7 +60,7 @@ pub(super) fn build(lab: &Lab, parts: &IsoInputs) -> Result<PathBuf> {
     }
     let empty_area = nixvm_answers::area::encode("")?;
     key.add(&empty_area);
-    let stage = match names_image {
+    let stage = match names_store_mount {
         true => format!("iso-{arch}"),
         false => format!("iso-{arch}-no-store-image"),
     };
@@ -139,7 +139,7 @@ fn live_layer(lab: &Lab, parts: &IsoInputs, layer: &Path) -> Result<()> {
     copy(&store.registration(), &layer.join("etc/nixvm/registration"), 0o644)?;
     lab.commands.run("cp", [Path::new("-r"), &store.flake(), &layer.join("etc/nixvm/flake")])?;
     let mut manifest = manifest(*arch, store);
-    if !parts.names_image {
+    if !parts.names_store_mount {
         manifest.store_mount = None;
     }
     write(layer, "etc/nixvm/manifest.json", &serde_json::to_string_pretty(&manifest)?)?;

@@ -220,13 +220,14 @@ impl Lab {
         Ok(Netboot { folder, file: netboot::SCRIPT })
     }
 
-    fn iso_with(&self, arch: Arch, names_image: bool) -> Result<PathBuf> {
+    fn iso_with(&self, arch: Arch, names_store_mount: bool) -> Result<PathBuf> {
         let tools = self.tools()?;
         let packages = debian::extract(self, arch)?;
         let base = base::build(self, arch, &tools, &packages)?;
         let store = store::build(self, arch, &tools, &base)?;
         let agent = agent::build(self, arch)?;
-        let parts = image::IsoInputs { arch, tools, packages, base, store, agent, names_image };
+        let parts =
+            image::IsoInputs { arch, tools, packages, base, store, agent, names_store_mount };
         image::build(self, &parts)
     }
 }
