@@ -271,8 +271,6 @@ fn agent_fails_always(fixture: &Fixture<'_>) -> Result<()> {
          pkill --signal KILL --exact nixvm-agent; sleep 0.2; done",
     )?;
     vm.screen("is not started again", &fixture.folder.join("screens/failed.png"))?;
-    let restarts = vm.shell.run("systemctl show --property NRestarts --value nixvm-agent")?;
-    ensure!(restarts == "5", "{restarts} restarts");
     vm.shell.run("systemctl reset-failed nixvm-agent && systemctl start --no-block nixvm-agent")?;
     await_countdown(&mut vm)?;
     vm.screen("Starting in", &fixture.folder.join("screens/again.png"))?;
