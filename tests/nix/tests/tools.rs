@@ -29,7 +29,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("open-vm-tools", &["vmware-rpctool"]),
     ("parted", &["partprobe"]),
     ("systemd", &["systemctl", "udevadm"]),
-    ("util-linux", &["blkid", "lsblk", "mount", "swapoff", "umount", "wipefs"]),
+    ("util-linux", &["blkid", "losetup", "lsblk", "mount", "swapoff", "umount", "wipefs"]),
 ];
 
 /// What the agent's sources start: `.tool("NAME")`, and the names in its lists of tools.
