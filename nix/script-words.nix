@@ -14,13 +14,12 @@ let
   # Each of them below the folder before it.
   isPath = text: isMatch "/?${name}(/${name})*" text && !isMatch "(.*/)?\\.\\.?(/.*)?" text;
 
-  # Arguments of the tools that neither name a device or a file, nor give what the table and the marker have to know.
+  # Arguments of the tools that name neither a device nor a file, nor give an identifier that another disk could have.
   known = {
     vfat = {
       alone = [ ];
       with-word = [
         "-F"
-        "-i"
         "-n"
         "-R"
         "-s"
