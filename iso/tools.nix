@@ -1,4 +1,5 @@
-# The programs that the agent starts, and those that the programs it starts take from PATH.
+# The programs that the agent starts, and those that the programs it starts take from PATH. disko's script brings
+# what it takes to make the file systems of a host's layout.
 { pkgs, nix }:
 [
   nix

@@ -2,7 +2,7 @@
 #
 # disko quotes some of the options that it puts into its script, some not, and has mkfs and mkswap take arguments as
 # they are. One with a space, a dollar or the name of another device could write elsewhere than to the disk that was
-# chosen, before any guard.
+# chosen, before any guard. A file system that layouts may have needs its arguments among the `known` here.
 { lib, disk }:
 let
   table = disk.main.content or null;

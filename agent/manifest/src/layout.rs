@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 /// Formats that the agent can look after, as libblkid names them.
-const FORMATS: [&str; 6] = ["vfat", "ext4", "xfs", "btrfs", "f2fs", "swap"];
+pub const FORMATS: [&str; 6] = ["vfat", "ext4", "xfs", "btrfs", "f2fs", "swap"];
 
 /// A partition of the layout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,7 @@
 //! A disk and what else is attached → whether it may be installed to at all, and if not, why.
+//!
+//! The labels by which the installer's own volumes are known are here, for that is the first thing that they
+//! decide: such a disk is never a target.
 
 use std::fmt;
 

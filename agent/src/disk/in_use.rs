@@ -3,8 +3,8 @@
 //!
 //! A file system may have been mounted in the initrd or in another mount namespace, as the disk is that
 //! an ISO's file lies on; of a btrfs on several devices the table names one. Not seen are other file
-//! systems than those that sysfs lists, unless the file of a loop device is on them, and further devices
-//! of a file system, such as a journal of its own. To try whether a device can be opened for oneself alone
+//! systems than btrfs and those of [`KINDS`], unless the file of a loop device is on them, and further
+//! devices of a file system, such as a journal of its own. To try whether a device can be opened for oneself alone
 //! would tell of them as well, and for that moment fail what others do to it; so that is left to the
 //! first write.
 
@@ -142,6 +142,18 @@ mod tests {
         assert_eq!(files(listing, &number).unwrap(), expected);
         assert_eq!(files("", &number).unwrap(), []);
         assert!(files("{}", &number).is_err());
+    }
+
+    #[test]
+    fn what_an_install_can_leave_on_a_disk_is_seen() {
+        // sysfs has nothing of FAT; btrfs is looked at for itself, and swap is in a table of its own.
+        let others = ["vfat", "btrfs", "swap"];
+        for format in nixvm_manifest::layout::FORMATS {
+            assert!(
+                others.contains(&format) || KINDS.contains(&format),
+                "{format} is not looked for"
+            );
+        }
     }
 
     #[test]

@@ -114,7 +114,8 @@ fn mount(device: &Path, file_system: &str) -> Result<OwnedFd> {
         "hfs" => &["hfs"],
         "squashfs" => &["squashfs"],
         other => bail!(
-            "its file system is {other:?}, and it has to be FAT, exFAT, NTFS, ext4, ISO 9660 or UDF"
+            "its file system is {other:?}, and it has to be FAT, exFAT, NTFS, ext2, ext3, ext4, \
+             HFS, HFS+, ISO 9660, UDF or squashfs"
         ),
     };
     let mut errors = Vec::new();
