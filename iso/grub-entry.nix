@@ -1,4 +1,5 @@
-# Puts grub-installed-disk.cfg before the first entry of the image's UEFI boot menu.
+# Puts grub-installed-disk.cfg before the first entry of the image's UEFI boot menu, and an entry in plain lines
+# after it: see insert-grub-entry.
 #
 # nixpkgs has no option for it. The menu is in the image twice: in the tree, which GRUB reads from a
 # CD and from most USB sticks, and inside the FAT image that El Torito names.

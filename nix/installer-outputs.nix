@@ -1,4 +1,5 @@
-# The flake's outputs for building ISOs, which an installed machine's /etc/nixos lacks.
+# The flake's outputs for building ISOs, which an installed machine's /etc/nixos lacks. nixvm's own ISOs have their
+# names, labels and least disks from here.
 {
   inputs,
   mkHost,

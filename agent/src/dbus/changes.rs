@@ -1,4 +1,6 @@
 //! Records → the signals that tell of them, and the disks' objects.
+//!
+//! Properties are compared with what they were: a new one needs nothing here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;

@@ -24,6 +24,12 @@ pub struct Expected {
     pub mounts: Mounts,
 }
 
+/// The size of the ESP, as `guest/live/disko` makes it.
+const ESP_BYTES: u64 = 512 << 20;
+
+/// Where the ESP of nixvm's own layout ends and the root begins: the table is in the first MiB.
+pub const ROOT_OFFSET: u64 = (1 << 20) + ESP_BYTES;
+
 /// What is mounted with nixvm's own layout.
 const OWN_MOUNTS: &[(&str, &str)] =
     &[("/", "ext4 nixos disk-main-root"), ("/boot", "vfat boot disk-main-ESP")];
@@ -101,7 +107,7 @@ impl Expected {
             same(place, &found, wanted)?;
         }
         let size = vm.shell.run("lsblk -bno SIZE $(findmnt -no SOURCE /boot)")?;
-        same("the ESP's size", &size, &(512_u64 << 20).to_string())?;
+        same("the ESP's size", &size, &ESP_BYTES.to_string())?;
         let bits = vm.shell.run("lsblk -no FSVER $(findmnt -no SOURCE /boot)")?;
         same("the ESP's FAT", &bits, "FAT32")?;
         vm.shell.run("test -s /boot/EFI/nixvm/installed").context("there is no receipt")?;

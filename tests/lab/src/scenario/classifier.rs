@@ -12,6 +12,7 @@ use super::steps::{
 };
 use crate::build::Arch;
 use crate::fixture::{Fixture, digest, unchanged};
+use crate::guest_checks::ROOT_OFFSET;
 use crate::vm::Vm;
 use crate::vm::config::{Bus, Config, Disk};
 use crate::words::{event, outcome, state};
@@ -141,7 +142,7 @@ fn damaged_esp(fixture: &Fixture<'_>) -> Result<()> {
 
 /// A digest of all but the ESP, which a handover may complete.
 fn root_digest(fixture: &Fixture<'_>, disk: &Disk) -> Result<String> {
-    const ESP: std::ops::Range<u64> = 1 << 20..513 << 20;
+    const ESP: std::ops::Range<u64> = 1 << 20..ROOT_OFFSET;
     let copy = fixture.folder.join("root.raw");
     crate::fixture::copy(&disk.image, &copy)?;
     let image = OpenOptions::new().write(true).open(&copy)?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Scenario;
 use super::steps::{await_installed_and_off, boots_as, choose_install};
 use crate::fixture::Fixture;
-use crate::guest_checks::Expected;
+use crate::guest_checks::{Expected, ROOT_OFFSET};
 use crate::vm::Vm;
 use crate::vm::config::Config;
 use crate::words::outcome;
@@ -55,7 +55,7 @@ fn larger_disk_after_install(fixture: &Fixture<'_>) -> Result<()> {
 /// Waits until the root file system is nearly as large as the disk, and looks at the partition table.
 fn await_root(vm: &mut Vm, disk: u64) -> Result<()> {
     // The ESP, and what ext4 needs for itself.
-    let least = disk - disk / 20 - (513 << 20);
+    let least = disk - disk / 20 - ROOT_OFFSET;
     vm.shell
         .run(&format!(
             "for try in $(seq 150); do \

@@ -5,11 +5,9 @@ use anyhow::{Context, Result, ensure};
 use super::Scenario;
 use super::steps::{Next, await_copy, boots, does_not_boot, next};
 use crate::fixture::{DISK, Fixture, digest, unchanged};
+use crate::guest_checks::ROOT_OFFSET;
 use crate::vm::config::IoFault;
 use crate::words::{event, outcome};
-
-/// Where the root file system begins: after the table and the ESP of 512 MiB.
-const ROOT: u64 = 513 << 20;
 
 const NEVER_A_FALSE_END: &str =
     "fails, or never needed that place; reported as installed only if it boots";
@@ -26,11 +24,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("unwritable-inodes")
         .fault("the target can't be written at the start of the root file system")
         .expected(NEVER_A_FALSE_END)
-        .run(|fixture| target_fails(fixture, ROOT + 4096)),
+        .run(|fixture| target_fails(fixture, ROOT_OFFSET + 4096)),
     Scenario::new("unwritable-data")
         .fault("the target can't be written at a place in the root file system")
         .expected(NEVER_A_FALSE_END)
-        .run(|fixture| target_fails(fixture, ROOT + (140 << 20))),
+        .run(|fixture| target_fails(fixture, ROOT_OFFSET + (140 << 20))),
     Scenario::new("unwritable-end")
         .fault("the target can't be written at its last sector")
         .expected(NEVER_A_FALSE_END)

@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use super::Scenario;
 use super::steps::{await_countdown, await_installed, await_installed_and_off, boots, boots_as};
 use crate::fixture::{Fixture, digest, unchanged};
+use crate::guest_checks::ROOT_OFFSET;
 use crate::vm::config::Disk;
 use crate::words::{event, state};
 
@@ -46,12 +47,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         .fault("old file systems begin exactly where the new partitions do; no table tells of them")
         .expected("asked for, then installed; no old file is left")
         .run(|fixture| {
-            let script = "for start in 1 513; do \
-                loop=$(losetup --find --show --offset ${start}MiB --sizelimit 400MiB /dev/vda) && \
-                mkfs.ext4 -q $loop && mkdir -p /run/old && mount $loop /run/old && \
-                echo old > /run/old/old-file && umount /run/old && losetup -d $loop || exit 1; \
-                done; sync";
-            installs_over(fixture, script, "")
+            let script = format!(
+                "for start in $((1 << 20)) {ROOT_OFFSET}; do \
+                 loop=$(losetup --find --show --offset $start --sizelimit 400MiB /dev/vda) && \
+                 mkfs.ext4 -q $loop && mkdir -p /run/old && mount $loop /run/old && \
+                 echo old > /run/old/old-file && umount /run/old && losetup -d $loop || exit 1; \
+                 done; sync"
+            );
+            installs_over(fixture, &script, "")
         }),
 ];
 
