@@ -21,12 +21,28 @@ pub struct LayoutPartition {
     pub name: String,
     /// What it is formatted with, as libblkid names it.
     pub filesystem: String,
+    /// The name of the LUKS mapping that the file system is in, `/dev/mapper/NAME`; none where it is on the
+    /// partition itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<String>,
     /// File-system label, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Where it is mounted in the installed system: several places for subvolumes, none for swap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mount_points: Vec<PathBuf>,
+}
+
+impl LayoutPartition {
+    /// What is on the partition itself, as libblkid names it.
+    pub fn signature(&self) -> &str {
+        if self.mapping.is_some() { "crypto_LUKS" } else { &self.filesystem }
+    }
+}
+
+/// The LUKS mappings of a layout, in the order in which they are opened.
+pub fn mappings(layout: &[LayoutPartition]) -> Vec<&str> {
+    layout.iter().filter_map(|partition| partition.mapping.as_deref()).collect()
 }
 
 /// The layout of nixvm's own systems.
@@ -41,6 +57,7 @@ pub fn own() -> Vec<LayoutPartition> {
             number,
             name: name.to_owned(),
             filesystem: filesystem.to_owned(),
+            mapping: None,
             label: Some(label.to_owned()),
             mount_points: vec![mount_point.into()],
         };
@@ -59,11 +76,13 @@ pub fn check(layout: &[LayoutPartition]) -> Result<()> {
     let wanted = &own()[0];
     ensure!(
         (&esp.name, &esp.filesystem, &esp.mount_points)
-            == (&wanted.name, &wanted.filesystem, &wanted.mount_points),
+            == (&wanted.name, &wanted.filesystem, &wanted.mount_points)
+            && esp.mapping.is_none(),
         "its first partition is not the ESP"
     );
     let mut names = BTreeSet::new();
     let mut mount_points = BTreeSet::new();
+    let mut mappings = BTreeSet::new();
     for (partition, number) in layout.iter().zip(1..) {
         let LayoutPartition { name, filesystem, .. } = partition;
         ensure!(
@@ -73,6 +92,11 @@ pub fn check(layout: &[LayoutPartition]) -> Result<()> {
         );
         ensure!(names.insert(name), "two partitions are named {name}");
         ensure!(FORMATS.contains(&filesystem.as_str()), "{name} has {filesystem}");
+        if let Some(mapping) = &partition.mapping {
+            ensure!(is_mapping_name(mapping), "{mapping:?} is no name of a mapping");
+            ensure!(mappings.insert(mapping), "two mappings are named {mapping}");
+            ensure!(filesystem != "swap", "{name} has swap in LUKS");
+        }
         let count = partition.mount_points.len();
         let fits = match filesystem.as_str() {
             "swap" => count == 0,
@@ -87,6 +111,16 @@ pub fn check(layout: &[LayoutPartition]) -> Result<()> {
     }
     ensure!(mount_points.contains(&PathBuf::from("/")), "it has no root file system");
     Ok(())
+}
+
+/// Whether it can be a file's name below /dev/mapper, without a sign that a shell or device-mapper takes for
+/// something else.
+fn is_mapping_name(name: &str) -> bool {
+    let is_taken = |sign: char| sign.is_ascii_alphanumeric() || "_.-".contains(sign);
+    (1..=64).contains(&name.len())
+        && name.chars().all(is_taken)
+        && !name.starts_with(['.', '-'])
+        && name != "control"
 }
 
 /// Whether the path is absolute, without detours.
@@ -115,6 +149,7 @@ mod tests {
             number,
             name: "disk-main-swap".to_owned(),
             filesystem: "swap".to_owned(),
+            mapping: None,
             label: None,
             mount_points: Vec::new(),
         }
@@ -122,7 +157,8 @@ mod tests {
 
     #[test]
     fn own_layout_and_others_of_one_disk_are_taken() {
-        let taken: [Change; 4] = [
+        let taken: [Change; 5] = [
+            |l| l[1].mapping = Some("crypt".to_owned()),
             |_| {},
             |l| l.push(swap(3)),
             |l| l[1].filesystem = "xfs".to_owned(),
@@ -138,7 +174,28 @@ mod tests {
 
     #[test]
     fn what_could_not_be_checked_is_refused() {
-        let refused: [(Change, &str); 11] = [
+        let refused: [(Change, &str); 16] = [
+            (|l| l[0].mapping = Some("crypt".to_owned()), "is not the ESP"),
+            (|l| l[1].mapping = Some("a/b".to_owned()), "no name of a mapping"),
+            (|l| l[1].mapping = Some("-a".to_owned()), "no name of a mapping"),
+            (
+                |l| {
+                    l.push(swap(3));
+                    l[2].mapping = Some("swap".to_owned());
+                },
+                "has swap in LUKS",
+            ),
+            (
+                |l| {
+                    l.push(swap(3));
+                    l[2].filesystem = "ext4".to_owned();
+                    l[2].mount_points = vec!["/data".into()];
+                    for partition in &mut l[1..] {
+                        partition.mapping = Some("crypt".to_owned());
+                    }
+                },
+                "two mappings are named crypt",
+            ),
             (Vec::clear, "no partition"),
             (|l| l.swap(0, 1), "is not the ESP"),
             (|l| l[0].name = "disk-main-boot".to_owned(), "is not the ESP"),

@@ -6,6 +6,8 @@ use nixvm_answers::answers::Finish;
 use nixvm_answers::password::{PasswordHash, Secret};
 use tokio::sync::{mpsc, oneshot};
 
+use super::passphrase::Passphrase;
+
 /// A request.
 #[derive(Debug)]
 pub enum Request {
@@ -32,6 +34,11 @@ pub enum Request {
     Password {
         /// Its hash.
         hash: PasswordHash,
+    },
+    /// Encrypt the disk with this passphrase.
+    Passphrase {
+        /// The passphrase.
+        passphrase: Passphrase,
     },
     /// Use these answers, with precedence over all other sources.
     Answers {

@@ -14,6 +14,7 @@ use nixvm_manifest::Manifest;
 use crate::command::Runner;
 use crate::command::log::{self, Log};
 use crate::control::account::Account;
+use crate::control::passphrase::Passphrase;
 use crate::control::request::InstallerHandle;
 use crate::dbus::{self, Bus};
 use crate::disk::store_image;
@@ -21,6 +22,7 @@ use crate::event::Event;
 use crate::event::publisher::Publisher;
 use crate::install;
 use crate::machine::Machine;
+use crate::plan::PassphraseOrigin;
 use crate::screen::Mode;
 use crate::session::{CHECKPOINT, ExitAction, Session, SessionContext};
 use crate::sinks::{console, journald, virtio};
@@ -81,6 +83,7 @@ pub async fn run(started: Instant) -> Result<()> {
         manifest,
         machine,
         source_answers,
+        passphrase: passphrase(),
         attached,
         rescan: Some(rescan),
         requests,
@@ -102,6 +105,12 @@ pub async fn run(started: Instant) -> Result<()> {
     };
     runner.tool("systemctl").arg(verb).run().await?;
     Ok(())
+}
+
+/// The passphrase that the machine was started with.
+fn passphrase() -> Option<Result<Passphrase, String>> {
+    let read = sources::read_passphrase(Path::new("/"))?;
+    Some(read.and_then(|secret| Passphrase::new(secret, PassphraseOrigin::Credential)))
 }
 
 /// The machine, with what the ISO's image takes of its memory.

@@ -192,6 +192,7 @@ mod tests {
             number,
             name: format!("disk-main-{}", "x".repeat(26)),
             filesystem: "btrfs".into(),
+            mapping: Some(format!("crypt{number}")),
             label: Some("y".repeat(64)),
             mount_points: vec![format!("/{}", "z".repeat(60)).into()],
         });

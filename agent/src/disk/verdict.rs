@@ -303,7 +303,7 @@ fn unfinished(disk: &Disk, marker: &Marker) -> Result<Evidence, Evidence> {
                 return Err(Evidence::RootUsed(found.clone()));
             }
         }
-        // Another file system than ext4 has nothing that tells, nor has one that is not noted yet.
+        // Another file system than ext4 has nothing that tells, nor has one in LUKS, or one that is not noted yet.
         (Esp::Empty, ..) => return Err(Evidence::RootUnknown),
     }
     for other in ours[1..].iter().filter(|other| other.number != root.number) {
@@ -354,7 +354,7 @@ fn partitions_are_ours(
         && partitions.iter().zip(names).zip(ours).all(|((partition, name), ours)| {
             let is_formatted_so = match &partition.filesystem {
                 None => true,
-                Some(found) => *found == ours.filesystem && is_labelled(partition, ours),
+                Some(found) => found == ours.signature() && is_labelled(partition, ours),
             };
             *name == ours.name && partition.name.as_ref() == Some(&ours.name) && is_formatted_so
         });
@@ -364,8 +364,11 @@ fn partitions_are_ours(
     if is_made_so && (is_all || is_some) { Ok(()) } else { Err(Evidence::OtherPartition) }
 }
 
-/// Whether the file system's label is the layout's, as far as that is known.
+/// Whether the file system's label is the layout's, as far as that is known; a LUKS header has none.
 fn is_labelled(partition: &Partition, ours: &LayoutPartition) -> bool {
+    if ours.mapping.is_some() {
+        return partition.label.is_none();
+    }
     ours.label.as_ref().is_none_or(|ours| {
         partition.label.as_ref().is_some_and(|label| label.eq_ignore_ascii_case(ours))
     })

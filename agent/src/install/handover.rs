@@ -19,7 +19,7 @@ use super::completion::erase_marker;
 use super::loaders::{check_withheld, put_in_place, rename, withheld};
 use super::target::Target;
 use super::verify::written;
-use super::{Attempt, TargetState, gc_roots, mounted};
+use super::{Attempt, TargetState, encryption, gc_roots, mounted};
 use crate::command::{Cancelled, Runner};
 use crate::disk::layout;
 use crate::disk::receipt::{FILE, LOADERS, Receipt};
@@ -62,6 +62,8 @@ pub(super) async fn run(
     fs::create_dir_all(ESP_PATH).with_context(|| format!("cannot make {ESP_PATH}"))?;
     mount_bind(&esp, ESP_PATH).with_context(|| format!("cannot mount the ESP at {ESP_PATH}"))?;
     unmount_root(attempt).await?;
+    let mappings = nixvm_manifest::layout::mappings(&attempt.manifest.layout);
+    encryption::close(&attempt.runner, &mappings).await?;
 
     let esp = Path::new(ESP_PATH);
     check_loaders(esp, &loaders)?;

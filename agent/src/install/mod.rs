@@ -24,6 +24,7 @@ mod boot_loader;
 mod closure;
 mod completion;
 mod configure;
+mod encryption;
 mod first_boot;
 mod gc_roots;
 mod handover;
@@ -48,6 +49,7 @@ pub use system::{build_arguments, transfer_arguments};
 
 use crate::command::{Cancelled, Runner};
 use crate::control::account::Account;
+use crate::control::passphrase::Passphrase;
 use crate::disk::Disk;
 use crate::disk::layout;
 use crate::disk::mounts;
@@ -59,7 +61,8 @@ use crate::plan::Plan;
 use crate::plan::Problem;
 
 /// Exists while the file systems below [`layout::MOUNT_POINT`] are ours: an agent that follows a
-/// crashed one unmounts those, and leaves foreign mounts alone.
+/// crashed one unmounts those, and leaves foreign mounts alone. The mappings that are ours are in it,
+/// a line each.
 const MOUNTED: &str = "/run/nixvm/mounted";
 
 /// Where disko's script has its temporary folders: it mounts a btrfs there while it makes subvolumes.
@@ -79,6 +82,8 @@ pub struct Attempt {
     pub runner: Runner,
     /// The account's secrets; may still be asked for when the attempt begins.
     pub account: tokio::sync::watch::Sender<Account>,
+    /// What the layout's LUKS is made with; not in the plan.
+    pub passphrase: Option<Passphrase>,
     /// What the installed system runs once. It may have secrets in it, so it is not in the plan.
     pub first_boot: Option<FirstBoot>,
     /// Whether to make sshd's host key, for a webhook to receive.
@@ -172,7 +177,7 @@ pub async fn run(mut attempt: Attempt) -> Result<Installed, Failure> {
     let result = steps(&mut attempt).await;
     if result.is_err() {
         clean_up(&attempt.runner.uncancellable()).await;
-    } else if let Err(error) = set_mounted(false) {
+    } else if let Err(error) = note_unmounted() {
         tracing::warn!("{error:#}");
     }
     result
@@ -238,7 +243,7 @@ const UNMOUNTING: Duration = Duration::from_secs(300);
 /// How long a file system that is in use is tried to be unmounted again.
 const IN_USE: Duration = Duration::from_secs(15);
 
-/// Unmounts what an attempt has mounted, whether this process made it or one that died.
+/// Unmounts what an attempt has mounted, and closes what it has opened, whether this process made it or one that died.
 ///
 /// Nothing here stops at an error: what can be undone is undone, and the next attempt refuses a disk
 /// that is still in use.
@@ -247,7 +252,11 @@ pub async fn clean_up(runner: &Runner) {
     for path in scratch.unwrap_or_default().into_iter().rev() {
         unmount(runner, &path).await;
     }
-    let ours = Path::new(MOUNTED).exists();
+    if let Err(error) = encryption::forget_passphrase() {
+        tracing::warn!("{error:#}");
+    }
+    let mappings = std::fs::read_to_string(MOUNTED).ok();
+    let ours = mappings.is_some();
     for path in [handover::ESP_PATH, layout::MOUNT_POINT] {
         let foreign = path == layout::MOUNT_POINT && !ours;
         if foreign || !is_mount_point(Path::new(path)) {
@@ -255,11 +264,14 @@ pub async fn clean_up(runner: &Runner) {
         }
         unmount(runner, Path::new(path)).await;
     }
-    if ours
+    if let Some(mappings) = mappings
         && !is_mount_point(Path::new(layout::MOUNT_POINT))
-        && let Err(error) = set_mounted(false)
     {
-        tracing::warn!("{error:#}");
+        let mappings: Vec<_> = mappings.lines().collect();
+        let closed = encryption::close(runner, &mappings).await;
+        if let Err(error) = closed.and_then(|()| note_unmounted()) {
+            tracing::warn!("{error:#}");
+        }
     }
     if let Err(error) = target::remove_rule(runner).await {
         tracing::warn!("cannot remove the udev rule: {error:#}");
@@ -287,17 +299,20 @@ async fn unmount_when_unused(runner: &Runner, path: &Path) -> Result<()> {
     }
 }
 
-/// Notes whether what is mounted at [`layout::MOUNT_POINT`] is ours, so that a later agent knows what to unmount.
-fn set_mounted(ours: bool) -> Result<()> {
-    if ours {
-        std::fs::write(MOUNTED, "").with_context(|| format!("cannot write {MOUNTED}"))
-    } else {
-        match std::fs::remove_file(MOUNTED) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {MOUNTED}"))
-            }
-            _ => Ok(()),
+/// Notes that what is mounted at [`layout::MOUNT_POINT`] is ours, and these mappings, so that a later agent knows
+/// what to unmount and close.
+fn note_mounted(mappings: &[&str]) -> Result<()> {
+    let lines: String = mappings.iter().flat_map(|name| [name, "\n"]).collect();
+    std::fs::write(MOUNTED, lines).with_context(|| format!("cannot write {MOUNTED}"))
+}
+
+/// Notes that nothing of ours is mounted.
+fn note_unmounted() -> Result<()> {
+    match std::fs::remove_file(MOUNTED) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {MOUNTED}"))
         }
+        _ => Ok(()),
     }
 }
 

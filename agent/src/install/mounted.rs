@@ -128,7 +128,8 @@ pub(super) fn below(mounts: &[Mount], folder: &str) -> Vec<PathBuf> {
     below.map(|mount| mount.path.clone()).collect()
 }
 
-/// The UUIDs of ext4 by the number of its partition; none for other file systems, and for the ESP.
+/// The UUIDs of ext4 by the number of its partition; none for other file systems, and for those in LUKS, which
+/// can't be read at the next start.
 ///
 /// # Errors
 /// A file system is not mounted any more, or can't be read.
@@ -137,7 +138,7 @@ pub(super) fn ext4_uuids(
     layout: &[LayoutPartition],
 ) -> Result<BTreeMap<u32, String>> {
     let mut found = BTreeMap::new();
-    for partition in layout.iter().filter(|partition| partition.filesystem == "ext4") {
+    for partition in layout.iter().filter(|partition| partition.signature() == "ext4") {
         let Some(path) = partition.mount_points.first() else { continue };
         let path = layout::mounted_at(path);
         let mount = mounts.iter().rfind(|mount| mount.path == path);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::blocking::{blocking, go_on};
 use super::target::{Target, settle};
-use super::{Attempt, SCRATCH, TargetState, holders, mounted};
+use super::{Attempt, SCRATCH, TargetState, encryption, holders, mounted};
 use crate::command::Runner;
 use crate::disk::identity::Identity;
 use crate::disk::layout;
@@ -75,6 +75,9 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
         // An array that is stopped writes its superblock.
         identity.digest = probe::current_digest(&target.node, target.size_bytes)?;
     }
+    // After what was on the disk is closed, and before anything is written.
+    let mappings = nixvm_manifest::layout::mappings(layout);
+    encryption::check_names(&mappings)?;
     // Taking down and triggering took time: look once more, and write at once.
     let target = open(cancel, &identity).await?;
     // The kernel refuses if anything holds it, in whatever mount namespace.
@@ -101,10 +104,12 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     })
     .await?;
 
-    super::set_mounted(true)?;
+    super::note_mounted(&mappings)?;
     std::fs::create_dir_all(SCRATCH).with_context(|| format!("cannot make {SCRATCH}"))?;
+    let passphrase = encryption::provide_passphrase(attempt, &mappings)?;
     let script = runner.tool(&attempt.manifest.disko_script).env("TMPDIR", SCRATCH);
     script.run().await.context("disko's script failed")?;
+    drop(passphrase);
     settle(runner).await?;
     let mounts = mounts::table()?;
     let left = mounted::below(&mounts, SCRATCH);

@@ -8,7 +8,10 @@ use nixvm_manifest::Manifest;
 
 use super::choice::{self, Choice};
 use super::consent::{self, Consent};
-use super::{ChosenBy, Plan, QUIET, Refusal, System, Target, answer, conflict, network, system};
+use super::{
+    ChosenBy, PassphraseOrigin, Plan, QUIET, Refusal, System, Target, answer, conflict, encryption,
+    network, system,
+};
 use crate::disk::eligibility::{self, Ineligible};
 use crate::disk::identity::Identity;
 use crate::disk::receipt::Receipt;
@@ -37,6 +40,8 @@ pub struct Facts<'a> {
     pub choices: &'a UserChoices,
     /// What was found out about what this decision needs to know.
     pub checked: &'a Checked,
+    /// Where a passphrase comes from, or why the one that was given can't be used.
+    pub passphrase: Option<Result<PassphraseOrigin, &'a str>>,
 }
 
 /// Choices made at the keyboard or on D-Bus.
@@ -154,12 +159,14 @@ fn resolve(facts: &Facts<'_>) -> Result<Decision, Refusal> {
     if answers.first_boot.is_some() && !facts.manifest.first_boot {
         return Err(Refusal::NoFirstBoot);
     }
+    let passphrase = encryption::origin(facts, answers)?;
     let configuration = configuration(answers, disk, facts.disks);
     let system = match system::choose(facts, answers, &configuration)? {
         Ok(system) => system,
         Err(check) => return Ok(Decision::Check(check)),
     };
     let plan = Box::new(Plan {
+        passphrase,
         warnings: loosened
             .into_iter()
             .chain(conflict::label_warnings(&facts.manifest.layout, disk, facts.disks))
@@ -257,6 +264,7 @@ fn plan(
         },
         system,
         configuration,
+        passphrase: None,
         countdown: answers.countdown.value.seconds(),
         finish: answers.finish.value,
         network: network::planned(answers),

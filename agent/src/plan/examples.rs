@@ -30,6 +30,7 @@ pub(crate) fn plan(name: &str) -> Plan {
             proxy: None,
             disk_device: format!("/dev/{name}").into(),
         },
+        passphrase: None,
         countdown: 10,
         finish: Finish::Reboot,
         network: PlannedNetwork { policy: Network::Auto, interfaces: Vec::new() },

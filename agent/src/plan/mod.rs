@@ -10,6 +10,7 @@ mod configuration;
 mod conflict;
 mod consent;
 mod decision;
+mod encryption;
 #[cfg(test)]
 pub(crate) mod examples;
 mod network;
@@ -34,11 +35,12 @@ use crate::disk::identity::Identity;
 pub use answer::{Answer, AnswerSource};
 pub use configuration::Configuration;
 pub use decision::{Decision, Facts, UserChoices, decide, eligible};
+pub use encryption::{INITIAL_KEYMAP, PassphraseOrigin, typed_keymap};
 pub use problem::Problem;
 pub use question::{
     Applied, Buildable, Check, Checked, Fetched, Unfetched, UnknownInterface, Unreachable, Wanted,
 };
-pub use refusal::Refusal;
+pub use refusal::{NO_PASSPHRASE, Refusal};
 
 /// How long no disk may have come or gone before one is taken for the largest, the smallest or the only
 /// one: a bus that is slow to start shows its disks a few seconds after the others.
@@ -53,6 +55,9 @@ pub struct Plan {
     pub system: System,
     /// What is written to `/etc/nixos`.
     pub configuration: Configuration,
+    /// Where the passphrase comes from with which the disk is encrypted; none where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<PassphraseOrigin>,
     /// Seconds between showing the plan and the first write.
     pub countdown: u32,
     /// What happens at the end.
@@ -163,8 +168,11 @@ impl Plan {
                 format!("downloaded and built from the flake because {because}")
             }
         };
+        let encrypted = self.passphrase.map_or_else(String::new, |origin| {
+            format!(", with the disk encrypted by the passphrase {origin}")
+        });
         [
-            format!("Install NixOS, {how}, on {}, ", self.target.summary),
+            format!("Install NixOS, {how}{encrypted}, on {}, ", self.target.summary),
             erases,
             format!(
                 "; host name {}, account {}.",

@@ -6,6 +6,9 @@ use super::{Problem, Unfetched, UnknownInterface, Unreachable};
 use crate::format;
 use crate::machine::Hypervisor;
 
+/// The kind of [`Refusal::NoPassphrase`]: what a console can do about it is to ask.
+pub const NO_PASSPHRASE: &str = "no-passphrase";
+
 /// Why an install is not begun. Each names its remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "refusal")]
@@ -84,6 +87,15 @@ pub enum Refusal {
     NoNetworkManager,
     /// The answers have a script for the first boot, and nothing in the installed system would run it.
     NoFirstBoot,
+    /// The disk is to be encrypted, and there is no passphrase to do it with.
+    NoPassphrase {
+        /// Why the one that was given can't be used, to follow "the passphrase".
+        problem: Option<String>,
+        /// The keymap that it would be typed with.
+        keymap: String,
+        /// That of the installed system, where it is known to be another one.
+        other_keymap: Option<String>,
+    },
     /// The answers require a network and there is none that works.
     NoNetwork {
         /// Which part of it does not.
@@ -186,6 +198,25 @@ impl Refusal {
                 "Leave `first-boot` out of the answers, or add nixvm's module `first-boot` to the host \
                  and build the ISO anew."
                     .to_owned(),
+            ),
+            Self::NoPassphrase { problem, keymap, other_keymap } => (
+                NO_PASSPHRASE,
+                match problem {
+                    None => "The passphrase is missing: this system's disk is encrypted, and no \
+                             passphrase was given."
+                        .to_owned(),
+                    Some(problem) => format!(
+                        "The passphrase is missing: that in the system credential nixvm.passphrase \
+                         {problem}."
+                    ),
+                },
+                format!(
+                    "Type one here, with the keymap {keymap}{}, or start the VM with one in the system \
+                     credential nixvm.passphrase.",
+                    other_keymap.as_ref().map_or_else(String::new, |other| format!(
+                        " (the installed system asks for it with the keymap {other})"
+                    ))
+                ),
             ),
             Self::NoNetwork { unreachable } => (
                 "no-network",

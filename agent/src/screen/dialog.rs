@@ -20,7 +20,7 @@ pub(super) enum Dialog {
     Name(NameForm),
     /// The keymap.
     Keymap(KeymapList),
-    /// The account's password.
+    /// The account's password, or the disk's passphrase.
     Password(PasswordForm),
     /// Whether the install is to be stopped.
     Stop,
@@ -39,6 +39,8 @@ impl Dialog {
             Self::Choose(choose) => choose.busy,
             Self::Name(form) => form.busy,
             Self::Keymap(list) => list.busy,
+            // With a passphrase the install begins.
+            Self::Password(form) => form.busy && form.of == SecretOf::Disk,
             _ => false,
         }
     }
@@ -104,9 +106,20 @@ impl NameForm {
     }
 }
 
+/// What a password is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum SecretOf {
+    /// The account: its password.
+    #[default]
+    Account,
+    /// The encrypted disk: its passphrase.
+    Disk,
+}
+
 /// A password, twice.
 #[derive(Default)]
 pub(super) struct PasswordForm {
+    pub(super) of: SecretOf,
     pub(super) first: Field,
     pub(super) second: Field,
     /// The second one is being typed.
@@ -119,6 +132,10 @@ pub(super) struct PasswordForm {
 }
 
 impl PasswordForm {
+    pub(super) fn new(of: SecretOf) -> Self {
+        Self { of, ..Self::default() }
+    }
+
     pub(super) fn is_begun(&self) -> bool {
         !self.first.is_empty() || !self.second.is_empty()
     }
@@ -129,7 +146,8 @@ impl PasswordForm {
 
     /// Says what is wrong; it has to be typed anew.
     pub(super) fn refuse(&mut self, problem: String) {
-        *self = Self { problem: Some(problem), shown: self.shown, ..Self::default() };
+        let (of, shown) = (self.of, self.shown);
+        *self = Self { of, problem: Some(problem), shown, ..Self::default() };
     }
 }
 

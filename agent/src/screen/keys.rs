@@ -4,12 +4,15 @@ use nixvm_answers::answers::Finish;
 use nixvm_answers::password::Secret;
 
 use super::commands::Command;
-use super::dialog::{Choose, Dialog, Erase, LogView, Name, NameForm, PasswordForm};
+use super::dialog::{Choose, Dialog, Erase, LogView, Name, NameForm, PasswordForm, SecretOf};
 use super::input::Key;
 use super::keyboard::KeymapList;
 use super::model::{Action, Model};
+use super::text;
+use crate::control::passphrase::Passphrase;
 use crate::control::request::Request;
 use crate::event::State;
+use crate::plan::PassphraseOrigin;
 
 /// Refusals for which the machine has to be switched off: trying again would say the same.
 const LASTING: [&str; 4] = ["not-uefi", "wrong-architecture", "insufficient-memory", "not-root"];
@@ -51,9 +54,14 @@ impl Model {
                     vec![C::PowerOff, C::Log, C::Shell]
                 } else {
                     let mut list = vec![C::Retry, C::Disk];
+                    if self.lacks_passphrase() {
+                        list.insert(0, C::Passphrase);
+                    }
                     // What led to the refusal may be one of them.
                     if self.names.is_some() {
                         list.extend([C::Hostname, C::Username, C::Keyboard]);
+                    } else if self.lacks_passphrase() {
+                        list.push(C::Keyboard);
                     }
                     list.extend([C::Log, C::Shell, C::PowerOff]);
                     list
@@ -150,7 +158,12 @@ impl Model {
             Command::Keyboard => {
                 self.dialog = Some(Dialog::Keymap(KeymapList::new(self.keymap())));
             }
-            Command::Password => self.dialog = Some(Dialog::Password(PasswordForm::default())),
+            Command::Password => {
+                self.dialog = Some(Dialog::Password(PasswordForm::new(SecretOf::Account)));
+            }
+            Command::Passphrase => {
+                self.dialog = Some(Dialog::Password(PasswordForm::new(SecretOf::Disk)));
+            }
             Command::Stop => self.dialog = Some(Dialog::Stop),
             Command::Log => self.dialog = Some(Dialog::Log(LogView::default())),
             Command::Help => self.dialog = Some(Dialog::Help),
@@ -267,17 +280,27 @@ impl Model {
             _ if form.busy => {}
             Key::Enter if !form.repeats => {
                 if form.first.is_empty() {
-                    form.problem = Some("Type a password, or press Esc.".to_owned());
+                    form.problem = Some(text::type_secret(form.of));
                 } else {
                     form.repeats = true;
                 }
             }
             Key::Enter if form.first.text() != form.second.text() => {
-                form.refuse("The passwords don't match.".to_owned());
+                form.refuse(text::no_match(form.of));
             }
             Key::Enter => {
-                form.busy = true;
-                return Some(Action::UsePassword(Secret::new(form.first.text().to_owned())));
+                let secret = Secret::new(form.first.text().to_owned());
+                if form.of == SecretOf::Account {
+                    form.busy = true;
+                    return Some(Action::UsePassword(secret));
+                }
+                match Passphrase::new(secret, PassphraseOrigin::Typed) {
+                    Ok(passphrase) => {
+                        form.busy = true;
+                        return Some(Action::Ask(Request::Passphrase { passphrase }));
+                    }
+                    Err(problem) => form.refuse(format!("The passphrase {problem}.")),
+                }
             }
             Key::Tab | Key::BackTab | Key::Up | Key::Down => form.repeats = !form.repeats,
             Key::Control('r') => form.shown = !form.shown,

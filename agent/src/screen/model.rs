@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nixvm_answers::password::Secret;
 
-use super::dialog::{Choose, Dialog, PasswordForm};
+use super::dialog::{Choose, Dialog, PasswordForm, SecretOf};
 use super::facts::Facts;
 use super::overall::reached;
 use super::pause::{Pause, TYPING, TYPING_PASSWORD};
@@ -16,7 +16,7 @@ use crate::control::request::{Request, RequestError};
 use crate::disk::Condition;
 use crate::event::Status;
 use crate::event::{DiskView, PasswordOrigin, State};
-use crate::plan::{Configuration, Plan};
+use crate::plan::{Configuration, NO_PASSPHRASE, Plan};
 
 /// A half-typed password is not waited for any longer than this after its last key.
 const GONE: Duration = Duration::from_secs(60);
@@ -82,6 +82,8 @@ pub(super) struct Model {
     idle_key: Option<Instant>,
     /// The password is still to be asked for in this attempt.
     offer_password: bool,
+    /// The passphrase is still to be asked for, since it is missing.
+    offer_passphrase: bool,
 }
 
 impl Model {
@@ -106,6 +108,7 @@ impl Model {
             pause: Pause::default(),
             idle_key: None,
             offer_password: false,
+            offer_passphrase: false,
         }
     }
 
@@ -123,6 +126,9 @@ impl Model {
                 self.offer_password = true;
                 self.rate.clear();
             }
+        }
+        if lacks_passphrase(&self.status) != lacks_passphrase(&before) {
+            self.offer_passphrase = lacks_passphrase(&self.status);
         }
         // A check may follow another one.
         let same_check =
@@ -178,6 +184,13 @@ impl Model {
             Dialog::Keymap(list) if entered => {
                 (!list.busy).then_some("It is too late to change the keyboard.")
             }
+            Dialog::Password(form) if form.of == SecretOf::Disk => {
+                if self.lacks_passphrase() {
+                    return;
+                }
+                let is_set = status.plan.as_ref().is_some_and(|plan| plan.passphrase.is_some());
+                is_set.then_some(text::PASSPHRASE_SET)
+            }
             Dialog::Password(_) if !(status.state.can_confirm() || installing) => None,
             Dialog::Password(_) if status.password == PasswordOrigin::Generated => {
                 Some("A password was generated. It is shown at the end.")
@@ -201,10 +214,19 @@ impl Model {
             State::ChoosingDisk => self.dialog = Some(Dialog::Choose(Choose::default())),
             State::Installing if self.offer_password && self.wants_password() => {
                 self.offer_password = false;
-                self.dialog = Some(Dialog::Password(PasswordForm::default()));
+                self.dialog = Some(Dialog::Password(PasswordForm::new(SecretOf::Account)));
+            }
+            State::Refused if self.offer_passphrase => {
+                self.offer_passphrase = false;
+                self.dialog = Some(Dialog::Password(PasswordForm::new(SecretOf::Disk)));
             }
             _ => {}
         }
+    }
+
+    /// Whether nothing can begin without a passphrase.
+    pub(super) fn lacks_passphrase(&self) -> bool {
+        lacks_passphrase(&self.status)
     }
 
     /// Whether the password is still to be chosen.
@@ -233,6 +255,12 @@ impl Model {
                     list.problem = Some(error.to_string());
                 }
             },
+            Some(Dialog::Password(form)) if form.busy && form.of == SecretOf::Disk => {
+                match answer {
+                    Ok(()) => self.close(),
+                    Err(error) => form.refuse(error.to_string()),
+                }
+            }
             Some(Dialog::Choose(choose)) if choose.busy => {
                 choose.busy = false;
                 if let Err(error) = answer {
@@ -332,4 +360,9 @@ impl Model {
         matches!(self.status.state, State::Installing | State::Preflight)
             || self.leaves_in().is_some()
     }
+}
+
+fn lacks_passphrase(status: &Status) -> bool {
+    let kind = status.error.as_ref().map(|problem| &*problem.kind);
+    status.state == State::Refused && kind == Some(NO_PASSPHRASE)
 }

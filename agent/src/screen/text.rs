@@ -3,6 +3,7 @@
 //! Labels and sentences without a value in them. A sentence with values is a function here; labels of
 //! answers, titles of steps and everything that other interfaces say too stand beside their data.
 
+use super::dialog::SecretOf;
 use crate::machine::Machine;
 
 pub(super) const CHECKING: &str = "Checking this machine";
@@ -41,6 +42,10 @@ pub(super) const PASSWORD_OR_GENERATED: &str =
 pub(super) const HASHING: &str = "Hashing it...";
 pub(super) const GENERATED: &str = "Generated password: write it down";
 pub(super) const PASSWORD_SET: &str = "The password is set.";
+pub(super) const PASSPHRASE_SET: &str = "The passphrase is set.";
+pub(super) const CHOOSE_PASSPHRASE: &str = "Choose a passphrase for the disk";
+pub(super) const PASSPHRASE_LOST: &str =
+    "The system asks for it at every start. Nobody can recover the disk without it.";
 pub(super) const STOP_QUESTION: &str = "Cancel the install?";
 pub(super) const STOP_MEANS: &str =
     "The disk may already be erased and will not boot. You can start again.";
@@ -92,6 +97,10 @@ pub(super) mod dialogue {
     pub(in crate::screen) const ENTER_GOES_BACK: &str = "Enter alone goes back and erases nothing.";
     pub(in crate::screen) const SKIPPED: &str =
         "No password was chosen. To choose one, type the word password.";
+    pub(in crate::screen) const NO_PASSPHRASE: &str =
+        "No passphrase was chosen. To choose one, type the word passphrase.";
+    pub(in crate::screen) const ENTER_LEAVES: &str = "Enter alone leaves it missing.";
+    pub(in crate::screen) const PASSPHRASE: &str = "Passphrase:";
     pub(in crate::screen) const YES_CANCELS: &str =
         "Type yes to cancel it; anything else keeps installing:";
     pub(in crate::screen) const DISK: &str = "Disk name:";
@@ -201,6 +210,23 @@ pub(super) fn choose_password(username: Option<&str>) -> String {
     match username {
         Some(username) => format!("Choose a password for {username}"),
         None => "Choose a password".to_owned(),
+    }
+}
+
+/// What to do about an empty field.
+pub(super) fn type_secret(of: SecretOf) -> String {
+    format!("Type a {}, or press Esc.", secret(of))
+}
+
+/// What was typed twice is not the same.
+pub(super) fn no_match(of: SecretOf) -> String {
+    format!("The {}s don't match.", secret(of))
+}
+
+fn secret(of: SecretOf) -> &'static str {
+    match of {
+        SecretOf::Account => "password",
+        SecretOf::Disk => "passphrase",
     }
 }
 

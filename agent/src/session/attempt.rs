@@ -116,6 +116,7 @@ impl Session {
             publisher: self.context.publisher.clone(),
             runner: Runner::new(cancel.clone(), Some(transcript)),
             account: self.context.account.clone(),
+            passphrase: self.passphrase().and_then(Result::ok).cloned(),
             first_boot: extras.first_boot,
             wants_host_key: extras.wants_host_key,
             log: self.context.log.path().to_owned(),

@@ -38,6 +38,7 @@ pub(super) fn session() -> (Session, InstallerHandle) {
         manifest,
         machine: crate::machine::examples::machine(),
         source_answers: Vec::new(),
+        passphrase: None,
         attached: watch::Sender::new(Attached::default()).subscribe(),
         rescan: None,
         requests,

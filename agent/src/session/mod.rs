@@ -40,6 +40,7 @@ use crate::checks::{self, Progress};
 use crate::command::log::Log;
 use crate::command::{Runner, Transcript};
 use crate::control::account::Account;
+use crate::control::passphrase::Passphrase;
 use crate::control::request::Message;
 use crate::disk::watch::{Attached, Rescan};
 use crate::event::Event;
@@ -78,6 +79,8 @@ pub struct SessionContext {
     pub machine: Machine,
     /// The answers of each source but the volumes, or their mistakes.
     pub source_answers: Vec<Result<SourceAnswers, Problems>>,
+    /// The passphrase that the machine was started with, or why it can't be used.
+    pub passphrase: Option<Result<Passphrase, String>>,
     /// The block devices.
     pub attached: watch::Receiver<Attached>,
     /// Brings `attached` up to date; `None` in tests.
@@ -123,6 +126,7 @@ pub struct Session {
 struct UserInput {
     choices: UserChoices,
     answers: Option<Result<SourceAnswers, Problems>>,
+    passphrase: Option<Passphrase>,
     /// A countdown was stopped: nothing starts or ends by itself until a retry.
     paused: bool,
     /// There was a request: the machine is attended.
@@ -186,6 +190,12 @@ impl Session {
                 return Ok(exit);
             }
         }
+    }
+
+    /// The passphrase for a disk that is encrypted: the one that was typed, or else the one that was given.
+    fn passphrase(&self) -> Option<Result<&Passphrase, &str>> {
+        let given = || Some(self.context.passphrase.as_ref()?.as_ref().map_err(String::as_str));
+        self.user.passphrase.as_ref().map(Ok).or_else(given)
     }
 
     /// Enters a phase and publishes what that changes.

@@ -133,6 +133,7 @@ impl Session {
                 return Ok(exit);
             }
             Request::Password { hash } => self.set_password(hash),
+            Request::Passphrase { passphrase } => self.user.passphrase = Some(passphrase),
             Request::Answers { toml, merge } => self.set_answers(&toml, merge)?,
         }
         Ok(None)

@@ -255,6 +255,7 @@ impl Session {
             quiet: self.arrivals.are_quiet(),
             choices: &self.user.choices,
             checked: &self.checks.results,
+            passphrase: self.passphrase().map(|found| found.map(|one| one.origin)),
         }
     }
 }

@@ -8,6 +8,7 @@ mod files;
 mod guestinfo;
 mod missing;
 mod nocloud;
+mod passphrase;
 mod silent;
 mod volume;
 
@@ -19,6 +20,7 @@ use crate::command::Runner;
 use crate::machine::hypervisor::Hypervisor;
 
 pub use nocloud::{read_no_cloud, reads_no_cloud, silent_no_cloud};
+pub use passphrase::read_passphrase;
 pub use silent::name_silent;
 pub use volume::{read_volume, silent_volume};
 

@@ -13,7 +13,7 @@ mod unsettled;
 use nixvm_answers::{Problems, Resolved, Source, SourceAnswers, document, resolve};
 use nixvm_manifest::Manifest;
 
-use super::{Decision, Facts, Plan, UserChoices, decide};
+use super::{Decision, Facts, PassphraseOrigin, Plan, UserChoices, decide};
 use crate::disk::receipt::{Loader, Receipt};
 use crate::disk::{Disk, Partition, Signature};
 use crate::machine::{Firmware, Hypervisor, Machine};
@@ -29,6 +29,7 @@ struct World {
     quiet: bool,
     choices: UserChoices,
     checked: Checked,
+    passphrase: Option<Result<PassphraseOrigin, &'static str>>,
 }
 
 impl World {
@@ -53,6 +54,7 @@ impl World {
             quiet: true,
             choices: UserChoices::default(),
             checked: Checked::default(),
+            passphrase: None,
         }
     }
 
@@ -88,6 +90,7 @@ impl World {
             quiet: self.quiet,
             choices: &self.choices,
             checked: &self.checked,
+            passphrase: self.passphrase,
         })
     }
 

@@ -308,3 +308,52 @@ fn the_disk_is_named_by_what_stays_the_same() {
     assert_eq!(named(&["/dev/disk/by-path/p", "/dev/block/254:0"]), "/dev/disk/by-path/p");
     assert_eq!(named(&[]), "/dev/vda");
 }
+
+#[test]
+fn a_disk_that_is_encrypted_takes_a_passphrase_before_anything_begins() {
+    let mut world = World::new([blank("vda")]);
+    world.manifest.layout[1].mapping = Some("crypt".to_owned());
+    let problem = refusal(&world).problem();
+    assert_eq!(problem.kind, crate::plan::NO_PASSPHRASE);
+    assert!(problem.message.starts_with("The passphrase is missing: "), "{problem:?}");
+    assert!(problem.hint.starts_with("Type one here, with the keymap us, or "), "{problem:?}");
+
+    // What it is typed with now, and what it will be typed with at the start.
+    world.manifest.defaults.keymap = Some("de".to_owned());
+    let world = world.answering("");
+    let hint = refusal(&world).problem().hint;
+    assert!(hint.contains("us (the installed system asks for it with the keymap de)"), "{hint}");
+    let same = world.clone().answering("keymap = 'de'");
+    let hint = refusal(&same).problem().hint;
+    assert!(hint.starts_with("Type one here, with the keymap de, or "), "{hint}");
+
+    let mut given = same.clone();
+    given.passphrase = Some(Err("has fewer than 8 characters"));
+    let message = refusal(&given).problem().message;
+    assert!(message.contains("nixvm.passphrase has fewer than 8 characters."), "{message}");
+    for origin in [PassphraseOrigin::Typed, PassphraseOrigin::Credential] {
+        given.passphrase = Some(Ok(origin));
+        let decision = given.decide();
+        let plan = goes(&decision).unwrap();
+        assert_eq!(plan.passphrase, Some(origin));
+        let sentence = plan.sentence();
+        assert!(sentence.contains(&format!("encrypted by the passphrase {origin}")), "{sentence}");
+    }
+    // It gives no leave to erase anything.
+    given.disks = vec![installed("vda")];
+    assert!(matches!(given.decide(), Decision::Installed { .. }));
+    given.disks = vec![data("vda")];
+    assert!(matches!(given.decide(), Decision::Ask(_)));
+}
+
+#[test]
+fn a_passphrase_changes_nothing_where_no_disk_is_encrypted() {
+    let mut world = World::new([blank("vda")]);
+    for passphrase in [Some(Ok(PassphraseOrigin::Credential)), Some(Err("is no text"))] {
+        world.passphrase = passphrase;
+        let decision = world.decide();
+        let plan = goes(&decision).unwrap();
+        assert_eq!(plan.passphrase, None);
+        assert!(!plan.sentence().contains("encrypted"), "{}", plan.sentence());
+    }
+}

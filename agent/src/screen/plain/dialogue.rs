@@ -3,7 +3,7 @@
 //! Nothing here touches a terminal or waits. What is typed is echoed here, so that a line of progress
 //! which comes meanwhile stands on a line of its own, and what was typed so far is written again.
 
-use super::super::dialog::{Dialog, Field};
+use super::super::dialog::{Dialog, Field, SecretOf};
 use super::super::input::Key;
 use super::super::model::{Action, Clock, Model};
 use super::super::pause::{Pause, TYPING, TYPING_PASSWORD};
@@ -219,11 +219,15 @@ impl Dialogue {
             return None;
         }
         let skips = form.first.is_empty() && !form.repeats;
+        let skipped = match form.of {
+            SecretOf::Account => text::dialogue::SKIPPED,
+            SecretOf::Disk => text::dialogue::NO_PASSPHRASE,
+        };
         match key {
             Key::Enter if skips => {
                 self.end_line();
                 self.model.close();
-                self.say(text::dialogue::SKIPPED);
+                self.say(skipped);
                 None
             }
             Key::Enter | Key::Control('c') | Key::Escape => {

@@ -289,6 +289,15 @@ fn refused_on_bios() {
 }
 
 #[test]
+fn refused_without_a_passphrase() {
+    let mut replay = Replay::of(vec![blank("vda"), medium()], INSTALLED, |context| {
+        context.manifest.layout[1].mapping = Some("crypt".to_owned());
+    });
+    replay.until(|status| status.outcome.is_some());
+    check("passphrase", &replay.fixture);
+}
+
+#[test]
 fn refused_for_wrong_answers() {
     let mut replay = Replay::of(vec![blank("vda"), medium()], INSTALLED, |context| {
         let volume = Source::Volume { device: "/dev/sdb1".to_owned() };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::control::request::Request;
 use crate::event::PasswordOrigin;
+use crate::plan::{PassphraseOrigin, Refusal};
 use crate::screen::dialog::Dialog;
 
 #[test]
@@ -120,4 +121,75 @@ fn what_was_typed_for_a_password_is_no_command() {
     }
     fixture.pass(Duration::from_secs(3));
     assert!(matches!(asked(fixture.key(Key::Char('r'))), Request::Retry));
+}
+
+/// An install that needs a passphrase.
+fn without_passphrase() -> Fixture {
+    let mut fixture = Fixture::with_disks(vec![disk("vda"), medium()]);
+    let refusal =
+        Refusal::NoPassphrase { problem: None, keymap: "us".to_owned(), other_keymap: None };
+    let problem = refusal.problem();
+    fixture.enter(State::Refused, &problem.message);
+    fixture.verdict(Outcome::Refused, Some(problem));
+    // Whoever typed something else meanwhile has paused.
+    fixture.pass(Duration::from_secs(2));
+    fixture
+}
+
+#[test]
+fn a_missing_passphrase_is_asked_for_at_once_and_twice() {
+    let mut fixture = without_passphrase();
+    let frame = fixture.frame(80, 25);
+    for shown in ["Choose a passphrase", "with the keymap us", "Nobody can recover the disk"] {
+        assert!(frame.contains(shown), "{frame}");
+    }
+    assert!(fixture.key(Key::Enter).is_none());
+    assert!(fixture.frame(80, 25).contains("Type a passphrase, or press Esc."));
+    for (first, second, problem) in [
+        ("correct horse", "correct house", "The passphrases don't match."),
+        ("horse", "horse", "The passphrase has fewer than 8 characters."),
+        ("pferde\u{e4}pfel", "pferde\u{e4}pfel", "other signs than ASCII"),
+    ] {
+        fixture.type_text(first);
+        assert!(fixture.key(Key::Enter).is_none());
+        fixture.type_text(second);
+        assert!(fixture.key(Key::Enter).is_none(), "{first}");
+        let frame = fixture.frame(80, 25);
+        assert!(frame.contains(problem) && !frame.contains(first), "{frame}");
+    }
+    fixture.type_text("correct horse");
+    fixture.key(Key::Enter);
+    fixture.type_text("correct horse");
+    assert!(!fixture.frame(80, 25).contains("horse"));
+    let request = asked(fixture.key(Key::Enter));
+    let Request::Passphrase { passphrase } = request else { panic!("{request:?}") };
+    assert_eq!(passphrase.reveal(), "correct horse");
+    // Its result is a countdown, which no key was meant to stop.
+    let mut plan = plan("vda");
+    plan.passphrase = Some(PassphraseOrigin::Typed);
+    assert!(fixture.enter(State::Countdown, "").is_none());
+    assert!(fixture.plan(plan).is_none());
+    assert!(fixture.event(Event::Countdown { seconds_left: 9 }).is_none());
+    fixture.model.answered(Ok(()));
+    assert!(fixture.model.dialog.is_none());
+    let frame = fixture.frame(80, 25);
+    assert!(frame.contains("Encryption  with the passphrase typed here"), "{frame}");
+}
+
+#[test]
+fn a_passphrase_that_was_put_off_is_asked_for_by_its_key_and_the_keyboard_can_be_changed_first() {
+    let mut fixture = without_passphrase();
+    fixture.key(Key::Escape);
+    assert!(fixture.model.dialog.is_none());
+    assert!(fixture.key(Key::Char('k')).is_none());
+    assert!(matches!(fixture.model.dialog, Some(Dialog::Keymap(_))));
+    fixture.key(Key::Escape);
+    assert!(fixture.key(Key::Char('p')).is_none());
+    fixture.type_text("correct");
+    // Another disk, another decision: what is typed stays.
+    fixture.event(Event::Disks { disks: vec![disk("vda"), disk("vdb")] });
+    assert!(matches!(&fixture.model.dialog, Some(Dialog::Password(form)) if form.is_begun()));
+    // It came from elsewhere.
+    fixture.enter(State::Countdown, "");
+    assert!(fixture.model.dialog.is_none());
 }

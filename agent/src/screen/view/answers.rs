@@ -54,6 +54,9 @@ pub(super) fn list(model: &Model, plan: &Plan, keys: bool, flow: &mut Flow) {
             if asks && answer.key == "keymap" { source + "; K changes it" } else { source };
         row(flow, name(&answer.key), &answer.text, &source);
     }
+    if let Some(origin) = plan.passphrase {
+        row(flow, "Encryption", "with the passphrase ", &origin.to_string());
+    }
     let (password, source) = password(model);
     row(flow, "Password", password, &source);
     let afterwards = match plan.finish {

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::super::dialog::{Dialog, Field, Name, NameForm, PasswordForm};
+use super::super::dialog::{Dialog, Field, Name, NameForm, PasswordForm, SecretOf};
 use super::super::flow::Flow;
 use super::super::model::Model;
 use super::super::text;
@@ -65,11 +65,16 @@ fn name(form: &NameForm, page: &mut Page) {
 
 fn password(model: &Model, form: &PasswordForm, page: &mut Page) {
     let mut lines = page.inner();
-    field("Password", &form.first, form.shown, !form.repeats, &mut lines);
+    let of_disk = form.of == SecretOf::Disk;
+    let name = if of_disk { "Passphrase" } else { "Password" };
+    field(name, &form.first, form.shown, !form.repeats, &mut lines);
     field("Repeat", &form.second, form.shown, form.repeats, &mut lines);
     match &form.problem {
+        _ if form.busy && of_disk => lines.text(text::ONE_MOMENT, style::NOTE),
         _ if form.busy => lines.text(text::HASHING, style::NOTE),
         Some(problem) => self::problem(problem, &mut lines),
+        // The refusal names the keymap, and there is no plan that does.
+        None if of_disk => lines.text(text::PASSPHRASE_LOST, style::PLAIN),
         None => {
             lines.text(text::PASSWORD_OR_GENERATED, style::PLAIN);
             lines.text(&text::typed_with(model.keymap()), style::NOTE);
@@ -78,10 +83,14 @@ fn password(model: &Model, form: &PasswordForm, page: &mut Page) {
     let typed = if form.repeats { &form.second } else { &form.first };
     let cursor = Some((cursor(typed, &lines), usize::from(form.repeats)));
     let plan = model.status.plan.as_ref();
-    let title = text::choose_password(plan.map(|plan| &*plan.configuration.username));
+    let title = match form.of {
+        SecretOf::Disk => text::CHOOSE_PASSPHRASE.to_owned(),
+        SecretOf::Account => text::choose_password(plan.map(|plan| &*plan.configuration.username)),
+    };
     page.form(&title, lines, cursor);
     let shown = if form.shown { "Hide" } else { "Show" };
-    page.keys = vec![("Enter", "Next"), ("Ctrl+R", shown), ("Esc", "Skip")];
+    page.keys =
+        vec![("Enter", "Next"), ("Ctrl+R", shown), ("Esc", if of_disk { "Back" } else { "Skip" })];
 }
 
 fn stop(page: &mut Page) {

@@ -1,7 +1,7 @@
 //! The model → what is asked in plain lines: what to know before answering, and the prompt.
 
 use super::super::commands::Command;
-use super::super::dialog::Dialog;
+use super::super::dialog::{Dialog, SecretOf};
 use super::super::flow::Flow;
 use super::super::model::Model;
 use super::super::text::{self, dialogue};
@@ -69,6 +69,12 @@ fn asked(model: &Model, dialog: &Dialog, about: &mut Vec<String>) -> Option<Stri
             say(dialogue::TYPE_KEYMAP);
             say(dialogue::ENTER_KEEPS);
             (!list.busy).then(|| dialogue::change(text::KEYBOARD, model.keymap()))
+        }
+        Dialog::Password(form) if form.of == SecretOf::Disk => {
+            say(&format!("{}. {}", text::CHOOSE_PASSPHRASE, dialogue::NOT_SHOWN));
+            say(&format!("{} {}", text::PASSPHRASE_LOST, dialogue::ENTER_LEAVES));
+            let prompt = if form.repeats { dialogue::REPEAT } else { dialogue::PASSPHRASE };
+            (!form.busy).then(|| prompt.to_owned())
         }
         Dialog::Password(form) => {
             let plan = model.status.plan.as_ref();

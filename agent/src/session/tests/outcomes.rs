@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use nixvm_answers::document;
+use nixvm_answers::password::Secret;
 use nixvm_answers::source::Source;
 
 use super::*;
 use crate::command::Cancelled;
+use crate::control::passphrase::Passphrase;
 use crate::control::request::Request;
 use crate::disk::Disk;
 use crate::disk::receipt::Receipt;
 use crate::event::{Record, State, Step};
 use crate::machine::Firmware;
+use crate::plan::PassphraseOrigin;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -182,6 +185,32 @@ async fn a_server_that_cannot_be_asked_is_a_refusal_and_a_retry_asks_it_again() 
         assert!(fixture.kinds.iter().all(|kind| kind != "plan"), "{:?}", fixture.kinds);
         fixture.running.handle.ask(Request::Retry).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passphrase_that_is_typed_is_what_was_missing() {
+    let disks = vec![crate::disk::examples::disk("vda")];
+    let mut fixture = Fixture::start(disks, "countdown = 0", |context| {
+        context.manifest.layout[1].mapping = Some("crypt".to_owned());
+        context.install = |attempt| {
+            let passphrase = attempt.passphrase.unwrap();
+            assert_eq!(passphrase.reveal(), "correct horse");
+            Box::pin(async { fails(Step::Partition, anyhow::anyhow!("far enough")) })
+        };
+    });
+    let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+    let Event::AttemptEnded { error, .. } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(error.unwrap().kind, "no-passphrase");
+    let secret = Secret::new("correct horse".to_owned());
+    let passphrase = Passphrase::new(secret, PassphraseOrigin::Typed).unwrap();
+    fixture.running.handle.ask(Request::Passphrase { passphrase }).await.unwrap();
+    let plan = fixture.until(|event| matches!(event, Event::Plan { .. })).await;
+    let Event::Plan { plan, .. } = plan else { panic!("{plan:?}") };
+    assert_eq!(plan.passphrase, Some(PassphraseOrigin::Typed));
+    let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+    let Event::AttemptEnded { error, .. } = verdict else { panic!("{verdict:?}") };
+    let message = error.unwrap().message;
+    assert!(message.contains("far enough"), "{message}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ fn with_home() -> Disk {
         number,
         name: name.to_owned(),
         filesystem: filesystem.to_owned(),
+        mapping: None,
         label: None,
         mount_points: mount_points.iter().map(Into::into).collect(),
     };
@@ -68,6 +69,27 @@ fn a_file_system_that_does_not_tell_whether_it_was_used_is_asked_about() {
         let evidence = disk.verdict().evidence;
         assert_eq!(evidence[0], Evidence::OtherUsed("/home".into()), "{evidence:?}");
     }
+}
+
+#[test]
+fn luks_does_not_tell_whether_it_was_used_and_is_asked_about() {
+    let mut disk = unfinished("vda");
+    let mut layout = nixvm_manifest::layout::own();
+    layout[1].mapping = Some("crypt".into());
+    disk.content.marker.as_mut().unwrap().layout = layout;
+    // A root file system in clear is not what this install makes.
+    assert_eq!(disk.condition(), Condition::PossiblyInstalled);
+    assert_eq!(disk.verdict().evidence[0], Evidence::OtherPartition);
+
+    let root = &mut disk.device.partitions[1];
+    (root.filesystem, root.label) = (Some("crypto_LUKS".into()), None);
+    for root_uuid in [None, Some("root".to_owned())] {
+        disk.content.marker.as_mut().unwrap().root_uuid = root_uuid;
+        assert_eq!(disk.condition(), Condition::PossiblyInstalled);
+        assert_eq!(disk.verdict().evidence[0], Evidence::RootUnknown);
+    }
+    disk.device.partitions[1].label = Some("mine".into());
+    assert_eq!(disk.verdict().evidence[0], Evidence::OtherPartition);
 }
 
 #[test]

@@ -10,34 +10,56 @@ use crate::disk::{layout, probe, seal};
 /// The name of the partition that another layout than nixvm's own has.
 pub(super) const HOME: &str = "disk-main-home";
 
-/// nixvm's own layout, or one that has ext4 at /home as well.
-fn partitions(with_home: bool) -> Vec<LayoutPartition> {
+/// A layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// It has ext4 at /home.
+    pub(super) with_home: bool,
+    /// Its root is in LUKS.
+    pub(super) encrypted: bool,
+}
+
+impl Shape {
+    pub(super) const ALL: [Self; 4] = [
+        Self { with_home: false, encrypted: false },
+        Self { with_home: true, encrypted: false },
+        Self { with_home: false, encrypted: true },
+        Self { with_home: true, encrypted: true },
+    ];
+}
+
+/// nixvm's own layout, with what the shape has of its own.
+fn partitions(shape: Shape) -> Vec<LayoutPartition> {
     let home = LayoutPartition {
         number: 3,
         name: HOME.to_owned(),
         filesystem: "ext4".to_owned(),
+        mapping: None,
         label: None,
         mount_points: vec!["/home".into()],
     };
-    nixvm_manifest::layout::own().into_iter().chain(with_home.then_some(home)).collect()
+    let mut layout = nixvm_manifest::layout::own();
+    layout[1].mapping = shape.encrypted.then(|| "crypt".to_owned());
+    layout.extend(shape.with_home.then_some(home));
+    layout
 }
 
 /// The layout's partitions on a disk of this size.
-fn layout_parts(size: u64, with_home: bool) -> Vec<Part> {
+fn layout_parts(size: u64, shape: Shape) -> Vec<Part> {
     let (esp_end, end) = (513 * MIB, size - MIB);
-    let root_end = if with_home { 20 << 30 } else { end };
+    let root_end = if shape.with_home { 20 << 30 } else { end };
     let mut parts = vec![
         Part { name: layout::ESP.name, from: MIB, to: esp_end, is_esp: true },
         Part { name: layout::ROOT.name, from: esp_end, to: root_end, is_esp: false },
     ];
-    if with_home {
+    if shape.with_home {
         parts.push(Part { name: HOME, from: root_end, to: end, is_esp: false });
     }
     parts
 }
 
 /// The writes of an install in their order, until it is cut off.
-pub(super) fn install(model: &mut Model, with_home: bool, writes: usize, torn: bool) {
+pub(super) fn install(model: &mut Model, shape: Shape, writes: usize, torn: bool) {
     if model.held {
         return;
     }
@@ -46,9 +68,9 @@ pub(super) fn install(model: &mut Model, with_home: bool, writes: usize, torn: b
         extent.owner = Owner::Consented;
     }
     let old: Vec<_> = model.partitions().to_vec();
-    let marker = Marker::new("1", "b", &partitions(with_home));
+    let marker = Marker::new("1", "b", &partitions(shape));
     let mut cut = Cut { left: writes, torn };
-    let _cut_off = install_writes(model, &old, with_home, marker, &mut cut);
+    let _cut_off = install_writes(model, &old, shape, marker, &mut cut);
 }
 
 /// Counts the writes.
@@ -94,7 +116,7 @@ fn tear(model: &mut Model, half: bool) {
 fn install_writes(
     model: &mut Model,
     old: &[Part],
-    with_home: bool,
+    shape: Shape,
     mut marker: Marker,
     cut: &mut Cut,
 ) -> Result<(), Off> {
@@ -119,7 +141,7 @@ fn install_writes(
     write_marker(model, cut, &marker)?;
 
     let id = format!("ours-{}", model.new_id());
-    let made = layout_parts(size, with_home);
+    let made = layout_parts(size, shape);
     for count in 0..=made.len() {
         let parts = made[..count].to_vec();
         let gpt = Gpt { id: id.clone(), parts };
@@ -144,7 +166,10 @@ fn install_writes(
     };
     let (esp, root) = (&made[0], &made[1]);
     make(model, cut, "vfat", esp, Some(layout::ESP.label))?;
-    make(model, cut, "ext4", root, Some(layout::ROOT.label))?;
+    match shape.encrypted {
+        true => make(model, cut, "crypto_LUKS", root, None)?,
+        false => make(model, cut, "ext4", root, Some(layout::ROOT.label))?,
+    }
     if let Some(home) = made.get(2) {
         make(model, cut, "ext4", home, None)?;
     }
@@ -159,7 +184,8 @@ fn install_writes(
         model.write(0, 512, Owner::Ours, What::Pmbr(seal::of(&id, size)));
         tear(model, half);
     })?;
-    marker.root_uuid = model.file_system(root.from, root.to).map(|root| root.uuid.to_string());
+    let uuid = model.file_system(root.from, root.to).map(|root| root.uuid.to_string());
+    marker.root_uuid = uuid.filter(|_| !shape.encrypted);
     let home = made.get(2).and_then(|home| model.file_system(home.from, home.to));
     marker.other_uuids.extend(home.map(|home| (3, home.uuid.to_string())));
     marker.table_id = Some(id.clone());

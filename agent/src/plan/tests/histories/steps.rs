@@ -1,6 +1,6 @@
 //! Something that happens to a disk → its writes.
 
-use super::install;
+use super::install::{self, Shape};
 use super::model::{FileSystem, Gpt, LARGER, MIB, Model, Owner, Part, SIZE, What};
 use super::rng::Rng;
 use crate::disk::layout;
@@ -8,9 +8,8 @@ use crate::disk::layout;
 /// Something that happens.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// An install of ours, with a partition for /home or without, that is cut off after so many of its
-    /// writes; the last one may be torn.
-    Install { with_home: bool, writes: usize, torn: bool },
+    /// An install of ours that is cut off after so many of its writes; the last one may be torn.
+    Install { shape: Shape, writes: usize, torn: bool },
     /// A user's partitioning tool.
     Partition { gpt: bool, count: u64, keeps_old: bool },
     /// mkfs and the like, on the whole disk or on a partition, with data of so many bytes after it.
@@ -65,7 +64,7 @@ impl Step {
         let bytes = rng.pick(&ENDS);
         match rng.below(26) {
             0..6 => Self::Install {
-                with_home: rng.below(2) == 0,
+                shape: rng.pick(&Shape::ALL),
                 writes: rng.below(38) as usize,
                 torn: rng.below(3) == 0,
             },
@@ -103,8 +102,8 @@ impl Step {
 
     pub(super) fn apply(&self, model: &mut Model) {
         match self {
-            Self::Install { with_home, writes, torn } => {
-                install::install(model, *with_home, *writes, *torn);
+            Self::Install { shape, writes, torn } => {
+                install::install(model, *shape, *writes, *torn);
             }
             Self::Partition { gpt, count, keeps_old } => partition(model, *gpt, *count, *keeps_old),
             Self::Format { kind, partition, data } => format(model, kind, *partition, *data),

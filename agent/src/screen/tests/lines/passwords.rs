@@ -1,6 +1,7 @@
 //! Passwords: typed on one of two consoles, or generated.
 
 use super::*;
+use crate::plan::{PassphraseOrigin, Refusal};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generated_password_is_shown_where_no_screen_is_and_waits() {
@@ -58,4 +59,43 @@ async fn two_consoles_ask_the_same_and_one_answer_is_enough() {
         tty.shows("Commands: retry, ");
         tty.everything();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_passphrase_is_asked_for_and_never_echoed() {
+    let mut installer = Installer::new();
+    let mut tty = installer.console();
+    let refusal =
+        Refusal::NoPassphrase { problem: None, keymap: "us".to_owned(), other_keymap: None };
+    let problem = refusal.problem();
+    let state = Event::State {
+        from: State::Preflight,
+        to: State::Refused,
+        message: problem.message.clone(),
+    };
+    let verdict = Event::AttemptEnded {
+        outcome: Outcome::Refused,
+        error: Some(problem),
+        duration_seconds: None,
+        peak_resident_bytes: 0,
+    };
+    installer.publisher.publish_all([state, verdict]);
+    tty.shows("Choose a passphrase for the disk. It is not shown as you type.\r\n");
+    tty.shows("Passphrase: ");
+    tty.types("\r");
+    tty.shows("To choose one, type the word passphrase.\r\n");
+    tty.shows("> ");
+    tty.types("passphrase\r");
+    tty.shows("Passphrase: ");
+    tty.types("correct horse\r");
+    tty.shows("Repeat it: ");
+    tty.types("correct horse\r");
+    let request = installer.request(Ok(())).await;
+    let Request::Passphrase { passphrase } = request else { panic!("{request:?}") };
+    assert_eq!(passphrase.reveal(), "correct horse");
+    let mut plan = plan("vda");
+    plan.passphrase = Some(PassphraseOrigin::Typed);
+    installer.asks(plan);
+    tty.shows("with the passphrase typed here");
+    assert!(!tty.everything().contains("horse"));
 }
