@@ -21,6 +21,10 @@ let
     fi
   '';
 
+  wipe = ''
+    wipefs --all --force "$device"
+  '';
+
   # The system that is being installed needs no swap, and a partition in use could not be erased by the next
   # attempt. Each mount is in a subshell of its own.
   leaveUnused = ''
@@ -28,12 +32,32 @@ let
   '';
 
   partitionsOf = one: one.config.disko.devices.disk.main.content.partitions;
+  isEncrypted = p: p.content.type == "luks";
   layoutOf =
     one:
     import ./layout.nix {
       inherit lib;
       partitions = partitionsOf one;
     };
+
+  # The agent's: root alone can read it, and it is in memory while the script runs. disko's own way, a password
+  # file by `echo`, would change a passphrase like `-n`.
+  passphrase = "/run/nixvm/passphrase";
+
+  # disko takes a mapping that is open for its own, and makes a file system in it.
+  isUnmapped = name: ''
+    if [[ -e /dev/mapper/${name} ]] || cryptsetup status ${name} >/dev/null; then
+      echo "/dev/mapper/${name} is there already: nothing was written to it" >&2
+      exit 1
+    fi
+  '';
+  isMappedTo = p: ''
+    if [[ $(ls "/sys/class/block/$(basename "$(realpath "$device")")/slaves") != "$(basename "$(realpath ${partitionOf p})")" ]]; then
+      echo "$device is not on partition ${toString p._index} of ${target}: nothing was written to it" >&2
+      exit 1
+    fi
+  '';
+  partitionOf = p: "${target}-part${toString p._index}";
 
   # What the host defines with lib.mkForce, others' definitions at the same place don't count for, these neither.
   guardedBy =
@@ -57,17 +81,26 @@ let
                 fi
               '';
               partitions = lib.mapAttrs (_: p: {
-                device = override "${target}-part${toString p._index}";
+                device = override (partitionOf p);
                 content = {
-                  device = override "${target}-part${toString p._index}";
+                  device = override (partitionOf p);
                   # disko formats nothing where it finds a file system, and keeps the old files.
-                  preCreateHook = lib.mkBefore ''
-                    ${isOnTarget}
-                    wipefs --all --force "$device"
-                  '';
+                  preCreateHook = lib.mkBefore (
+                    isOnTarget + lib.optionalString (isEncrypted p) (isUnmapped p.content.name) + wipe
+                  );
                   preMountHook = lib.mkBefore (
                     isOnTarget + lib.optionalString (p.content.type == "swap") leaveUnused
                   );
+                }
+                // lib.optionalAttrs (isEncrypted p) {
+                  askPassword = override false;
+                  settings.keyFile = override passphrase;
+                  content = {
+                    device = override "/dev/mapper/${p.content.name}";
+                    # What the new key makes of the partition's bytes may look like a file system.
+                    preCreateHook = lib.mkBefore (isMappedTo p + wipe);
+                    preMountHook = lib.mkBefore (isMappedTo p);
+                  };
                 };
               }) (partitionsOf nixosConfiguration);
             };
@@ -86,12 +119,27 @@ let
     && layoutOf one == layoutOf nixosConfiguration
     && lib.all (
       p:
-      p.device == "${target}-part${toString p._index}"
+      let
+        inner = p.content.content;
+      in
+      p.device == partitionOf p
       && p.content.device == p.device
       && lib.all (lib.hasInfix isOnTarget) [
         p.content.preCreateHook
         p.content.preMountHook
       ]
+      && (
+        !isEncrypted p
+        ||
+          !p.content.askPassword
+          && p.content.settings.keyFile == passphrase
+          && lib.hasInfix (isUnmapped p.content.name) p.content.preCreateHook
+          && inner.device == "/dev/mapper/${p.content.name}"
+          && lib.all (lib.hasInfix (isMappedTo p)) [
+            inner.preCreateHook
+            inner.preMountHook
+          ]
+      )
     ) (lib.attrValues content.partitions);
   # Forcing leaves out what is defined without, and a partition can't be evaluated then.
   guarded = lib.findFirst (one: (builtins.tryEval (isGuarded one)).value) null (

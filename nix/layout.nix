@@ -19,7 +19,10 @@ let
   describe =
     partition:
     let
-      content = if partition.content == null then { type = "none"; } else partition.content;
+      outer = if partition.content == null then { type = "none"; } else partition.content;
+      isEncrypted = outer.type == "luks";
+      inner = if isEncrypted then outer.content else outer;
+      content = if inner == null then { type = "none"; } else inner;
       subvolumes = lib.attrValues (content.subvolumes or { });
     in
     {
@@ -27,6 +30,8 @@ let
       name = partition.label;
       filesystem = if content.type == "filesystem" then content.format else content.type;
       label = labelOf content;
+      # The device below /dev/mapper that LUKS has it in.
+      mapping = if isEncrypted then outer.name else null;
       mount-points = lib.filter (path: path != null) (
         map (one: one.mountpoint or null) ([ content ] ++ subvolumes)
       );

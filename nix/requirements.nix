@@ -21,6 +21,7 @@ let
   # Shell commands of the host's own, for the script that runs as root.
   hasHooks = one: lib.any (name: lib.hasSuffix "Hook" name && one.${name} != "") (lib.attrNames one);
   mountPoints = lib.concatMap (partition: partition.mount-points) layout;
+  mappings = lib.filter (name: name != null) (map (partition: partition.mapping) layout);
   inherit (config.boot.loader) efi systemd-boot;
 
   # While the loader is updated the ESP holds one generation more than the limit. A kernel and an
@@ -71,6 +72,7 @@ let
         && builtins.match "/(boot/|(dev|proc|run|sys)(/|$)).*" path == null
       ) mountPoints;
     "each mount point once" = lib.allUnique mountPoints;
+    "each name of a LUKS device once" = lib.allUnique mappings;
     "no volume groups: the installer does not activate LVM" = devices.lvm_vg or { } == { };
     "no RAID: the installer does not assemble arrays" = devices.mdadm or { } == { };
     "no ZFS: the live system has none" = devices.zpool or { } == { };
@@ -98,7 +100,7 @@ let
   };
 
   contents = {
-    luks = "without encryption: the installer can't ask for its passphrase";
+    luks = "with LUKS on the partition itself: not within LUKS";
     lvm_pv = "without LVM: the installer does not activate it";
     mdraid = "without RAID: the installer does not assemble arrays";
     zfs = "without ZFS: the live system has none";
@@ -112,10 +114,32 @@ let
       "dev="
       "device="
     ];
+  # What of cryptsetup's options names nothing else to read the key from, or to write to.
+  formatArguments = "( *--(cipher|hash|iter-time|key-size|pbkdf|pbkdf-force-iterations|pbkdf-memory|pbkdf-parallel|sector-size)[ =][a-z0-9:-]+)* *";
+  luksNeeds = luks: {
+    "with a LUKS name of letters, digits, `_`, `.` and `-`" =
+      builtins.match "[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}" luks.name != null && luks.name != "control";
+    "with initrdUnlock: the system opens it when it starts" = luks.initrdUnlock;
+    "without settings of LUKS but allowDiscards and bypassWorkqueues: they were never tried" =
+      lib.subtractLists [ "allowDiscards" "bypassWorkqueues" ] (lib.attrNames luks.settings) == [ ];
+    "without key files: its passphrase is given to the installer" =
+      luks.keyFile == null && luks.additionalKeyFiles == [ ];
+    "without arguments of cryptsetup but those for cipher and key derivation" =
+      builtins.match formatArguments (lib.concatStringsSep " " luks.extraFormatArgs) != null
+      && luks.extraOpenArgs == [ ];
+    "with a file system in LUKS" = lib.elem (luks.content.type or null) [
+      "filesystem"
+      "btrfs"
+    ];
+  };
   partitionNeeds =
     name: partition:
     let
-      content = if partition.content == null then { type = "none"; } else partition.content;
+      outer = if partition.content == null then { type = "none"; } else partition.content;
+      isEncrypted = outer.type == "luks";
+      # What is missing in LUKS is another need's.
+      isEmpty = isEncrypted && outer.content == null;
+      content = if isEncrypted && !isEmpty then outer.content else outer;
       subvolumes = lib.attrValues (content.subvolumes or { });
       needs = {
         ${contents.${content.type} or "with a file system, btrfs subvolumes or swap"} =
@@ -124,7 +148,8 @@ let
               "filesystem"
               "btrfs"
               "swap"
-            ];
+            ]
+          || isEmpty;
         "with ext4, xfs, btrfs or f2fs, or with vfat for the ESP" =
           content.type != "filesystem"
           || lib.elem content.format (
@@ -155,11 +180,13 @@ let
           );
         "without a device of its own: another disk could have it" =
           partition.device == "/dev/disk/by-partlabel/${partition.label}"
-          && content.device or partition.device == partition.device;
+          && outer.device or partition.device == partition.device
+          && (!isEncrypted || isEmpty || content.device == "/dev/mapper/${outer.name}");
         "without hooks: the installer can't check what they write" =
           !lib.any hasHooks (
             [
               partition
+              outer
               content
             ]
             ++ subvolumes
@@ -169,7 +196,8 @@ let
         "without a start or an alignment of its own: the installer's marker lies in the first MiB" =
           partition.start or "0" == "0" && partition.alignment or 0 == 0;
         "without an entry in the MBR" = partition.hybrid or null == null;
-      };
+      }
+      // lib.optionalAttrs isEncrypted (luksNeeds outer);
     in
     map (need: "partition ${name} ${need}") (lib.attrNames (lib.filterAttrs (_: met: !met) needs));
 in

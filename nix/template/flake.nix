@@ -18,7 +18,11 @@
         # host.nix, disk-device.nix and hardware-configuration.nix: the installer writes them.
         hostDirectory = ./nix;
         desktop = false;
-        modules = [ ./configuration.nix ];
+        modules = [
+          ./configuration.nix
+          # With this one too, the root is encrypted.
+          # ./encrypted-disk.nix
+        ];
       };
 
       # nix build .#iso

@@ -419,6 +419,9 @@ rec {
         inherit (one) device fsType options;
       }) host.config.fileSystems;
       swaps = map (one: one.device) host.config.swapDevices;
+      unlocked = lib.mapAttrs (_: one: {
+        inherit (one) device keyFile;
+      }) host.config.boot.initrd.luks.devices;
       growth = host.config.systemd.repart.partitions;
     }
   ) (builtins.readDir ./layouts);

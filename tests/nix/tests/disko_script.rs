@@ -42,6 +42,7 @@ impl Fixture {
             .flat_map(|line| [line, "\n"])
             .collect::<String>()
             .replace("/dev/nixvm-target", &format!("{place}/target"))
+            .replace("/run/nixvm/passphrase", &format!("{place}/passphrase"))
             .replace("/mnt", &format!("{place}/mnt"));
         fs::write(work.path().join("script"), script)?;
         // No udev here: the links are made by hand, and the kernel's own nodes are enough.
@@ -244,6 +245,76 @@ fn other_layouts_are_made_and_mounted_and_their_swap_is_left_alone() -> Result<(
             }
             fs::remove_file(fixture.work.path().join("target"))?;
         }
+    }
+    Ok(())
+}
+
+const PASSPHRASE: &str = "-n correct horse";
+
+#[test]
+fn a_mapping_that_is_there_already_is_not_taken_for_the_targets() -> Result<()> {
+    let test = "a mapping of another disk's is refused";
+    let Some(fixture) = Fixture::of(test, "layouts.luks-ext4.diskoScript")? else { return Ok(()) };
+    let other = fixture.work.path().join("crypt");
+    let script = fixture.work.path().join("script");
+    let text = fs::read_to_string(&script)?.replace("/dev/mapper/crypt", &other.to_string_lossy());
+    fs::write(&script, text)?;
+    fs::write(&other, "another disk's")?;
+    fs::write(fixture.work.path().join("passphrase"), PASSPHRASE)?;
+    let disk = Disk::make(fixture.work.path(), "disk", 512)?;
+    fixture.target(&disk)?;
+    let output = fixture.run()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(!output.status.success() && said.contains("crypt is there already"), "{said}");
+    let found = say(Command::new("wipefs").args(["--noheadings"]).arg(disk.partition(2)))?;
+    ensure!(found.trim().is_empty(), "partition 2 has {found}");
+    ensure!(fs::read_to_string(&other)? == "another disk's", "it was written to");
+    Ok(())
+}
+
+#[test]
+fn luks_is_made_with_the_passphrase_and_holds_the_file_systems() -> Result<()> {
+    let test = "LUKS is made";
+    let Some(fixture) = Fixture::of(test, "layouts.luks-btrfs.diskoScript")? else { return Ok(()) };
+    let is_there = PathBuf::from("/sys/class/misc/device-mapper").exists();
+    if !is_there || !have(&["cryptsetup", "dmsetup", "btrfs", "mkfs.btrfs", "findmnt"]) {
+        skip(test, "it takes device mapper, cryptsetup and the tools of btrfs");
+        return Ok(());
+    }
+    let script = fixture.work.path().join("script");
+    let text = fs::read_to_string(&script)?;
+    fs::write(&script, mountable(&text)?)?;
+    fs::write(fixture.work.path().join("passphrase"), PASSPHRASE)?;
+    for sector in [512, 4096] {
+        let disk = Disk::make(fixture.work.path(), &format!("disk-{sector}"), sector)?;
+        fixture.target(&disk)?;
+        let place = fixture.work.path().join("mnt");
+        let listing = format!(
+            "findmnt --raw --noheadings --output TARGET,FSTYPE,SOURCE | grep '^{place}' > {place}.table; \
+             umount --recursive {place}; cryptsetup close crypt; cryptsetup close data",
+            place = place.display()
+        );
+        let output = fixture.run_and(&listing)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{said}");
+        ensure!(!said.contains("correct horse"), "the passphrase is in what it says: {said}");
+        let table = fs::read_to_string(place.with_extension("table"))?;
+        for (at, kind, mapping) in
+            [("", "btrfs", "crypt"), ("/nix", "btrfs", "crypt"), ("/data", "ext4", "data")]
+        {
+            let line = format!("{}{at} {kind} /dev/mapper/{mapping}", place.display());
+            let found = table.lines().any(|found| found.starts_with(&line));
+            ensure!(found, "{sector}: no `{line}` in {table}");
+        }
+        for number in [2, 3] {
+            let mut opens = Command::new("cryptsetup");
+            opens.args(["open", "--test-passphrase", "--type", "luks2", "--key-file"]);
+            say(opens.arg(fixture.work.path().join("passphrase")).arg(disk.partition(number)))?;
+        }
+        for number in 1..=4 {
+            fs::remove_file(fixture.part(number))?;
+        }
+        fs::remove_file(fixture.work.path().join("target"))?;
     }
     Ok(())
 }

@@ -45,10 +45,13 @@ fn root_grows_with_its_disk_unless_the_host_says_otherwise() -> Result<()> {
     ensure!(off["definitions"] == json!({}) && off["units"] == json!([]), "{off}");
     ensure!(!grows(off) && off["condition"].is_null(), "{off}");
     ensure!(!off["rules"].to_string().contains("systemd-repart"), "{off}");
-    // Root in the midst of others, or btrfs: repart would grow another partition, or none.
-    for (name, grown) in
-        [("xfs-with-home", false), ("btrfs-subvolumes", false), ("ext4-with-var", true)]
-    {
+    // Root in the midst of others, btrfs, or in LUKS: repart would grow another partition, or none.
+    for (name, grown) in [
+        ("xfs-with-home", false),
+        ("btrfs-subvolumes", false),
+        ("ext4-with-var", true),
+        ("luks-ext4", false),
+    ] {
         let growth = &tree.json(&format!("layouts.{name}"))?["growth"];
         let wanted = if grown { json!({ "50-root": { "Type": X86_64 } }) } else { json!({}) };
         ensure!(*growth == wanted, "{name}: {growth}");

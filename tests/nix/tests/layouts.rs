@@ -20,6 +20,15 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
     };
     let file_system = |more: &str| made("ext4", "\"/data\"", more);
     let root = |change: &str| format!("{MAIN}.content.partitions.root.content.{change};");
+    let luks =
+        |more: &str| partition(&format!("size = \"1G\"; content = {{ type = \"luks\"; {more} }};"));
+    let in_luks = |content: &str| luks(&format!("name = \"crypt\"; content = {{ {content} }};"));
+    let encrypted = |more: &str, name: &str| {
+        luks(&format!(
+            "name = \"{name}\"; content.type = \"filesystem\"; content.format = \"ext4\"; \
+             content.mountpoint = \"/data\"; {more}"
+        ))
+    };
     let second = "disko.devices.disk.data = { type = \"disk\"; device = \"/dev/vdb\"; };";
     let zfs = "disko.devices.zpool.tank = { }; networking.hostId = \"00000000\";";
     for (module, reasons) in [
@@ -28,9 +37,69 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
         ("disko.devices.mdadm.md = { };".to_owned(), &["no RAID"]),
         ("disko.devices.lvm_vg.pool = { };".to_owned(), &["no volume groups"]),
         ("disko.devices.nodev.\"/tmp\".fsType = \"tmpfs\";".to_owned(), &["tmpfs"]),
+        (luks("name = \"crypt\"; content = null;"), &["partition more with a file system in LUKS"]),
+        (in_luks("type = \"swap\";"), &["partition more with a file system in LUKS"]),
         (
-            partition("size = \"1G\"; content = { type = \"luks\"; name = \"crypt\"; };"),
-            &["partition more without encryption: the installer can't ask for its passphrase"],
+            in_luks("type = \"lvm_pv\"; vg = \"pool\";"),
+            &["more with a file system in LUKS", "more without LVM"],
+        ),
+        (
+            in_luks(
+                "type = \"luks\"; name = \"inner\"; content = { type = \"filesystem\"; \
+                 format = \"ext4\"; mountpoint = \"/data\"; };",
+            ),
+            &["more with a file system in LUKS", "more with LUKS on the partition itself"],
+        ),
+        (
+            in_luks("type = \"filesystem\"; format = \"exfat\"; mountpoint = \"/data\";"),
+            &["partition more with ext4, xfs, btrfs or"],
+        ),
+        (in_luks("type = \"filesystem\"; format = \"ext4\";"), &["more with a mount point"]),
+        (encrypted("", "a/b"), &["partition more with a LUKS name of"]),
+        (encrypted("", "-a"), &["partition more with a LUKS name of"]),
+        (encrypted("initrdUnlock = false;", "crypt"), &["partition more with initrdUnlock"]),
+        (
+            encrypted("settings.keyFile = \"/dev/sdb1\";", "crypt"),
+            &["more without settings of LUKS but allowDiscards"],
+        ),
+        (
+            encrypted("settings.crypttabExtraOpts = [ \"fido2-device=auto\" ];", "crypt"),
+            &["more without settings of LUKS but allowDiscards"],
+        ),
+        (
+            encrypted("additionalKeyFiles = [ \"/tmp/more.key\" ];", "crypt"),
+            &["partition more without key files"],
+        ),
+        (
+            encrypted(
+                "extraFormatArgs = [ \"--pbkdf argon2id\" \"--header /dev/sdb1\" ];",
+                "crypt",
+            ),
+            &["partition more without arguments of cryptsetup but"],
+        ),
+        (
+            encrypted("extraFormatArgs = [ \"--pbkdf\" \"$(reboot)\" ];", "crypt"),
+            &["partition more without arguments of cryptsetup but"],
+        ),
+        (
+            encrypted("extraOpenArgs = [ \"--header=/tmp/header\" ];", "crypt"),
+            &["partition more without arguments of cryptsetup but"],
+        ),
+        (encrypted("preCreateHook = \"true\";", "crypt"), &["partition more without hooks"]),
+        (encrypted("content.postMountHook = \"true\";", "crypt"), &["more without hooks"]),
+        (encrypted("device = \"/dev/sda2\";", "crypt"), &["more without a device of its own"]),
+        (
+            encrypted("content.device = \"/dev/mapper/other\";", "crypt"),
+            &["partition more without a device of its own"],
+        ),
+        (
+            format!(
+                "{MAIN}.content.partitions.again = {{ size = \"1G\"; content = {{ type = \"luks\"; \
+                 name = \"crypt\"; content = {{ type = \"filesystem\"; format = \"ext4\"; \
+                 mountpoint = \"/again\"; }}; }}; }}; {}",
+                encrypted("", "crypt")
+            ),
+            &["each name of a LUKS device once"],
         ),
         (
             partition("size = \"1G\"; content = { type = \"lvm_pv\"; vg = \"pool\"; };"),
@@ -115,6 +184,8 @@ fn other_layouts_of_one_disk_are_told_to_the_agent_and_run_on_the_target_alone()
         ("xfs-with-home", vec!["/boot", "/", "", "/home"], "vfat xfs swap ext4", 8.0 + 2.25),
         ("btrfs-subvolumes", vec!["/boot", "/home /var/log /nix /"], "vfat btrfs", 8.0),
         ("ext4-with-var", vec!["/boot", "/nix", "/var", "/"], "vfat ext4 ext4 ext4", 8.0 + 1.5),
+        ("luks-ext4", vec!["/boot", "/"], "vfat ext4", 8.0),
+        ("luks-btrfs", vec!["/boot", "/data", "/nix /"], "vfat ext4 btrfs", 8.0 + 1.0),
     ] {
         let host = tree.json(&format!("layouts.{name}"))?;
         let manifest = manifest::parse(text(&host, "manifest")?)?;
@@ -136,10 +207,24 @@ fn other_layouts_of_one_disk_are_told_to_the_agent_and_run_on_the_target_alone()
 
         // What the installed system mounts is what the agent checks, by the names in the manifest.
         let mounts = host["mounts"].as_object().context("no mounts")?;
+        let unlocked = host["unlocked"].as_object().context("no LUKS devices")?;
+        let mappings = manifest::layout::mappings(&manifest.layout);
+        ensure!(unlocked.keys().eq(&mappings), "{name}: {unlocked:?} for {mappings:?}");
         for partition in &manifest.layout {
+            let by_name = format!("/dev/disk/by-partlabel/{}", partition.name);
+            let mapped = partition
+                .mapping
+                .as_ref()
+                .map(|mapping| (unlocked[mapping].clone(), format!("/dev/mapper/{mapping}")));
+            if let Some((unlocked, _)) = &mapped {
+                ensure!(
+                    unlocked["device"] == by_name && unlocked["keyFile"].is_null(),
+                    "{unlocked}"
+                );
+            }
+            let device = mapped.map_or(by_name, |(_, node)| node);
             for path in &partition.mount_points {
                 let mount = &mounts[&*path.to_string_lossy()];
-                let device = format!("/dev/disk/by-partlabel/{}", partition.name);
                 ensure!(mount["device"] == device, "{name}: {mount}");
                 ensure!(mount["fsType"] == partition.filesystem, "{name}: {mount}");
             }
@@ -149,13 +234,33 @@ fn other_layouts_of_one_disk_are_told_to_the_agent_and_run_on_the_target_alone()
         for (at, _) in script.match_indices("/dev/") {
             let path = &script[at..];
             let fine = ["/dev/nixvm-target", "/dev/null", "/dev/disk/by-path/..-partN exists"];
-            ensure!(fine.iter().any(|fine| path.starts_with(fine)), "{name}: {}", &path[..60]);
+            let is_mapping = mappings.iter().any(|one| {
+                let rest =
+                    path.strip_prefix("/dev/mapper/").and_then(|rest| rest.strip_prefix(one));
+                rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+            });
+            let is_fine = is_mapping || fine.iter().any(|fine| path.starts_with(fine));
+            ensure!(is_fine, "{name}: {}", &path[..60]);
         }
         for partition in &manifest.layout {
             let guard = format!("device=/dev/nixvm-target-part{}", partition.number);
             let quoted = guard.replace("device=", "device='") + "'";
             ensure!(script.contains(&guard) || script.contains(&quoted), "{name}: no {guard}");
         }
+        // disko's own ways to a passphrase are not taken: the host's file, and a prompt.
+        let keys = script.matches("--key-file ").count();
+        let agents = script.matches("--key-file /run/nixvm/passphrase").count();
+        ensure!(
+            keys == agents && (agents > 0) != mappings.is_empty(),
+            "{name}: {agents} of {keys}"
+        );
+        ensure!(!script.contains("<(") && !script.contains("read -r"), "{name}: it asks");
+        for mapping in &mappings {
+            let guard = format!("/dev/mapper/{mapping} is there already: nothing was written");
+            ensure!(script.contains(&guard), "{name}: no {guard}");
+        }
+        let guards = script.matches("is not on partition ").count();
+        ensure!(guards >= 2 * mappings.len(), "{name}: {guards} for {mappings:?}");
         let guards = script.matches("is not a partition of /dev/nixvm-target").count();
         // Some versions of disko use swap as well, others don't.
         let mounted = manifest.layout.iter().filter(|one| !one.mount_points.is_empty()).count();

@@ -1,0 +1,2 @@
+# The template's.
+import ../../../nix/template/encrypted-disk.nix
