@@ -1,4 +1,4 @@
-//! Busybox, kernel modules and `guest/initramfs/init` → an initramfs for both systems.
+//! Busybox, cryptsetup, kernel modules and `guest/initramfs/init` → an initramfs for both systems.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -39,11 +39,33 @@ const EARLY: &[&str] = &[
 /// Modules that the kernel asks for when an installed system's root is mounted.
 const ROOTS: &[&str] = &["btrfs", "xfs"];
 
-/// Applets that `init` uses.
-const APPLETS: &[&str] =
-    &["cat", "cp", "findfs", "mkdir", "modprobe", "mount", "sh", "sleep", "switch_root", "umount"];
+/// Modules that open a root in LUKS.
+const LUKS: &[&str] = &["aes_generic", "algif_skcipher", "dm-crypt", "ecb", "xts"];
 
-/// Writes the initramfs to `out`, with the modules of `tree` that [`EARLY`] and [`ROOTS`] need out of
+/// What opens it, below the tree.
+const CRYPTSETUP: &str = "usr/sbin/cryptsetup";
+
+/// What a library loads by itself, when a thread of its key derivation ends.
+const LOADED_LATE: &str = "libgcc_s.so.1";
+
+/// Applets that `init` uses.
+const APPLETS: &[&str] = &[
+    "cat",
+    "cp",
+    "findfs",
+    "grep",
+    "mkdir",
+    "modprobe",
+    "mount",
+    "sed",
+    "sh",
+    "sleep",
+    "stty",
+    "switch_root",
+    "umount",
+];
+
+/// Writes the initramfs to `out`, with the modules of `tree` that [`EARLY`], [`ROOTS`] and [`LUKS`] need out of
 /// `modules`.
 ///
 /// # Errors
@@ -57,7 +79,7 @@ pub(super) fn build(
 ) -> Result<()> {
     let root = out.with_extension("tree");
     for folder in [
-        "bin", "dev", "etc", "iso", "layer", "medium", "proc", "rw", "sbin", "store", "sys",
+        "bin", "dev", "etc", "iso", "layer", "medium", "proc", "run", "rw", "sbin", "store", "sys",
         "sysroot",
     ] {
         fs::create_dir_all(root.join(folder))?;
@@ -68,6 +90,7 @@ pub(super) fn build(
     }
     // The kernel calls this one by itself.
     symlink("../bin/busybox", root.join("sbin/modprobe"))?;
+    add_program(tree, CRYPTSETUP, &root)?;
     fs::copy(lab.guest("initramfs/init"), root.join("init"))?;
     fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
     // A module that is built into this kernel is not among the files and is skipped by `modprobe -q`.
@@ -77,7 +100,7 @@ pub(super) fn build(
         modules.first().and_then(|m| m.iter().nth(3)).context("the guests have no module")?;
     let version = folder.to_string_lossy().into_owned();
     let from = tree.join("usr/lib/modules").join(&version);
-    for module in closure(&from, &[EARLY, ROOTS].concat())? {
+    for module in closure(&from, &[EARLY, ROOTS, LUKS].concat())? {
         let to = root.join("lib/modules").join(&version).join(&module);
         fs::create_dir_all(to.parent().context("a module has a folder")?)?;
         fs::copy(from.join(&module), to)?;
@@ -95,6 +118,38 @@ pub(super) fn build(
     );
     lab.commands.run_command(chroot.command("sh").args(["-ec", &pack]))?;
     crate::cache::remove(&root)
+}
+
+/// Copies a program of the tree into `bin`, with its libraries and what loads them.
+fn add_program(tree: &Path, program: &str, root: &Path) -> Result<()> {
+    let program = tree.join(program);
+    let name = program.file_name().context("the program has a name")?;
+    fs::copy(&program, root.join("bin").join(name))?;
+    let libraries = fs::read_dir(tree.join("usr/lib"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|folder| folder.join("libc.so.6").exists())
+        .context("the tree has no C library")?;
+    let to = root.join("lib").join(libraries.file_name().context("a folder has a name")?);
+    fs::create_dir_all(&to)?;
+    let mut left = vec![program, libraries.join(LOADED_LATE)];
+    while let Some(file) = left.pop() {
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        // Names of libraries, and the path of what loads them, are strings among others in the file.
+        for text in bytes.split(|byte| *byte == 0).filter_map(|text| str::from_utf8(text).ok()) {
+            if text.starts_with("/lib") && text.contains("/ld-linux") {
+                let loader = root.join(text.trim_start_matches('/'));
+                fs::create_dir_all(loader.parent().context("a loader has a folder")?)?;
+                fs::copy(tree.join(text.trim_start_matches('/')), loader)?;
+            }
+            let is_library = text.contains(".so") && !text.contains('/');
+            if is_library && libraries.join(text).is_file() && !to.join(text).exists() {
+                fs::copy(libraries.join(text), to.join(text))?;
+                left.push(libraries.join(text));
+            }
+        }
+    }
+    fs::copy(libraries.join(LOADED_LATE), to.join(LOADED_LATE))?;
+    Ok(())
 }
 
 /// The files of `modules` and of what these depend on, out of depmod's `modules.dep`.

@@ -35,8 +35,20 @@ pub(crate) const BTRFS_SUBVOLUMES: Layout = Layout {
     },
 };
 
+/// nixvm's own layout, with its root in LUKS.
+pub(crate) const LUKS_EXT4: Layout = Layout {
+    name: "luks-ext4",
+    partitions: || {
+        let root = partition(2, "root", "ext4", Some("nixos"), &["/"]);
+        vec![
+            partition(1, "ESP", "vfat", Some("boot"), &["/boot"]),
+            LayoutPartition { mapping: Some("crypt".to_owned()), ..root },
+        ]
+    },
+};
+
 /// All of them.
-pub(super) const LAYOUTS: [Layout; 2] = [XFS_WITH_HOME, BTRFS_SUBVOLUMES];
+pub(super) const LAYOUTS: [Layout; 3] = [XFS_WITH_HOME, BTRFS_SUBVOLUMES, LUKS_EXT4];
 
 fn partition(
     number: u32,
@@ -49,6 +61,7 @@ fn partition(
         number,
         name: format!("disk-main-{name}"),
         filesystem: filesystem.to_owned(),
+        mapping: None,
         label: label.map(str::to_owned),
         mount_points: mount_points.iter().map(Into::into).collect(),
     }

@@ -45,7 +45,7 @@ const BTRFS_MOUNTS: Mounts = &[
 
 /// A machine with a blank disk whose ISO installs a host with this layout: a credential of systemd-tmpfiles
 /// puts its manifest in place before the installer starts.
-fn machine(fixture: &Fixture<'_>, layout: &Layout) -> Result<Config> {
+pub(super) fn machine(fixture: &Fixture<'_>, layout: &Layout) -> Result<Config> {
     let mut config = fixture.machine_with_disk()?;
     let line = format!("L+ /etc/nixvm/manifest.json - - - - {}.json", layout.name);
     let credential = format!("type=11,value=io.systemd.credential:tmpfiles.extra={line}");

@@ -24,6 +24,7 @@ mod handover;
 mod install;
 mod keyboard;
 mod layouts;
+mod luks;
 mod media;
 mod members;
 mod network;
@@ -128,6 +129,7 @@ pub fn all() -> Vec<&'static Scenario> {
         power::SCENARIOS,
         growth::SCENARIOS,
         layouts::SCENARIOS,
+        luks::SCENARIOS,
         clones::SCENARIOS,
         handover::SCENARIOS,
         media::SCENARIOS,

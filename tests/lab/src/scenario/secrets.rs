@@ -40,26 +40,11 @@ fn secrets_stay_secret(fixture: &Fixture<'_>) -> Result<()> {
     config.answers = Some(fixture.answers(&format!("countdown = 3\nfinish = 'wait'\n{script}"))?);
     let mut vm = fixture.start(&config, "install")?;
     await_countdown(&mut vm)?;
-    // All command lines and environments of all processes, again and again.
-    vm.shell.run(
-        "(while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; done \
-          > /dev/shm/seen) & echo $! > /run/looking",
-    )?;
+    look_at_processes(&mut vm)?;
     await_installed(&mut vm)?;
-    vm.shell.run("kill $(cat /run/looking)")?;
     // What tells this hash from others.
     let hash = PASSWORD_HASH.rsplit('$').next().context("the hash has parts")?;
-    let looked = vm.shell.run("tr '\\0' '\\n' < /dev/shm/seen | grep -c nixos-enter")?;
-    ensure!(looked != "0", "the processes were not looked at");
-    for secret in [hash, IN_SCRIPT] {
-        for (what, command) in
-            [("processes", "cat /dev/shm/seen".to_owned()), ("journal and log", WRITTEN.to_owned())]
-        {
-            let (_, count) = vm.shell.try_run(&format!("({command}) | grep -acF '{secret}'"))?;
-            ensure!(count == "0", "{secret} is in the {what}, {count} times");
-        }
-        ensure!(!vm.events.text().contains(secret), "{secret} is in the events");
-    }
+    are_nowhere(&mut vm, &[hash, IN_SCRIPT])?;
     vm.kill()?;
 
     let mut vm = fixture.start(&Config { cd: None, answers: None, ..config }, "boot")?;
@@ -72,6 +57,33 @@ fn secrets_stay_secret(fixture: &Fixture<'_>) -> Result<()> {
     }
     vm.shell.run(&format!("grep -qF '{hash}' /etc/shadow"))?;
     vm.kill()
+}
+
+/// Begins to write down all command lines and environments of all processes, again and again.
+pub(super) fn look_at_processes(vm: &mut Vm) -> Result<()> {
+    vm.shell.run(
+        "(while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; done \
+          > /dev/shm/seen) & echo $! > /run/looking",
+    )?;
+    Ok(())
+}
+
+/// Insists that none of these was in a process since [`look_at_processes`], or is in anything that the live
+/// system has written down.
+pub(super) fn are_nowhere(vm: &mut Vm, secrets: &[&str]) -> Result<()> {
+    vm.shell.run("kill $(cat /run/looking)")?;
+    let looked = vm.shell.run("tr '\\0' '\\n' < /dev/shm/seen | grep -c nixos-enter")?;
+    ensure!(looked != "0", "the processes were not looked at");
+    for secret in secrets {
+        for (what, command) in
+            [("processes", "cat /dev/shm/seen".to_owned()), ("journal and log", WRITTEN.to_owned())]
+        {
+            let (_, count) = vm.shell.try_run(&format!("({command}) | grep -acF '{secret}'"))?;
+            ensure!(count == "0", "{secret} is in the {what}, {count} times");
+        }
+        ensure!(!vm.events.text().contains(secret), "{secret} is in the events");
+    }
+    Ok(())
 }
 
 fn password_generated(fixture: &Fixture<'_>) -> Result<()> {
