@@ -143,12 +143,11 @@ let
       subvolumes = lib.attrValues (content.subvolumes or { });
       needs = {
         ${contents.${content.type} or "with a file system, btrfs subvolumes or swap"} =
-          lib.elem content.type
-            [
-              "filesystem"
-              "btrfs"
-              "swap"
-            ]
+          lib.elem content.type [
+            "filesystem"
+            "btrfs"
+            "swap"
+          ]
           || isEmpty;
         "with ext4, xfs, btrfs or f2fs, or with vfat for the ESP" =
           content.type != "filesystem"
