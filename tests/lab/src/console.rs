@@ -82,5 +82,6 @@ pub(crate) const LINES: &str = "fold -bw $(stty -F /dev/tty1 size | cut -d' ' -f
 
 /// A condition for a shell.
 fn lines_with(pattern: &str) -> String {
+    let pattern = pattern.replace('\'', r"'\''");
     format!("{LINES} | LC_ALL=C grep -aqP '{pattern}'")
 }
