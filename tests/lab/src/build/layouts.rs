@@ -47,8 +47,18 @@ pub(crate) const LUKS_EXT4: Layout = Layout {
     },
 };
 
+/// btrfs with subvolumes in LUKS.
+pub(crate) const LUKS_BTRFS: Layout = Layout {
+    name: "luks-btrfs",
+    partitions: || {
+        let mut partitions = (BTRFS_SUBVOLUMES.partitions)();
+        partitions[1].mapping = Some("crypt".to_owned());
+        partitions
+    },
+};
+
 /// All of them.
-pub(super) const LAYOUTS: [Layout; 3] = [XFS_WITH_HOME, BTRFS_SUBVOLUMES, LUKS_EXT4];
+pub(super) const LAYOUTS: [Layout; 4] = [XFS_WITH_HOME, BTRFS_SUBVOLUMES, LUKS_EXT4, LUKS_BTRFS];
 
 fn partition(
     number: u32,

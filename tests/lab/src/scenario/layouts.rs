@@ -70,13 +70,19 @@ fn xfs_with_home(fixture: &Fixture<'_>) -> Result<()> {
 
 fn btrfs_subvolumes(fixture: &Fixture<'_>) -> Result<()> {
     let mut vm = installed(fixture, &BTRFS_SUBVOLUMES, BTRFS_MOUNTS)?;
+    has_subvolumes(&mut vm)?;
+    vm.kill()
+}
+
+/// Insists that the layouts' subvolumes of btrfs are mounted where they belong.
+pub(super) fn has_subvolumes(vm: &mut Vm) -> Result<()> {
     for (at, subvolume) in
         [("/", "/root"), ("/home", "/home"), ("/nix", "/nix"), ("/var/log", "/log")]
     {
         let found = vm.shell.run(&format!("findmnt --noheadings --output FSROOT {at}"))?;
         ensure!(found == subvolume, "{at} has the subvolume {found}");
     }
-    vm.kill()
+    Ok(())
 }
 
 fn power_cuts(fixture: &Fixture<'_>) -> Result<()> {

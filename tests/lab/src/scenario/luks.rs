@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
-use super::layouts::machine;
+use super::layouts::{has_subvolumes, machine};
 use super::secrets::{are_nowhere, look_at_processes};
 use super::steps::{
     await_copy, await_countdown, await_installed, await_installed_and_off, call, plan_for,
 };
-use crate::build::layouts::LUKS_EXT4;
+use crate::build::layouts::{LUKS_BTRFS, LUKS_EXT4, Layout};
 use crate::console::Console;
 use crate::fixture::{Fixture, digest, unchanged};
 use crate::guest_checks::{Expected, Mounts};
@@ -45,6 +45,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
              tell whether it was used; boots with the passphrase",
         )
         .run(power_cut),
+    Scenario::new("luks-btrfs")
+        .fault("the host has btrfs with subvolumes in LUKS; the passphrase is in a system credential")
+        .expected("installs by itself, and boots with the passphrase and all subvolumes")
+        .run(luks_btrfs),
 ];
 
 const PASSPHRASE: &str = "correct horse battery";
@@ -77,7 +81,7 @@ fn luks_ext4(fixture: &Fixture<'_>) -> Result<()> {
     vm.shell.run("! ls /run/nixvm/passphrase* /dev/mapper/crypt 2>/dev/null")?;
     vm.kill()?;
 
-    let mut vm = boots(fixture, &config, &["incorrect horse", PASSPHRASE])?;
+    let mut vm = boots(fixture, &config, &["incorrect horse", PASSPHRASE], "ext4")?;
     let found = vm.shell.run("grep -rlF 'correct horse' /var /boot /etc /run || :")?;
     ensure!(found.is_empty(), "the passphrase is in {found}");
     vm.kill()
@@ -93,7 +97,12 @@ fn type_passphrase(screen: &mut Console<'_>) -> Result<()> {
 }
 
 /// Boots the installed disk with these passphrases, typed one after the other: the last one is right.
-fn boots(fixture: &Fixture<'_>, config: &Config, passphrases: &[&str]) -> Result<Vm> {
+fn boots(
+    fixture: &Fixture<'_>,
+    config: &Config,
+    passphrases: &[&str],
+    file_system: &str,
+) -> Result<Vm> {
     let config = Config { cd: None, answers: None, ..config.clone() };
     let mut vm = fixture.start(&config, "boot")?;
     for (count, passphrase) in passphrases.iter().enumerate() {
@@ -112,25 +121,26 @@ fn boots(fixture: &Fixture<'_>, config: &Config, passphrases: &[&str]) -> Result
     for line in ["LUKS2", "/dev/vda2"] {
         ensure!(status.contains(line), "the root's mapping is {status}");
     }
-    let root = vm
-        .shell
-        .run("findmnt -no SOURCE,FSTYPE / && blkid -p -o value -s LABEL /dev/mapper/crypt")?;
-    ensure!(root == "/dev/mapper/crypt ext4\nnixos", "the root is {root}");
-    let below = vm.shell.run("lsblk -no KNAME,TYPE /dev/vda2 | xargs")?;
-    ensure!(below.ends_with("crypt"), "/dev/vda2 has {below}");
+    let found = "for tag in LABEL TYPE; do blkid -p -o value -s $tag /dev/mapper/crypt; done";
+    let found = vm.shell.run(found)?;
+    ensure!(found == format!("nixos\n{file_system}"), "in LUKS is {found}");
+    // The initramfs has no udev, which would make the one a link to the other.
+    let is_mapping =
+        "[ $(stat -Lc %t:%T $(findmnt -nvo SOURCE /)) = $(stat -Lc %t:%T /dev/mapper/crypt) ]";
+    vm.shell.run(is_mapping).context("the root is not in the mapping")?;
     Ok(vm)
 }
 
 /// A machine that is given the passphrase.
-fn with_credential(fixture: &Fixture<'_>) -> Result<Config> {
-    let mut config = machine(fixture, &LUKS_EXT4)?;
+fn with_credential(fixture: &Fixture<'_>, layout: &Layout) -> Result<Config> {
+    let mut config = machine(fixture, layout)?;
     let credential = format!("type=11,value=io.systemd.credential:nixvm.passphrase={PASSPHRASE}");
     config.extra.extend(["-smbios".to_owned(), credential]);
     Ok(config)
 }
 
 fn unattended(fixture: &Fixture<'_>) -> Result<()> {
-    let mut config = with_credential(fixture)?;
+    let mut config = with_credential(fixture, &LUKS_EXT4)?;
     config.answers = Some(fixture.answers("countdown = 3\nfinish = 'wait'")?);
     let mut vm = fixture.start(&config, "install")?;
     await_countdown(&mut vm)?;
@@ -139,11 +149,20 @@ fn unattended(fixture: &Fixture<'_>) -> Result<()> {
     are_nowhere(&mut vm, &[PASSPHRASE])?;
     vm.shell.run("! ls /run/nixvm/passphrase* /dev/mapper/crypt 2>/dev/null")?;
     vm.kill()?;
-    boots(fixture, &config, &["incorrect horse", PASSPHRASE])?.kill()
+    boots(fixture, &config, &["incorrect horse", PASSPHRASE], "ext4")?.kill()
+}
+
+fn luks_btrfs(fixture: &Fixture<'_>) -> Result<()> {
+    let config = with_credential(fixture, &LUKS_BTRFS)?;
+    let mut vm = fixture.start(&config, "install")?;
+    await_installed_and_off(&mut vm)?;
+    let mut vm = boots(fixture, &config, &[PASSPHRASE], "btrfs")?;
+    has_subvolumes(&mut vm)?;
+    vm.kill()
 }
 
 fn power_cut(fixture: &Fixture<'_>) -> Result<()> {
-    let config = with_credential(fixture)?;
+    let config = with_credential(fixture, &LUKS_EXT4)?;
     let mut vm = fixture.start(&config, "cut")?;
     await_copy(&mut vm)?;
     vm.shell.run("[ -e /dev/mapper/crypt ] && systemctl kill --signal=KILL nixvm-agent")?;
@@ -163,5 +182,5 @@ fn power_cut(fixture: &Fixture<'_>) -> Result<()> {
     ensure!(why.contains("may have been used since"), "it asks because of {why}");
     vm.confirm()?;
     await_installed_and_off(&mut vm)?;
-    boots(fixture, &config, &[PASSPHRASE])?.kill()
+    boots(fixture, &config, &[PASSPHRASE], "ext4")?.kill()
 }
