@@ -1,5 +1,7 @@
 //! A host's disk layout: what the agent's manifest and script have of it, and what is refused.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use nixvm_manifest as manifest;
 use nixvm_nix_tests::{Tree, text};
@@ -209,7 +211,8 @@ fn other_layouts_of_one_disk_are_told_to_the_agent_and_run_on_the_target_alone()
         let mounts = host["mounts"].as_object().context("no mounts")?;
         let unlocked = host["unlocked"].as_object().context("no LUKS devices")?;
         let mappings = manifest::layout::mappings(&manifest.layout);
-        ensure!(unlocked.keys().eq(&mappings), "{name}: {unlocked:?} for {mappings:?}");
+        let names: BTreeSet<_> = unlocked.keys().map(String::as_str).collect();
+        ensure!(names == mappings.iter().copied().collect(), "{name}: {names:?} for {mappings:?}");
         for partition in &manifest.layout {
             let by_name = format!("/dev/disk/by-partlabel/{}", partition.name);
             let mapped = partition
