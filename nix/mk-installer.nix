@@ -44,7 +44,7 @@ let
     if flake == null then
       pkgs.writeTextDir "flake.nix" ''
         {
-          outputs = _: throw "this machine was installed from an ISO that carried no sources: rebuild it from the flake that made the ISO";
+          outputs = _: throw "this machine was installed without its sources: rebuild it from the flake that made the installer";
         }
       ''
     else if flake ? nixosConfigurations && !(flake.nixosConfigurations ? ${flakeAttribute}) then

@@ -72,7 +72,7 @@ writeShellApplication {
       exit 1
     fi
     if systemctl --quiet is-active nixvm-agent.service; then
-      echo "nixvm-install: this ISO's own installer is running, on the first console" >&2
+      echo "nixvm-install: this live system's own installer is running, on the first console" >&2
       exit 1
     fi
     # What the unit's RuntimeDirectory= is elsewhere.

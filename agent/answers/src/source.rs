@@ -136,7 +136,7 @@ impl fmt::Display for Source {
             Self::Url { url } => f.write_str(url),
             Self::NoCloud { path, device } => write!(f, "{path} on {device}"),
             Self::SystemCredential { name } => write!(f, "system credential {name}"),
-            Self::Iso => f.write_str("this ISO"),
+            Self::Iso => f.write_str("this installer"),
             Self::Default => f.write_str("default"),
         }
     }

@@ -154,8 +154,8 @@ fn known<T: std::str::FromStr>(name: &Option<String>) -> Option<T> {
 /// The file can't be read, is not of this format and version, or contradicts itself.
 pub fn read(path: &Path) -> Result<Manifest> {
     let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the ISO's manifest {}", path.display()))?;
-    parse(&text).with_context(|| format!("the ISO's manifest {} is unusable", path.display()))
+        .with_context(|| format!("cannot read the installer's manifest {}", path.display()))?;
+    parse(&text).with_context(|| format!("the installer's manifest {} is unusable", path.display()))
 }
 
 /// Parses and checks a manifest's text.

@@ -48,7 +48,7 @@ pub(super) struct Ignored {
 impl fmt::Display for Ignored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { missing, file } = self;
-        write!(f, "the ISO's flake makes no machine {missing}: it does not read {file}")
+        write!(f, "the installer's flake makes no machine {missing}: it does not read {file}")
     }
 }
 
@@ -118,12 +118,12 @@ mod tests {
         let named = Configuration { hostname: "web1".into(), ..plain.clone() };
         assert_eq!(
             refusal(&named, &defaults).unwrap(),
-            "the ISO's flake makes no machine web1 with an account ht: it does not read nix/host.nix"
+            "the installer's flake makes no machine web1 with an account ht: it does not read nix/host.nix"
         );
         let keymap = Configuration { keymap: text("fr"), ..plain.clone() };
         assert_eq!(
             refusal(&keymap, &defaults).unwrap(),
-            "the ISO's flake makes no machine with the keymap fr: it does not read nix/host.nix"
+            "the installer's flake makes no machine with the keymap fr: it does not read nix/host.nix"
         );
         let locale = Configuration { locale: text("de_DE.UTF-8"), ..plain.clone() };
         assert!(refusal(&locale, &defaults).unwrap().contains("the locale de_DE.UTF-8"));

@@ -184,7 +184,7 @@ mod tests {
         let mut plan = crate::plan::examples::plan("vda");
         plan.target.erases = vec!["partition 1: ext4".to_owned(), "partition 2: swap".to_owned()];
         expect![[r#"
-            Plan    Install NixOS, copied from this ISO, on /dev/vda, 64 GiB, serial serial-vda, erasing partition 1: ext4; partition 2: swap; host name nixvm, account ht.
+            Plan    Install NixOS, copied from this installer, on /dev/vda, 64 GiB, serial serial-vda, erasing partition 1: ext4; partition 2: swap; host name nixvm, account ht.
             Disk    /dev/vda, 64 GiB, serial serial-vda
             Erases  partition 1: ext4
                     partition 2: swap

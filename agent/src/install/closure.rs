@@ -52,9 +52,11 @@ pub(super) async fn copy(attempt: &Attempt, toplevel: &Path) -> Result<()> {
 /// The ISO has no image and registration of this closure, or none that this agent can read.
 fn open(root: &Path, manifest: &Manifest, toplevel: &Path) -> Result<(Source, Registration)> {
     let mount = manifest.store_mount.as_ref();
-    let mount = mount.context("this ISO does not name the mount of its store")?;
-    let file =
-        manifest.registration.as_ref().context("this ISO has no registration of its store")?;
+    let mount = mount.context("this installer does not name the mount of its store")?;
+    let file = manifest
+        .registration
+        .as_ref()
+        .context("this installer has no registration of its store")?;
     let about = || format!("cannot use the registration {}", file.display());
     let text = std::fs::read_to_string(file).with_context(about)?;
     let toplevel = StorePath::parse(&toplevel.to_string_lossy())?;
@@ -174,6 +176,6 @@ mod tests {
         std::fs::write(folder.path().join("dev/loop1"), [0; 96]).unwrap();
         assert!(why(&manifest).ends_with("it is no squashfs"));
         manifest.store_mount = None;
-        assert_eq!(why(&manifest), "this ISO does not name the mount of its store");
+        assert_eq!(why(&manifest), "this installer does not name the mount of its store");
     }
 }

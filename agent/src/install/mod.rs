@@ -159,7 +159,7 @@ impl Failure {
                     TargetState::Unfinished =>
                         "The disk will not boot. You can install to it again.",
                     TargetState::Installed =>
-                        "The system on the disk is complete; the next start of the ISO puts its boot \
+                        "The system on the disk is complete; the next start of the installer puts its boot \
                          loader in place.",
                 },
                 crate::command::log::PATH

@@ -54,7 +54,7 @@ const PARTITION_EDGE: u64 = 1 << 20;
 pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     let runner = &attempt.runner;
     let missing: Vec<_> = TOOLS.iter().filter(|tool| !is_on_path(tool)).copied().collect();
-    ensure!(missing.is_empty(), "this ISO lacks {}", missing.join(", "));
+    ensure!(missing.is_empty(), "this installer lacks {}", missing.join(", "));
     ensure!(
         !mounts::table()?.iter().any(|mount| mount.path == Path::new(layout::MOUNT_POINT)),
         "something is mounted at {}",

@@ -160,7 +160,7 @@ impl Plan {
             (erases, _) => format!("erasing {}", erases.join("; ")),
         };
         let how = match &self.system {
-            System::Copy { .. } => "copied from this ISO".to_owned(),
+            System::Copy { .. } => "copied from this installer".to_owned(),
             System::Build { because, buildable: Buildable { online: false, .. } } => {
                 format!("built from the flake because {because}")
             }

@@ -119,8 +119,8 @@ impl Refusal {
             ),
             Self::WrongArchitecture { machine, iso } => (
                 "wrong-architecture",
-                format!("This ISO is for {iso} and this machine is {machine}."),
-                "Download the ISO for this machine's architecture.".to_owned(),
+                format!("This installer is for {iso} and this machine is {machine}."),
+                "Download the one for this machine's architecture.".to_owned(),
             ),
             Self::InsufficientMemory { memory_bytes, minimum_bytes, image_bytes, hypervisor } => (
                 "insufficient-memory",
@@ -165,8 +165,8 @@ impl Refusal {
             Self::CannotBuild { because, missing } => (
                 "cannot-build",
                 format!("The system has to be built, since {because}, but that is not possible here: {missing}."),
-                "Keep host name, account and full name as the ISO has them, or give the VM what is \
-                 missing: memory in its settings, a network adapter that is connected."
+                "Keep host name, account and full name as the carried system has them, or give the VM \
+                 what is missing: memory in its settings, a network adapter that is connected."
                     .to_owned(),
             ),
             Self::NoSuchInterface { unknown: UnknownInterface { wanted, adapters } } => (
@@ -183,8 +183,8 @@ impl Refusal {
             ),
             Self::NoNetworkManager => (
                 "no-network-manager",
-                "The answers configure a network adapter, and the system that this ISO installs has \
-                 no NetworkManager to read that."
+                "The answers configure a network adapter, and the system to be installed has no \
+                 NetworkManager to read that."
                     .to_owned(),
                 "Leave `interface` out of the answers and configure the network in the flake, or \
                  set networking.networkmanager.enable there."
@@ -192,11 +192,11 @@ impl Refusal {
             ),
             Self::NoFirstBoot => (
                 "no-first-boot",
-                "The answers have a script for the first boot, and the system that this ISO installs \
-                 has no unit that would run it."
+                "The answers have a script for the first boot, and the system to be installed has no \
+                 unit that would run it."
                     .to_owned(),
                 "Leave `first-boot` out of the answers, or add nixvm's module `first-boot` to the host \
-                 and build the ISO anew."
+                 and build the installer anew."
                     .to_owned(),
             ),
             Self::NoPassphrase { problem, keymap, other_keymap } => (

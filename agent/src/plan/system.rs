@@ -23,7 +23,7 @@ pub(super) fn choose(
             return Ok(Ok(System::Copy { toplevel: toplevel.display().to_string() }));
         }
         (Some(_), Some(difference)) => difference,
-        (None, _) => "this ISO carries none built".to_owned(),
+        (None, _) => "this installer carries none built".to_owned(),
     };
     let (memory, image) = (facts.machine.memory_bytes, facts.machine.image_in_memory_bytes);
     let minimum = facts.manifest.minimum_build_memory_bytes.saturating_add(image);
@@ -59,13 +59,13 @@ fn difference(manifest: &Manifest, configuration: &Configuration) -> Option<Stri
     let proxy = proxy.as_ref().map(ToString::to_string);
     let defaults = &manifest.defaults;
     if *hostname != defaults.hostname {
-        return Some(format!("the host name {hostname} is not the ISO's"));
+        return Some(format!("the host name {hostname} is not the carried system's"));
     }
     if *username != defaults.username {
-        return Some(format!("the account {username} is not the ISO's"));
+        return Some(format!("the account {username} is not the carried system's"));
     }
     if *full_name != defaults.full_name {
-        return Some("the account's full name is not the ISO's".to_owned());
+        return Some("the account's full name is not the carried system's".to_owned());
     }
     let built_in = [
         ("keymap", keymap, &defaults.keymap, true),
@@ -75,7 +75,7 @@ fn difference(manifest: &Manifest, configuration: &Configuration) -> Option<Stri
     ];
     built_in.into_iter().find_map(|(what, wanted, carried, is_part)| {
         let wanted = wanted.as_ref().filter(|wanted| is_part && Some(*wanted) != carried.as_ref());
-        wanted.map(|wanted| format!("the {what} {wanted} is not the ISO's"))
+        wanted.map(|wanted| format!("the {what} {wanted} is not the carried system's"))
     })
 }
 
@@ -117,12 +117,12 @@ mod tests {
         assert_eq!(difference(&manifest, &configuration), None);
         manifest.defaults.timezone = text("UTC");
         let because = difference(&manifest, &configuration);
-        assert_eq!(because.unwrap(), "the time zone Europe/Berlin is not the ISO's");
+        assert_eq!(because.unwrap(), "the time zone Europe/Berlin is not the carried system's");
 
         configuration.timezone = None;
         configuration.keymap = text("de");
         let because = difference(&manifest, &configuration);
-        assert_eq!(because.unwrap(), "the keymap de is not the ISO's");
+        assert_eq!(because.unwrap(), "the keymap de is not the carried system's");
         configuration.keymap = None;
         configuration.locale = text("de_DE.UTF-8");
         assert!(difference(&manifest, &configuration).is_some());
@@ -131,7 +131,7 @@ mod tests {
 
         configuration.proxy = Some("http://10.0.2.2:3128".parse().unwrap());
         let because = difference(&manifest, &configuration);
-        assert_eq!(because.unwrap(), "the proxy http://10.0.2.2:3128 is not the ISO's");
+        assert_eq!(because.unwrap(), "the proxy http://10.0.2.2:3128 is not the carried system's");
         manifest.defaults.proxy = text("http://10.0.2.2:3128");
         assert_eq!(difference(&manifest, &configuration), None);
     }

@@ -198,7 +198,7 @@ impl Session {
                     // An earlier one of these attempts may have come further.
                     None | Some(Step::Partition) => "What was on the disk may be erased.",
                     Some(Step::Handover) =>
-                        "If the system on the disk is complete, the next start of the ISO boots it.",
+                        "If the system on the disk is complete, the next start of the installer boots it.",
                     Some(_) => "The disk will not boot. You can install to it again.",
                 },
                 crate::command::log::PATH

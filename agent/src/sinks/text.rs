@@ -206,7 +206,7 @@ mod tests {
             QEMU/KVM, UEFI, x86_64, 2 GiB of memory
             Disk /dev/vda, 21 GB (blank)
             why
-            Install NixOS, copied from this ISO, on /dev/vda, 64 GiB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
+            Install NixOS, copied from this installer, on /dev/vda, 64 GiB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
             Starting in 1 s.
             why
             [1/7] Partition and format the disk
@@ -237,7 +237,7 @@ mod tests {
             QEMU/KVM, UEFI, x86_64, 2 GiB of memory
             Disk /dev/vda, 21 GB (blank)
             why
-            Install NixOS, copied from this ISO, on /dev/vda, 64 GiB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
+            Install NixOS, copied from this installer, on /dev/vda, 64 GiB, serial serial-vda, which is blank (zeros in the first and last 64 MiB and at 8,128 places between); host name nixvm, account ht.
             [3/7] Copy the system
             40 %, 400 B of 1000 B
         "#]].assert_eq(&all(&[Event::Snapshot(Box::new(status))]));

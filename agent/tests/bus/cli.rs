@@ -34,7 +34,7 @@ fn plan() -> Event {
             "countdown": 10, "finish": "reboot", "network": { "policy": "auto" },
             "answers": [{
                 "key": "hostname", "value": "box", "text": "box",
-                "source": { "kind": "iso", "text": "this ISO" }
+                "source": { "kind": "iso", "text": "this installer" }
             }],
             "warnings": ["/dev/vdb has the same label."]
         }

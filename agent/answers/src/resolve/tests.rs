@@ -74,7 +74,7 @@ fn each_key_is_decided_by_its_own_highest_source() {
         (row.value.as_str(), row.source.to_string())
     };
     assert_eq!(said("hostname"), ("volume", "nixvm.toml on /dev/sdb1".into()));
-    assert_eq!(said("username"), ("ada", "this ISO".into()));
+    assert_eq!(said("username"), ("ada", "this installer".into()));
     assert_eq!(said("erase"), ("confirm", "kernel command line".into()));
     assert_eq!(said("disk"), ("serial=A1", "nixvm.toml on /dev/sdb1".into()));
     assert_eq!(said("countdown"), ("10 s", "default".into()));

@@ -123,6 +123,14 @@ fn what_the_plan_warns_of_is_shown_before_anything_is_written() {
 }
 
 #[test]
+fn before_an_install_no_iso_is_named_since_the_installer_may_have_come_without() {
+    let mut fixture = Fixture::counting_down();
+    fixture.plan(plan("vda"));
+    let frame = fixture.frame(160, 50);
+    assert!(frame.contains("copied from this installer") && !frame.contains("ISO"), "{frame}");
+}
+
+#[test]
 fn what_is_warned_of_is_shown_while_the_system_is_copied() {
     let mut fixture = copying();
     fixture.event(Event::Warning { message: "The clock is wrong.".to_owned() });

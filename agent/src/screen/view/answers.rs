@@ -71,9 +71,9 @@ fn system(model: &Model, plan: &Plan) -> String {
     let name = model.facts.system();
     match (&plan.system, model.facts.closure_bytes) {
         (System::Copy { .. }, Some(bytes)) => {
-            format!("{name}; {}, copied from this ISO", format::size(bytes))
+            format!("{name}; {}, copied from this installer", format::size(bytes))
         }
-        (System::Copy { .. }, None) => format!("{name}; copied from this ISO"),
+        (System::Copy { .. }, None) => format!("{name}; copied from this installer"),
         (System::Build { because, buildable: Buildable { online, .. } }, _) => {
             let how = if *online { "downloaded and built" } else { "built" };
             format!("{name}; {how} from the flake because {because}")

@@ -164,7 +164,7 @@ fn customised_iso(fixture: &Fixture<'_>) -> Result<()> {
         ensure!(row.is_some_and(|row| row["source"]["kind"] == "iso"), "{key} is {row:?}");
     }
     await_countdown(&mut vm)?;
-    vm.screen("from this ISO", &fixture.folder.join("screens/from-the-iso.png"))?;
+    vm.screen("from this installer", &fixture.folder.join("screens/from-the-iso.png"))?;
     await_installed_and_off(&mut vm)?;
     let expected = Expected {
         hostname: "web".into(),
