@@ -14,8 +14,7 @@ use anyhow::{Context, Result};
 /// The file can't be written.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let about = || format!("cannot write {}", path.display());
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
+    let fresh = unfinished(&path.to_string_lossy());
     match remove_file(&fresh) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(about),
         _ => {}
@@ -28,6 +27,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         let _left = remove_file(&fresh);
     }
     result.with_context(about)
+}
+
+/// Where the file is until it is whole, and stays if the process dies meanwhile.
+pub(crate) fn unfinished(path: &str) -> String {
+    format!("{path}.new")
 }
 
 #[cfg(test)]

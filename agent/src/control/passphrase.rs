@@ -9,8 +9,9 @@ use crate::plan::PassphraseOrigin;
 /// Characters that it has at least.
 const SHORTEST: usize = 8;
 
-/// Bytes that it has at most: cryptsetup(8) reads as many from a terminal.
-const LONGEST: usize = 512;
+/// Bytes that it has at most: cryptsetup(8) reads one more from a terminal. A field of the screen that is
+/// full, with as many as that, may lack the end.
+const LONGEST: usize = 511;
 
 /// A passphrase that can be typed when the installed system starts.
 #[derive(Clone, Debug)]
@@ -65,7 +66,7 @@ mod tests {
             ("pässwörter", "than ASCII"),
             ("two\nlines", "than ASCII"),
             ("a\0aaaaaaa", "than ASCII"),
-            (&*"a".repeat(513), "longer than 512"),
+            (&*"a".repeat(512), "longer than 511"),
         ] {
             let refused = new(text).unwrap_err();
             assert!(refused.contains(why), "{refused}");

@@ -41,6 +41,17 @@ pub fn places(mount: &Mount) -> Result<BTreeSet<Place>> {
     places_of(&devices(mount).with_context(about)?, &made_of).with_context(about)
 }
 
+/// The one block device that a mount was made of.
+///
+/// # Errors
+/// There are several, or none, or the kernel does not tell.
+pub fn device(mount: &Mount) -> Result<Number> {
+    let about = || format!("cannot find what {} is mounted from", mount.path.display());
+    let found = devices(mount).with_context(about)?;
+    ensure!(found.len() == 1, "{} is on {} devices", mount.path.display(), found.len());
+    Ok(found[0])
+}
+
 /// The block devices that a mount was made of.
 fn devices(mount: &Mount) -> Result<Vec<Number>> {
     match mount.number {

@@ -13,7 +13,7 @@ pub type Number = (u32, u32);
 ///
 /// # Errors
 /// The device is gone.
-pub(super) fn number_in(folder: &Path) -> Result<Number> {
+pub fn number_in(folder: &Path) -> Result<Number> {
     let path = folder.join("dev");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -8,9 +8,14 @@ use anyhow::{Context, Result, ensure};
 
 use super::Attempt;
 use crate::command::{Runner, private_file};
+use crate::disk::mounts::Mount;
+use crate::disk::{stack, sysfs};
 
 /// Where disko's script reads the passphrase from; `nix/disko-script.nix` has the same.
 const PASSPHRASE: &str = "/run/nixvm/passphrase";
+
+/// Where the kernel lists block devices.
+const BLOCK: &str = "/sys/class/block";
 
 /// Insists that no mapping has one of these names: disko would take it for its own, and write to the disk below.
 ///
@@ -19,8 +24,9 @@ const PASSPHRASE: &str = "/run/nixvm/passphrase";
 pub(super) fn check_names(mappings: &[&str]) -> Result<()> {
     for name in mappings {
         ensure!(
-            mapped(Path::new("/sys/class/block"), name)?.is_none(),
-            "the encrypted partition is to be opened as {name}, and {} is there already: close it, or detach its disk",
+            mapped(Path::new(BLOCK), name)?.is_none(),
+            "the encrypted partition is to be opened as {name}, and {} is there already: close it, or detach its disk \
+             and restart",
             node(name).display()
         );
     }
@@ -41,6 +47,26 @@ fn mapped(devices: &Path, name: &str) -> Result<Option<PathBuf>> {
 
 fn node(name: &str) -> PathBuf {
     Path::new("/dev/mapper").join(name)
+}
+
+/// Insists that what is mounted is in LUKS, by the mapping of this name.
+///
+/// # Errors
+/// It is not, or the kernel does not tell what it is mounted from.
+pub(super) fn check_encrypted(mount: &Mount, mapping: &str) -> Result<()> {
+    let number = stack::device(mount)?;
+    let found = mapped(Path::new(BLOCK), mapping)?;
+    let is_it = found.is_some_and(|folder| {
+        let is_luks = fs::read_to_string(folder.join("dm/uuid"))
+            .is_ok_and(|uuid| uuid.starts_with("CRYPT-LUKS"));
+        is_luks && sysfs::number_in(&folder).is_ok_and(|found| found == number)
+    });
+    ensure!(
+        is_it,
+        "what is mounted at {} is not encrypted as {mapping}: nothing more is written",
+        mount.path.display()
+    );
+    Ok(())
 }
 
 /// The passphrase in its file, until this is dropped.
@@ -72,12 +98,15 @@ pub(super) fn provide_passphrase(attempt: &Attempt, mappings: &[&str]) -> Result
 /// # Errors
 /// It can't be removed.
 pub(super) fn forget_passphrase() -> Result<()> {
-    match fs::remove_file(PASSPHRASE) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {PASSPHRASE}"))
+    for path in [PASSPHRASE.to_owned(), private_file::unfinished(PASSPHRASE)] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {path}"));
+            }
+            _ => {}
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Closes those of the mappings that are open, the last one first.
@@ -87,7 +116,8 @@ pub(super) fn forget_passphrase() -> Result<()> {
 pub(super) async fn close(runner: &Runner, mappings: &[&str]) -> Result<()> {
     let mut result = Ok(());
     for name in mappings.iter().rev() {
-        if !node(name).exists() {
+        // udev may not have made its link yet.
+        if mapped(Path::new(BLOCK), name)?.is_none() {
             continue;
         }
         let closed = runner.tool("cryptsetup").args(["close", name]).run().await;

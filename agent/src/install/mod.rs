@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nixvm_answers::first_boot::FirstBoot;
 use nixvm_manifest::Manifest;
 
@@ -268,7 +268,9 @@ pub async fn clean_up(runner: &Runner) {
         && !is_mount_point(Path::new(layout::MOUNT_POINT))
     {
         let mappings: Vec<_> = mappings.lines().collect();
-        let closed = encryption::close(runner, &mappings).await;
+        let closed = tokio::time::timeout(UNMOUNTING, encryption::close(runner, &mappings)).await;
+        let closed =
+            closed.unwrap_or_else(|_| bail!("the disk does not answer: its LUKS stays open"));
         if let Err(error) = closed.and_then(|()| note_unmounted()) {
             tracing::warn!("{error:#}");
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use nixvm_manifest::LayoutPartition;
 
+use super::encryption;
 use super::target::Target;
 use crate::disk::mounts::Mount;
 use crate::disk::stack::{self, Place};
@@ -50,6 +51,9 @@ pub(super) fn check_layout(
                 partition.number,
                 target.node.display()
             );
+            if let Some(mapping) = &partition.mapping {
+                encryption::check_encrypted(mount, mapping)?;
+            }
         }
     }
     Ok(())

@@ -104,6 +104,8 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     })
     .await?;
 
+    // That took a while.
+    encryption::check_names(&mappings)?;
     super::note_mounted(&mappings)?;
     std::fs::create_dir_all(SCRATCH).with_context(|| format!("cannot make {SCRATCH}"))?;
     let passphrase = encryption::provide_passphrase(attempt, &mappings)?;

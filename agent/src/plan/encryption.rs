@@ -22,7 +22,7 @@ pub enum PassphraseOrigin {
 impl fmt::Display for PassphraseOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Typed => "typed here",
+            Self::Typed => "typed on the console",
             Self::Credential => "from the system credential nixvm.passphrase",
         })
     }

@@ -211,7 +211,7 @@ impl Refusal {
                     ),
                 },
                 format!(
-                    "Type one here, with the keymap {keymap}{}, or start the VM with one in the system \
+                    "Type one on the installer's console, with the keymap {keymap}{}, or start the VM with one in the system \
                      credential nixvm.passphrase.",
                     other_keymap.as_ref().map_or_else(String::new, |other| format!(
                         " (the installed system asks for it with the keymap {other})"

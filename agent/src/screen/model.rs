@@ -150,7 +150,12 @@ impl Model {
         }
         let set = self.status.password == PasswordOrigin::Typed
             && self.status.password != before.password;
+        let typing = self.is_typing_password();
         self.close_what_is_over(entered, set);
+        if typing && self.dialog.is_none() {
+            // The rest of it is no command.
+            self.pause.begin(TYPING_PASSWORD);
+        }
         self.open_what_is_due();
         let runs = |status: &Status| {
             status.countdown.is_some() || status.finish.is_some_and(|l| l.at_uptime_ms.is_some())

@@ -20,6 +20,8 @@ impl Session {
             return;
         }
         self.keymap = Some(keymap.to_owned());
+        // It is asked for with this keymap when the system starts, and was typed with another one.
+        self.user.passphrase = None;
         let loadkeys = self.runner.tool("loadkeys").args(["--console", CONSOLE, keymap]).run();
         if let Err(error) = loadkeys.await {
             let message =

@@ -7,6 +7,9 @@ use std::path::Path;
 use nixvm_answers::document;
 use nixvm_answers::password::Secret;
 
+/// What the credential is called.
+const NAME: &str = "nixvm.passphrase";
+
 /// Where systemd puts it.
 const CREDENTIAL: &str = "run/credentials/@system/nixvm.passphrase";
 
@@ -15,6 +18,10 @@ const CREDENTIAL: &str = "run/credentials/@system/nixvm.passphrase";
 /// # Errors
 /// It can't be read, to follow "the passphrase".
 pub fn read_passphrase(root: &Path) -> Option<Result<Secret, String>> {
+    let command_line = std::fs::read(root.join("proc/cmdline")).unwrap_or_default();
+    if command_line.windows(NAME.len()).any(|word| word == NAME.as_bytes()) {
+        return Some(Err("is on the kernel command line, where every user can read it".to_owned()));
+    }
     let bytes = match File::open(root.join(CREDENTIAL)).and_then(document::read_limited) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
@@ -44,6 +51,12 @@ mod tests {
         }
         std::fs::write(&path, b"\xff\xfe").unwrap();
         assert_eq!(read().unwrap().unwrap_err(), "is no text");
+        std::fs::create_dir(root.path().join("proc")).unwrap();
+        let command_line = root.path().join("proc/cmdline");
+        std::fs::write(&command_line, "quiet systemd.set_credential=nixvm.passphrase:open")
+            .unwrap();
+        assert!(read().unwrap().unwrap_err().contains("kernel command line"));
+        std::fs::write(&command_line, "quiet").unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert!(read().unwrap().unwrap_err().starts_with("can't be read: "));

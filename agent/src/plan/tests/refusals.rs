@@ -316,7 +316,10 @@ fn a_disk_that_is_encrypted_takes_a_passphrase_before_anything_begins() {
     let problem = refusal(&world).problem();
     assert_eq!(problem.kind, crate::plan::NO_PASSPHRASE);
     assert!(problem.message.starts_with("The passphrase is missing: "), "{problem:?}");
-    assert!(problem.hint.starts_with("Type one here, with the keymap us, or "), "{problem:?}");
+    assert!(
+        problem.hint.starts_with("Type one on the installer's console, with the keymap us, or "),
+        "{problem:?}"
+    );
 
     // What it is typed with now, and what it will be typed with at the start.
     world.manifest.defaults.keymap = Some("de".to_owned());
@@ -325,7 +328,10 @@ fn a_disk_that_is_encrypted_takes_a_passphrase_before_anything_begins() {
     assert!(hint.contains("us (the installed system asks for it with the keymap de)"), "{hint}");
     let same = world.clone().answering("keymap = 'de'");
     let hint = refusal(&same).problem().hint;
-    assert!(hint.starts_with("Type one here, with the keymap de, or "), "{hint}");
+    assert!(
+        hint.starts_with("Type one on the installer's console, with the keymap de, or "),
+        "{hint}"
+    );
 
     let mut given = same.clone();
     given.passphrase = Some(Err("has fewer than 8 characters"));

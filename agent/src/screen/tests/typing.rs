@@ -173,7 +173,7 @@ fn a_missing_passphrase_is_asked_for_at_once_and_twice() {
     fixture.model.answered(Ok(()));
     assert!(fixture.model.dialog.is_none());
     let frame = fixture.frame(80, 25);
-    assert!(frame.contains("Encryption  with the passphrase typed here"), "{frame}");
+    assert!(frame.contains("Encryption  with the passphrase typed on the console"), "{frame}");
 }
 
 #[test]
@@ -192,4 +192,18 @@ fn a_passphrase_that_was_put_off_is_asked_for_by_its_key_and_the_keyboard_can_be
     // It came from elsewhere.
     fixture.enter(State::Countdown, "");
     assert!(fixture.model.dialog.is_none());
+}
+
+#[test]
+fn the_rest_of_a_passphrase_that_is_no_longer_asked_for_is_no_command() {
+    let mut fixture = without_passphrase();
+    fixture.type_text("corr");
+    // It came from another console, and something else is wrong: the state is the same.
+    fixture.verdict(Outcome::Refused, Some(Refusal::NoFirstBoot.problem()));
+    assert!(fixture.model.dialog.is_none());
+    for sign in ['o', 'r', 's', 'e'] {
+        fixture.pass(Duration::from_secs(2));
+        assert!(fixture.key(Key::Char(sign)).is_none());
+        assert!(fixture.model.dialog.is_none());
+    }
 }

@@ -213,6 +213,26 @@ async fn a_passphrase_that_is_typed_is_what_was_missing() {
     assert!(message.contains("far enough"), "{message}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_passphrase_that_was_typed_with_another_keymap_is_typed_again() {
+    let disks = vec![crate::disk::examples::disk("vda")];
+    let mut fixture = Fixture::start(disks, "", |context| {
+        context.source_answers = vec![document::parse(b"countdown = 600", Source::Iso)];
+        context.manifest.layout[1].mapping = Some("crypt".to_owned());
+    });
+    fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+    let secret = Secret::new("correct horse".to_owned());
+    let passphrase = Passphrase::new(secret, PassphraseOrigin::Typed).unwrap();
+    fixture.running.handle.ask(Request::Passphrase { passphrase }).await.unwrap();
+    fixture.until(|event| matches!(event, Event::Plan { .. })).await;
+    let answers = Request::Answers { toml: Secret::new("keymap = 'de'".to_owned()), merge: true };
+    fixture.running.handle.ask(answers).await.unwrap();
+    let verdict = fixture.until(|event| matches!(event, Event::AttemptEnded { .. })).await;
+    let Event::AttemptEnded { error, .. } = verdict else { panic!("{verdict:?}") };
+    let error = error.unwrap();
+    assert!(error.kind == "no-passphrase" && error.hint.contains("keymap de"), "{error:?}");
+}
+
 #[tokio::test]
 async fn installed_already() {
     let mut disk = crate::disk::examples::disk("vda");

@@ -133,7 +133,9 @@ fn boots(
 /// A machine that is given the passphrase.
 fn with_credential(fixture: &Fixture<'_>, layout: &Layout) -> Result<Config> {
     let mut config = machine(fixture, layout)?;
-    let credential = format!("type=11,value=io.systemd.credential:nixvm.passphrase={PASSPHRASE}");
+    let file = fixture.folder.join("credential");
+    std::fs::write(&file, format!("io.systemd.credential:nixvm.passphrase={PASSPHRASE}"))?;
+    let credential = format!("type=11,path={}", file.display());
     config.extra.extend(["-smbios".to_owned(), credential]);
     Ok(config)
 }

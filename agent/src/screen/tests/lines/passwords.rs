@@ -96,6 +96,6 @@ async fn a_missing_passphrase_is_asked_for_and_never_echoed() {
     let mut plan = plan("vda");
     plan.passphrase = Some(PassphraseOrigin::Typed);
     installer.asks(plan);
-    tty.shows("with the passphrase typed here");
+    tty.shows("with the passphrase typed on the console");
     assert!(!tty.everything().contains("horse"));
 }
