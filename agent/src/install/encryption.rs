@@ -117,7 +117,7 @@ pub(super) async fn close(runner: &Runner, mappings: &[&str]) -> Result<()> {
     let mut result = Ok(());
     for name in mappings.iter().rev() {
         // udev may not have made its link yet.
-        if mapped(Path::new(BLOCK), name)?.is_none() {
+        if matches!(mapped(Path::new(BLOCK), name), Ok(None)) {
             continue;
         }
         let closed = runner.tool("cryptsetup").args(["close", name]).run().await;

@@ -45,7 +45,7 @@ pub(super) const PASSWORD_SET: &str = "The password is set.";
 pub(super) const PASSPHRASE_SET: &str = "The passphrase is set.";
 pub(super) const CHOOSE_PASSPHRASE: &str = "Choose a passphrase for the disk";
 pub(super) const PASSPHRASE_LOST: &str =
-    "The system asks for it at every start. Nobody can recover the disk without it.";
+    "The system asks for it at every start. The disk can't be recovered without it.";
 pub(super) const STOP_QUESTION: &str = "Cancel the install?";
 pub(super) const STOP_MEANS: &str =
     "The disk may already be erased and will not boot. You can start again.";

@@ -140,7 +140,7 @@ fn without_passphrase() -> Fixture {
 fn a_missing_passphrase_is_asked_for_at_once_and_twice() {
     let mut fixture = without_passphrase();
     let frame = fixture.frame(80, 25);
-    for shown in ["Choose a passphrase", "with the keymap us", "Nobody can recover the disk"] {
+    for shown in ["Choose a passphrase", "with the keymap us", "The disk can't be recovered"] {
         assert!(frame.contains(shown), "{frame}");
     }
     assert!(fixture.key(Key::Enter).is_none());
