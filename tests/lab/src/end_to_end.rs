@@ -172,7 +172,10 @@ fn machine(fixture: &Fixture<'_>, options: &Options) -> Result<Config> {
         text.insert_str(0, &format!("password-hash = '{PASSWORD_HASH}'\n"));
     }
     config.answers = Some(fixture.answers_without_password(&text)?);
-    config.display = options.display;
+    if options.display {
+        config.emulator = fixture.lab.emulator(options.arch, true)?;
+        config.display = true;
+    }
     Ok(config)
 }
 
@@ -196,9 +199,10 @@ fn versions(config: &Config) -> Value {
         let output = Command::new(program).args(arguments).output().ok()?;
         Some(String::from_utf8_lossy(&output.stdout).lines().next()?.to_owned())
     };
+    let changelog = config.emulator.changelog(config.firmware_package());
     json!({
-        "qemu": first_line(config.program(), &["--version"]),
-        "firmware": first_line("dpkg-query", &["--show", config.firmware_package()]),
+        "qemu": config.emulator.version(config.arch).ok(),
+        "firmware": first_line("gzip", &["-dc", &changelog.to_string_lossy()]),
         "nixvm": env!("CARGO_PKG_VERSION"),
         "rustc": first_line("rustc", &["--version"]),
     })

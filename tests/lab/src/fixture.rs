@@ -13,6 +13,7 @@ use crate::build::{Arch, Lab};
 use crate::guest_checks::PASSWORD_HASH;
 use crate::vm::Vm;
 use crate::vm::config::{self, Config, Disk, Firmware};
+use crate::vm::emulator::Emulator;
 
 /// A disk that the stand-in system fits on with room to spare.
 pub const DISK: u64 = 2 << 30;
@@ -23,6 +24,8 @@ pub struct Fixture<'a> {
     pub lab: &'a Lab,
     /// The machines' architecture.
     pub arch: Arch,
+    /// What the machines run on.
+    emulator: Emulator,
     /// The ISO.
     pub iso: PathBuf,
     /// Logs, screens, disks.
@@ -37,7 +40,13 @@ impl<'a> Fixture<'a> {
     pub fn new(lab: &'a Lab, arch: Arch, iso: &Path, folder: PathBuf) -> Result<Self> {
         crate::cache::remove(&folder)?;
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self { lab, arch, iso: iso.to_owned(), folder })
+        let emulator = lab.emulator(arch, false)?;
+        Ok(Self { lab, arch, emulator, iso: iso.to_owned(), folder })
+    }
+
+    /// Its machines run beside those of others: `machines` at a time.
+    pub fn shared_by(self, machines: usize) -> Self {
+        Self { emulator: self.emulator.shared_by(machines), ..self }
     }
 
     /// A machine with empty firmware variables, the ISO in its drive, no disk, and answers with
@@ -46,7 +55,7 @@ impl<'a> Fixture<'a> {
     /// # Errors
     /// The variables or the answers can't be written.
     pub fn machine(&self) -> Result<Config> {
-        let mut config = Config::new(self.arch, self.firmware("efivars")?);
+        let mut config = Config::new(self.emulator.clone(), self.arch, self.firmware("efivars")?);
         config.cd = Some(self.iso.clone());
         config.answers = Some(self.answers("countdown = 3")?);
         Ok(config)
@@ -66,7 +75,7 @@ impl<'a> Fixture<'a> {
     /// The variables can't be written.
     pub fn firmware(&self, name: &str) -> Result<Firmware> {
         let variables = self.folder.join(format!("{name}.fd"));
-        config::fresh_variables(self.arch, &variables)?;
+        self.emulator.fresh_variables(self.arch, &variables)?;
         Ok(Firmware::Uefi(variables))
     }
 

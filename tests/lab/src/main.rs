@@ -120,19 +120,6 @@ enum Bench {
     },
 }
 
-impl Task {
-    /// The architecture of its machines.
-    fn arch(&self) -> Arch {
-        match self {
-            Self::Iso { arch, .. }
-            | Self::Vm { arch, .. }
-            | Self::Matrix { arch, .. }
-            | Self::Bench(Bench::Install { arch, .. }) => *arch,
-            Self::Screens | Self::Test { .. } | Self::Bench(Bench::Copy { .. }) => Arch::X86_64,
-        }
-    }
-}
-
 /// How a machine starts.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FirmwareChoice {
@@ -159,7 +146,7 @@ fn run(arguments: Arguments) -> Result<()> {
         return Ok(());
     }
     setup::become_root()?;
-    setup::install_packages(arguments.task.arch())?;
+    setup::install_packages()?;
     let lab = Lab::open()?;
     match arguments.task {
         Task::Iso { arch, no_store_image: false } => say!("{}", lab.iso(arch)?.display()),

@@ -6,31 +6,20 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::Arch;
 use crate::say;
 
 /// Packages that the lab needs, and the program or file that shows that one is there.
 const PACKAGES: &[(&str, &str)] = &[
-    ("cloud-image-utils", "/usr/bin/cloud-localds"),
     ("gcc", "/usr/bin/cc"),
-    ("genisoimage", "/usr/bin/genisoimage"),
     ("git", "/usr/bin/git"),
     ("kmod", "/sbin/depmod"),
     ("libudev-dev", "/usr/share/doc/libudev-dev"),
     ("mmdebstrap", "/usr/bin/mmdebstrap"),
     ("openssh-client", "/usr/bin/ssh"),
     ("openssl", "/usr/bin/openssl"),
-    ("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),
     ("pkg-config", "/usr/bin/pkg-config"),
     ("python3", "/usr/bin/python3"),
-    ("qemu-system-x86", "/usr/bin/qemu-system-x86_64"),
     ("xz-utils", "/usr/bin/xz"),
-];
-
-/// Packages that only guests for aarch64 need.
-const AARCH64_PACKAGES: &[(&str, &str)] = &[
-    ("qemu-efi-aarch64", "/usr/share/AAVMF/AAVMF_CODE.fd"),
-    ("qemu-system-arm", "/usr/bin/qemu-system-aarch64"),
 ];
 
 /// Whether openssh-server is installed.
@@ -63,16 +52,13 @@ const TEST_PACKAGES: &[(&str, &str)] = &[
     ("xorriso", "/usr/bin/xorriso"),
 ];
 
-/// Installs what the lab needs for guests of `arch` and is missing, and says so first.
+/// Installs what the lab needs and is missing, and says so first. QEMU is not among it: the lab has its
+/// own, in a folder ([`crate::vm::emulator`]).
 ///
 /// # Errors
 /// This is no Debian, or apt failed.
-pub fn install_packages(arch: Arch) -> Result<()> {
-    install(PACKAGES)?;
-    match arch {
-        Arch::X86_64 => Ok(()),
-        Arch::Aarch64 => install(AARCH64_PACKAGES),
-    }
+pub fn install_packages() -> Result<()> {
+    install(PACKAGES)
 }
 
 /// Installs what the tests need on top.

@@ -124,6 +124,30 @@ pub(super) fn extract(lab: &Lab, arch: Arch) -> Result<PathBuf> {
     fetch(lab, &stage, SUITE, arch.debian(), &packages(arch).join(","))
 }
 
+/// QEMU and the firmware for guests of `arch`, and what makes seed images of NoCloud.
+fn emulator_packages(arch: Arch) -> Vec<&'static str> {
+    let of_arch: &[&str] = match arch {
+        Arch::X86_64 => &["cloud-image-utils", "genisoimage", "ovmf", "qemu-system-x86"],
+        Arch::Aarch64 => &["qemu-efi-aarch64", "qemu-system-arm"],
+    };
+    // For the shell scripts among them.
+    [&["base-files", "coreutils", "dash", "libc-bin"], of_arch].concat()
+}
+
+/// Extracts QEMU and the firmware for guests of `arch`; with `window`, what shows their screen, too.
+///
+/// # Errors
+/// As [`extract`].
+pub(super) fn emulator(lab: &Lab, arch: Arch, window: bool) -> Result<PathBuf> {
+    let mut packages = emulator_packages(arch);
+    let mut stage = format!("emulator-{arch}");
+    if window {
+        packages.push("qemu-system-gui");
+        stage += "-window";
+    }
+    fetch(lab, &stage, SUITE, Arch::X86_64.debian(), &packages.join(","))
+}
+
 /// Extracts the compiler for aarch64.
 ///
 /// # Errors

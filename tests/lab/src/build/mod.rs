@@ -23,6 +23,7 @@ use clap::ValueEnum;
 
 use crate::cache::Cache;
 use crate::command::CommandLog;
+use crate::vm::emulator::Emulator;
 
 /// The processor architecture of an ISO and of the machine that boots it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -169,6 +170,17 @@ impl Lab {
         Ok(())
     }
 
+    /// Runs `script`, by Debian's tools for NoCloud's seed images, in a folder of the host.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn seed(&self, folder: &Path, script: &str) -> Result<()> {
+        let root = debian::emulator(self, Arch::X86_64, false)?;
+        let chroot = crate::command::Chroot::new(&root).bind(folder, "/mnt/seed");
+        let script = format!("cd /mnt/seed && {script}");
+        self.commands.run_command(chroot.command("sh").args(["-ec", &script]))
+    }
+
     /// Makes an ext4 in `image`, which is there, with the files of a folder.
     ///
     /// # Errors
@@ -190,6 +202,14 @@ impl Lab {
     /// Debian's archive can't be reached.
     pub fn tools(&self) -> Result<PathBuf> {
         debian::extract(self, Arch::X86_64)
+    }
+
+    /// QEMU and firmware for guests of `arch`; with `window`, also what shows their screen.
+    ///
+    /// # Errors
+    /// Debian's archive can't be reached.
+    pub fn emulator(&self, arch: Arch, window: bool) -> Result<Emulator> {
+        Ok(Emulator::new(debian::emulator(self, arch, window)?))
     }
 
     /// Builds the stand-in ISO for `arch`, or finds it built.

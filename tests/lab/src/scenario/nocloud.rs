@@ -32,10 +32,7 @@ fn seed(fixture: &Fixture<'_>, script: &str, files: &[(&str, &str)]) -> Result<D
     for (name, text) in files {
         std::fs::write(folder.join(name), text)?;
     }
-    let mut shell = std::process::Command::new("sh");
-    let output = shell.args(["-ec", script]).current_dir(&folder).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "`{script}` failed: {said}");
+    fixture.lab.seed(&folder, script).context("cannot make the seed image")?;
     let image = fixture.folder.join("seed.raw");
     copy(&folder.join("image"), &image)?;
     let mut disk = Disk::virtio("seed", image);

@@ -60,7 +60,7 @@ impl Runner<'_> {
     /// The ISO can't be built, or the results can't be written.
     pub fn run(&self, scenarios: &[&Scenario]) -> Result<Vec<ScenarioResult>> {
         let iso = self.lab.iso(self.arch)?;
-        crate::vm::accel::best(self.arch)?;
+        crate::vm::accel::best(&self.lab.emulator(self.arch, false)?, self.arch)?;
         let tried_with = tried_with(&iso)?;
         let known = if self.resume { self.known() } else { Vec::new() };
         let mut results = Vec::new();
@@ -110,6 +110,7 @@ impl Runner<'_> {
         let started = Instant::now();
         let folder = self.folder.join(self.arch.name()).join(scenario.name);
         let result = Fixture::new(self.lab, self.arch, iso, folder.clone()).and_then(|fixture| {
+            let fixture = fixture.shared_by(self.jobs);
             (scenario.run)(&fixture)?;
             fixture.tidy()
         });

@@ -223,7 +223,7 @@ fn refused(
 /// on a busy host, a countdown would otherwise be over before there is a picture of it.
 fn machine(fixture: &Fixture<'_>) -> Result<Config> {
     let mut config = Config { answers: None, ..fixture.machine()? };
-    if matches!(accel::best(config.arch)?, Accelerator::Tcg(..)) {
+    if matches!(accel::best(&config.emulator, config.arch)?, Accelerator::Tcg(..)) {
         config.extra.extend(["-icount".to_owned(), format!("shift={INSTRUCTION}")]);
     }
     Ok(config)

@@ -14,7 +14,7 @@ const CD_SLOT: usize = 1;
 pub(super) fn arguments(config: &Config, accelerator: Accelerator, sockets: &Path) -> Vec<String> {
     let mut line = Line::default();
     let hardware = &config.hardware;
-    line.add("-machine", hardware.chipset).add("-accel", accelerator.option());
+    line.add("-machine", hardware.chipset).add("-accel", config.emulator.option(accelerator));
     let hidden = if hardware.hidden { ",-hypervisor" } else { "" };
     line.add("-cpu", &format!("{}{hidden}", processor(config.arch, accelerator)));
     line.add("-smp", &config.processors.to_string());
@@ -25,7 +25,8 @@ pub(super) fn arguments(config: &Config, accelerator: Accelerator, sockets: &Pat
         line.0.push("-no-reboot".to_owned());
     }
     if let Firmware::Uefi(variables) = &config.firmware {
-        let code = config.firmware_code();
+        let code = config.emulator.firmware_code(config.arch);
+        let code = code.display();
         line.add("-drive", &format!("if=pflash,format=raw,unit=0,readonly=on,file={code}"));
         let variables = variables.display();
         line.add("-drive", &format!("if=pflash,format=raw,unit=1,file={variables}"));
@@ -112,9 +113,9 @@ pub(super) fn arguments(config: &Config, accelerator: Accelerator, sockets: &Pat
 fn processor(arch: Arch, accelerator: Accelerator) -> &'static str {
     match (accelerator, arch) {
         (Accelerator::Kvm, _) => "host",
-        (Accelerator::Tcg(..), Arch::X86_64) => "max",
+        (Accelerator::Tcg(_), Arch::X86_64) => "max",
         // A newer one has more to translate, pointer authentication above all.
-        (Accelerator::Tcg(..), Arch::Aarch64) => "cortex-a57",
+        (Accelerator::Tcg(_), Arch::Aarch64) => "cortex-a57",
     }
 }
 

@@ -5,21 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::emulator::Emulator;
 pub use super::hardware::Bus;
 use super::hardware::Hardware;
 use crate::build::{Arch, Kernel, Netboot};
-
-/// The firmware's code for x86_64.
-pub const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-
-/// An empty variable store for it.
-const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
-
-/// The firmware's code for aarch64.
-const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
-
-/// An empty variable store for it.
-const AAVMF_VARS: &str = "/usr/share/AAVMF/AAVMF_VARS.fd";
 
 /// How the machine starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +62,8 @@ impl IoFault {
 /// A virtual machine.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What it runs on.
+    pub emulator: Emulator,
     /// The processor.
     pub arch: Arch,
     /// Processors.
@@ -113,8 +104,9 @@ pub struct Config {
 
 impl Config {
     /// A machine with two processors, 2 GiB and nothing in it.
-    pub fn new(arch: Arch, firmware: Firmware) -> Self {
+    pub fn new(emulator: Emulator, arch: Arch, firmware: Firmware) -> Self {
         Self {
+            emulator,
             arch,
             processors: 2,
             memory_mib: 2048,
@@ -148,28 +140,12 @@ impl Config {
         }
     }
 
-    /// The emulator's name.
-    pub fn program(&self) -> &'static str {
-        match self.arch {
-            Arch::X86_64 => "qemu-system-x86_64",
-            Arch::Aarch64 => "qemu-system-aarch64",
-        }
-    }
-
     /// The Debian package that the firmware is in.
     pub fn firmware_package(&self) -> &'static str {
         match (self.arch, &self.firmware) {
             (Arch::X86_64, Firmware::Bios) => "seabios",
             (Arch::X86_64, Firmware::Uefi(_)) => "ovmf",
             (Arch::Aarch64, _) => "qemu-efi-aarch64",
-        }
-    }
-
-    /// The file of the firmware's code.
-    pub(super) fn firmware_code(&self) -> &'static str {
-        match self.arch {
-            Arch::X86_64 => OVMF_CODE,
-            Arch::Aarch64 => AAVMF_CODE,
         }
     }
 }
@@ -201,20 +177,6 @@ impl Disk {
         nodes.extend(self.fault.map(fault));
         nodes
     }
-}
-
-/// Makes a variable store of a machine's own in `file`.
-///
-/// # Errors
-/// The firmware is not installed, or the file can't be written.
-pub fn fresh_variables(arch: Arch, file: &Path) -> Result<()> {
-    let template = match arch {
-        Arch::X86_64 => OVMF_VARS,
-        Arch::Aarch64 => AAVMF_VARS,
-    };
-    std::fs::copy(template, file)
-        .with_context(|| format!("cannot copy {template} to {}", file.display()))?;
-    Ok(())
 }
 
 /// Makes a sparse disk image.

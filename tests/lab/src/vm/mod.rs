@@ -4,6 +4,7 @@
 pub mod accel;
 mod command_line;
 pub mod config;
+pub mod emulator;
 pub mod guest_shell;
 pub mod hardware;
 pub mod profile;
@@ -13,7 +14,7 @@ pub mod stream;
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -72,16 +73,16 @@ impl Vm {
         let error_log = folder.join(format!("qemu-{name}.log"));
         let log = File::create(&error_log)
             .with_context(|| format!("cannot create {}", error_log.display()))?;
-        let accelerator = accel::best(config.arch)?;
+        let accelerator = accel::best(&config.emulator, config.arch)?;
         // A machine must not outlive a lab that was killed.
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--", config.program()])
+        let mut command = config.emulator.bound_command(config.arch);
+        let child = command
             .args(command_line::arguments(config, accelerator, sockets.path()))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .with_context(|| format!("cannot start {}", config.program()))?;
+            .context("cannot start QEMU")?;
         let mut starting = Starting(Some(child));
         let connected = (|| {
             let qmp = Qmp::connect(&socket("qmp"))?;

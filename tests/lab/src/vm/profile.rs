@@ -287,7 +287,6 @@ impl Profile {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
 
     use super::*;
     use crate::vm::Vm;
@@ -319,17 +318,21 @@ mod tests {
     #[test]
     fn qemu_builds_every_machine() {
         let folder = tempfile::tempdir().unwrap();
+        let lab = crate::build::Lab::open().unwrap();
         let iso = folder.path().join("iso");
         std::fs::write(&iso, [0; 4096]).unwrap();
         for profile in PROFILES {
+            let emulator = match lab.emulator(profile.arch, false) {
+                Ok(emulator) => emulator,
+                Err(error) => {
+                    crate::say!("SKIPPED {} {}: {error:#}", profile.name, profile.arch);
+                    continue;
+                }
+            };
             let variables = folder.path().join("variables");
-            let mut config = Config::new(profile.arch, Firmware::Uefi(variables.clone()));
-            let there = |file: &str| Path::new("/usr/bin").join(file).exists();
-            let firmware = config::fresh_variables(profile.arch, &variables).is_ok();
-            if !firmware || !there(config.program()) {
-                crate::say!("SKIPPED {} {}: no QEMU for it", profile.name, profile.arch);
-                continue;
-            }
+            emulator.fresh_variables(profile.arch, &variables).unwrap();
+            let firmware = Firmware::Uefi(variables);
+            let mut config = Config::new(emulator, profile.arch, firmware);
             let image = folder.path().join("disk");
             config::fresh_disk(&image, 1 << 20).unwrap();
             config.cd = Some(iso.clone());
