@@ -108,6 +108,9 @@ enum Bench {
         /// Measure at one size only.
         #[arg(long)]
         no_scaling: bool,
+        /// Keep the ratios in tests/lab/bench-copy.json instead of comparing with those that are there.
+        #[arg(long)]
+        record: bool,
     },
     /// Compare what copying the system takes in a virtual machine, by the installer and by Nix.
     Install {
@@ -182,10 +185,10 @@ fn run(arguments: Arguments) -> Result<()> {
             setup::install_test_tools()?;
             suite::run(&lab, jobs)?;
         }
-        Task::Bench(Bench::Copy { paths, size, rounds, no_scaling }) => {
+        Task::Bench(Bench::Copy { paths, size, rounds, no_scaling, record }) => {
             setup::install_test_tools()?;
-            let options =
-                benchmark::Options { paths, bytes: size.bytes(), rounds, scaling: !no_scaling };
+            let (bytes, scaling) = (size.bytes(), !no_scaling);
+            let options = benchmark::Options { paths, bytes, rounds, scaling, record };
             benchmark::copy(&lab, &options, &lab.project.join("target/bench"))?;
         }
         Task::Bench(Bench::Install { rounds, arch }) => {

@@ -10,6 +10,7 @@ mod install;
 mod measure;
 mod methods;
 mod plot;
+mod record;
 mod report;
 mod scaling;
 mod store;
@@ -28,6 +29,7 @@ pub use install::install;
 use disk::{Live, Target};
 use measure::Bench;
 use methods::Method;
+use record::Record;
 use report::Report;
 
 /// What to measure.
@@ -40,13 +42,18 @@ pub struct Options {
     pub rounds: usize,
     /// Also measure how the cost grows.
     pub scaling: bool,
+    /// Keep the ratios, for later runs to be compared with.
+    pub record: bool,
 }
+
+/// The ratios that were recorded, below the project's folder.
+const RECORD: &str = "tests/lab/bench-copy.json";
 
 /// Measures; the results are below `folder`.
 ///
 /// # Errors
-/// Something can't be made or mounted, a way to copy fails, or the installer's leaves something
-/// wrong.
+/// Something can't be made or mounted, a way to copy fails, the installer's leaves something wrong, or
+/// has become slower beside the others than was recorded.
 pub fn copy(lab: &Lab, options: &Options, folder: &Path) -> Result<()> {
     ensure!(options.paths >= 16, "a benchmark needs at least 16 paths");
     ensure!(options.rounds > 0, "nothing is measured in no round");
@@ -92,8 +99,32 @@ pub fn copy(lab: &Lab, options: &Options, folder: &Path) -> Result<()> {
         (report.points, report.line) = (points, Some(line));
         report.publish(folder)?;
     }
+    let measured = report.record(options)?;
+    drop(report);
     drop(bench);
-    crate::cache::remove(&work)
+    crate::cache::remove(&work)?;
+    judge(&measured, &lab.project.join(RECORD), options.record)
+}
+
+/// Compares with what was recorded, or records.
+fn judge(measured: &Record, file: &Path, record: bool) -> Result<()> {
+    if record {
+        measured.write(file)?;
+        say!("recorded in {}", file.display());
+        return Ok(());
+    }
+    let Some(before) = Record::read(file)?.filter(|before| measured.is_like(before)) else {
+        say!("not compared with {RECORD}: it is of another system or number of processors");
+        return Ok(());
+    };
+    let worse = measured.regressions(&before);
+    ensure!(
+        worse.is_empty(),
+        "the installer's copy has become slower than in {RECORD}, by more than 15 %:\n{}",
+        worse.join("\n")
+    );
+    say!("no ratio is worse than in {RECORD} by more than 15 %");
+    Ok(())
 }
 
 /// Compiles the installer's copier as a program of its own.

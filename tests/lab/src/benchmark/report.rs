@@ -7,9 +7,11 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use super::Options;
 use super::measure::{Run, median, median_ratio};
 use super::methods::Method;
 use super::plot;
+use super::record::{Ratios, Record};
 use super::scaling::{Line, Point};
 use super::store::BenchStore;
 use crate::say;
@@ -94,6 +96,24 @@ impl Report<'_> {
             let _infallible = writeln!(text, "checked: {check}");
         }
         text
+    }
+
+    /// The ratios of the other methods to the installer's.
+    pub(super) fn record(&self, options: &Options) -> Result<Record> {
+        let ours = self.runs(Method::Ours);
+        let others = self.results.iter().filter(|(method, _)| *method != Method::Ours);
+        let ratios = others.map(|(method, runs)| {
+            let wall = median_ratio(runs, ours, |r| r.wall_s);
+            let cpu = median_ratio(runs, ours, |r| r.cpu_s);
+            (method.name().to_owned(), Ratios { wall, cpu })
+        });
+        let processors = std::thread::available_parallelism();
+        Ok(Record {
+            paths: options.paths,
+            bytes: options.bytes,
+            processors: processors.context("cannot count the processors")?.get(),
+            methods: ratios.collect(),
+        })
     }
 
     fn json(&self) -> Value {
