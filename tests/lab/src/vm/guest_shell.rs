@@ -16,16 +16,21 @@ pub struct GuestShell {
     /// How long a command may take.
     pub timeout: Duration,
     count: u64,
+    is_ready: bool,
 }
+
+/// What the guest's end says when it is there.
+const GREETING: &str = "<lab ready>\n";
 
 impl GuestShell {
     pub(super) fn new(stream: Stream, accelerator: Accelerator) -> Self {
-        Self { stream, timeout: accelerator.time(COMMAND_SECONDS), count: 0 }
+        Self { stream, timeout: accelerator.time(COMMAND_SECONDS), count: 0, is_ready: false }
     }
 
     /// Runs a command in the guest; returns what it printed, trimmed.
     ///
-    /// The guest's end of the port may not be open yet: QEMU keeps what is written until it is.
+    /// The first one waits for the guest's end of the port: OVMF takes a port for a terminal, and what is sent
+    /// while it runs for keys.
     ///
     /// # Errors
     /// It failed, or time ran out.
@@ -42,6 +47,10 @@ impl GuestShell {
     /// # Errors
     /// Time ran out.
     pub fn try_run(&mut self, command: &str) -> Result<(i32, String)> {
+        if !self.is_ready {
+            self.stream.expect(GREETING, self.timeout)?;
+            self.is_ready = true;
+        }
         self.count += 1;
         let begin = format!("<lab begin {}>\n", self.count);
         let end = format!("<lab end {} ", self.count);
