@@ -31,6 +31,19 @@ fn facts_in_the_agents_readme_are_those_of_the_code() {
     expect_file!["../README.md"].assert_eq(&with_sections("README.md", &sections));
 }
 
+/// Its clients have no other list of them.
+#[test]
+fn the_property_state_lists_all_states() {
+    let schema: Value = serde_json::from_str(&nixvm_agent::event::schema()).unwrap();
+    let properties = members(&read("../iso/org.nixvm.Installer1.xml"), "property");
+    let row = properties.lines().find(|line| line.starts_with("| `State` ")).unwrap();
+    let listed: Vec<_> = row.split([' ', ',', '.', ':']).collect();
+    for form in schema["$defs"]["State"]["oneOf"].as_array().unwrap() {
+        let state = form["const"].as_str().unwrap();
+        assert!(listed.contains(&state), "{state} is not in {row}");
+    }
+}
+
 #[test]
 fn keys_in_the_answers_readme_are_those_of_the_schema() {
     let schema: Value = serde_json::from_str(&nixvm_answers::schema::schema()).unwrap();

@@ -208,7 +208,8 @@ pub enum State {
     /// The machine is checked.
     #[default]
     Preflight,
-    /// No disk can be used; the installer waits for one to be attached.
+    /// No disk can be used yet, or the one that is meant is not there, or others may be still to come: the
+    /// installer waits for disks.
     WaitingForDisk,
     /// Several disks can be used; one has to be selected.
     ChoosingDisk,
