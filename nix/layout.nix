@@ -24,6 +24,9 @@ let
       inner = if isEncrypted then outer.content else outer;
       content = if inner == null then { type = "none"; } else inner;
       subvolumes = lib.attrValues (content.subvolumes or { });
+      # disko makes them with the file system, and does not use them.
+      swapFiles =
+        one: map (file: "${lib.removeSuffix "/" one.mountpoint}/${file.path}") (lib.attrValues (one.swap or { }));
     in
     {
       number = partition._index;
@@ -35,6 +38,7 @@ let
       mount-points = lib.filter (path: path != null) (
         map (one: one.mountpoint or null) ([ content ] ++ subvolumes)
       );
+      swap-files = lib.concatMap swapFiles ([ content ] ++ subvolumes);
     };
 in
 map describe (lib.sort (a: b: a._index < b._index) (lib.attrValues partitions))

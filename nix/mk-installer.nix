@@ -68,13 +68,30 @@ let
   );
 
   partitions = config.disko.devices.disk.main.content.partitions or { };
-  sizedBytes = lib.foldl' (sum: partition: sum + partition) 0 (
-    map (
+  bytes =
+    size:
+    let
+      kibibytes = import ./kibibytes.nix { inherit lib; } size;
+    in
+    if kibibytes == null then 0 else kibibytes * 1024;
+  # Swap files of btrfs are made in a partition that may have no size of its own.
+  swapFilesOf =
+    content:
+    if content == null then
+      [ ]
+    else if content.type == "luks" then
+      swapFilesOf content.content
+    else
+      lib.concatMap (one: lib.attrValues (one.swap or { })) (
+        [ content ] ++ lib.attrValues (content.subvolumes or { })
+      );
+  sizedBytes = lib.foldl' builtins.add 0 (
+    lib.concatMap (
       partition:
       let
-        size = import ./kibibytes.nix { inherit lib; } partition.end;
+        own = bytes partition.end;
       in
-      if size == null then 0 else size * 1024
+      if own != 0 then [ own ] else map (file: bytes "+${file.size}") (swapFilesOf partition.content)
     ) (lib.attrValues (removeAttrs partitions [ "ESP" ]))
   );
   minimumDisk =

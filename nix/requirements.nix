@@ -141,6 +141,7 @@ let
       isEmpty = isEncrypted && outer.content == null;
       content = if isEncrypted && !isEmpty then outer.content else outer;
       subvolumes = lib.attrValues (content.subvolumes or { });
+      swapFiles = one: lib.attrValues (one.swap or { });
       needs = {
         ${contents.${content.type} or "with a file system, btrfs subvolumes or swap"} =
           lib.elem content.type [
@@ -170,9 +171,23 @@ let
           || contents ? ${content.type}
           || lib.any (one: one.number == partition._index && one.mount-points != [ ]) layout;
         "without randomEncryption: it was never tried" = !(content.randomEncryption or false);
-        "without swap files: they were never tried" = lib.all (one: one.swap or { } == { }) (
-          [ content ] ++ subvolumes
-        );
+        "with swap files where something is mounted, with names of letters, digits and ._-, and with sizes" =
+          lib.all (
+            one:
+            one.mountpoint != null
+            && lib.all (
+              file: builtins.match "\\.?[A-Za-z0-9_][A-Za-z0-9_.-]*" file.path != null && file.size != ""
+            ) (swapFiles one)
+            && lib.allUnique (map (file: file.path) (swapFiles one))
+          ) (lib.filter (one: swapFiles one != [ ]) ([ content ] ++ subvolumes));
+        "larger than its swap files" =
+          let
+            sizes = map (file: kibibytes "+${file.size}") (
+              lib.filter (file: file.size != "") (lib.concatMap swapFiles ([ content ] ++ subvolumes))
+            );
+            size = kibibytes partition.end;
+          in
+          size == null || lib.foldl' builtins.add 0 sizes < size;
         "on this disk alone: without a device in its arguments and mount options" =
           !lib.any namesDevice (
             lib.concatMap (one: one.extraArgs or [ ] ++ one.mountOptions or [ ]) ([ content ] ++ subvolumes)

@@ -31,6 +31,9 @@ pub struct LayoutPartition {
     /// Where it is mounted in the installed system: several places for subvolumes, none for swap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mount_points: Vec<PathBuf>,
+    /// Swap files that disko's script leaves in it, each in the folder that is one of the mount points.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swap_files: Vec<PathBuf>,
 }
 
 impl LayoutPartition {
@@ -60,6 +63,7 @@ pub fn own() -> Vec<LayoutPartition> {
             mapping: None,
             label: Some(label.to_owned()),
             mount_points: vec![mount_point.into()],
+            swap_files: Vec::new(),
         };
     vec![
         partition(1, "disk-main-ESP", "vfat", "boot", "/boot"),
@@ -83,6 +87,7 @@ pub fn check(layout: &[LayoutPartition]) -> Result<()> {
     let mut names = BTreeSet::new();
     let mut mount_points = BTreeSet::new();
     let mut mappings = BTreeSet::new();
+    let mut files = BTreeSet::new();
     for (partition, number) in layout.iter().zip(1..) {
         let LayoutPartition { name, filesystem, .. } = partition;
         ensure!(
@@ -107,6 +112,17 @@ pub fn check(layout: &[LayoutPartition]) -> Result<()> {
         for path in &partition.mount_points {
             ensure!(is_plain(path), "{} is no mount point", path.display());
             ensure!(mount_points.insert(path), "two mounts at {}", path.display());
+        }
+        for file in &partition.swap_files {
+            let is_directly_in = |folder: &PathBuf| file.parent() == Some(folder);
+            ensure!(
+                filesystem == "btrfs"
+                    && is_plain(file)
+                    && partition.mount_points.iter().any(is_directly_in),
+                "{} is no swap file of {name}",
+                file.display()
+            );
+            ensure!(files.insert(file), "two swap files are {}", file.display());
         }
     }
     ensure!(mount_points.contains(&PathBuf::from("/")), "it has no root file system");
@@ -152,12 +168,24 @@ mod tests {
             mapping: None,
             label: None,
             mount_points: Vec::new(),
+            swap_files: Vec::new(),
         }
+    }
+
+    fn btrfs_with_swap_file(layout: &mut [LayoutPartition]) {
+        layout[1].filesystem = "btrfs".to_owned();
+        layout[1].mount_points = ["/", "/swap"].map(PathBuf::from).to_vec();
+        layout[1].swap_files = vec!["/swap/file".into()];
     }
 
     #[test]
     fn own_layout_and_others_of_one_disk_are_taken() {
-        let taken: [Change; 5] = [
+        let taken: [Change; 7] = [
+            |l| btrfs_with_swap_file(l),
+            |l| {
+                btrfs_with_swap_file(l);
+                l[1].swap_files.push("/swapfile".into());
+            },
             |l| l[1].mapping = Some("crypt".to_owned()),
             |_| {},
             |l| l.push(swap(3)),
@@ -174,7 +202,29 @@ mod tests {
 
     #[test]
     fn what_could_not_be_checked_is_refused() {
-        let refused: [(Change, &str); 16] = [
+        let refused: [(Change, &str); 20] = [
+            (
+                |l| {
+                    btrfs_with_swap_file(l);
+                    l[1].mount_points.pop();
+                },
+                "/swap/file is no swap file of disk-main-root",
+            ),
+            (
+                |l| {
+                    btrfs_with_swap_file(l);
+                    l[1].swap_files[0] = "/swap/../file".into();
+                },
+                "is no swap file of",
+            ),
+            (
+                |l| {
+                    btrfs_with_swap_file(l);
+                    l[1].swap_files.push("/swap/file".into());
+                },
+                "two swap files are /swap/file",
+            ),
+            (|l| l[1].swap_files.push("/file".into()), "/file is no swap file of"),
             (|l| l[0].mapping = Some("crypt".to_owned()), "is not the ESP"),
             (|l| l[1].mapping = Some("a/b".to_owned()), "no name of a mapping"),
             (|l| l[1].mapping = Some("-a".to_owned()), "no name of a mapping"),

@@ -195,6 +195,7 @@ mod tests {
             mapping: Some(format!("crypt{number}")),
             label: Some("y".repeat(64)),
             mount_points: vec![format!("/{}", "z".repeat(60)).into()],
+            swap_files: Vec::new(),
         });
         let layout: Vec<_> = own.into_iter().chain(others).collect();
         let marker = Marker {

@@ -75,19 +75,26 @@ pub(super) fn check_others(target: &Target, mounts: &[Mount]) -> Result<()> {
     Ok(())
 }
 
-/// Insists that nothing was in the file systems that are mounted at or below the mount point.
+/// Insists that nothing but the layout's swap files is in the file systems that are mounted at or below the mount
+/// point.
 ///
 /// # Errors
-/// A file or folder is there.
-pub(super) fn check_empty(mounts: &[Mount]) -> Result<()> {
+/// Another file or a folder is there.
+pub(super) fn check_empty(mounts: &[Mount], layout: &[LayoutPartition]) -> Result<()> {
+    let swap_files: Vec<_> = layout
+        .iter()
+        .flat_map(|partition| &partition.swap_files)
+        .map(|file| layout::mounted_at(file))
+        .collect();
     let below: Vec<_> = on_target(mounts).collect();
     for mount in &below {
         for path in entries(&mount.path)? {
             let leads_to_mount = below.iter().any(|other| other.path.starts_with(&path));
             let is_ext4s = path.file_name().is_some_and(|name| name == "lost+found");
             let is_btrfs = mount.kind == "btrfs" && is_subvolumes(&path)?;
+            let is_swap = swap_files.contains(&path) && is_file(&path)?;
             ensure!(
-                leads_to_mount || is_ext4s || is_btrfs,
+                leads_to_mount || is_ext4s || is_btrfs || is_swap,
                 "the new file system at {} is not empty: {} is there",
                 mount.path.display(),
                 path.display()
@@ -95,6 +102,11 @@ pub(super) fn check_empty(mounts: &[Mount]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_file(path: &Path) -> Result<bool> {
+    let metadata = path.symlink_metadata();
+    Ok(metadata.with_context(|| format!("cannot look at {}", path.display()))?.is_file())
 }
 
 /// Whether there are only subvolumes, and folders that lead to some.

@@ -123,7 +123,7 @@ pub(super) async fn run(attempt: &Attempt) -> Result<Target> {
     mounted::check_layout(&target, &mounts, layout)
         .context("disko's script ended well, but left other mounts than it should")?;
     mounted::check_others(&target, &mounts)?;
-    mounted::check_empty(&mounts)?;
+    mounted::check_empty(&mounts, layout)?;
 
     let (disk, node) = (target.open_for_writing(OFlags::empty())?, target.node.clone());
     blocking(cancel, move |cancel| note_table(disk, &node, marker, cancel)).await?;

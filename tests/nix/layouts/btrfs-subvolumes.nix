@@ -1,4 +1,4 @@
-# One btrfs, mounted in several places, and a subvolume that is mounted nowhere.
+# One btrfs, mounted in several places, a subvolume that is mounted nowhere, and one with swap files.
 { lib, ... }:
 {
   disko.devices.disk.main.content = lib.mkForce {
@@ -34,6 +34,16 @@
               mountOptions = [ "noatime" ];
             };
             "/log".mountpoint = "/var/log";
+            "/swap" = {
+              mountpoint = "/.swap";
+              swap = {
+                swapfile.size = "32M";
+                second = {
+                  path = "more";
+                  size = "16M";
+                };
+              };
+            };
           };
         };
       };

@@ -39,6 +39,10 @@
             type = "btrfs";
             subvolumes = {
               "/root".mountpoint = "/";
+              "/swap" = {
+                mountpoint = "/swap";
+                swap.swapfile.size = "2G";
+              };
               "/nix" = {
                 mountpoint = "/nix";
                 mountOptions = [ "noatime" ];

@@ -186,14 +186,15 @@ fn mountable(script: &str) -> Result<String> {
 
 #[test]
 fn other_layouts_are_made_and_mounted_and_their_swap_is_left_alone() -> Result<()> {
-    for (name, mounts, formats) in [
-        ("xfs-with-home", ["/ xfs 2", "/home ext4 4"].as_slice(), "vfat xfs swap ext4"),
+    for (name, mounts, formats, made) in [
+        ("xfs-with-home", ["/ xfs 2", "/home ext4 4"].as_slice(), "vfat xfs swap ext4", ""),
         (
             "btrfs-subvolumes",
             &["/ btrfs 2", "/home btrfs 2", "/nix btrfs 2", "/var/log btrfs 2"],
             "vfat btrfs",
+            "/.swap/more /.swap/swapfile",
         ),
-        ("ext4-with-var", &["/ ext4 4", "/nix ext4 2", "/var ext4 3"], "vfat ext4 ext4 ext4"),
+        ("ext4-with-var", &["/ ext4 4", "/nix ext4 2", "/var ext4 3"], "vfat ext4 ext4 ext4", ""),
     ] {
         let test = format!("the layout {name} is made");
         let Some(fixture) = Fixture::of(&test, &format!("layouts.{name}.diskoScript"))? else {
@@ -213,7 +214,7 @@ fn other_layouts_are_made_and_mounted_and_their_swap_is_left_alone() -> Result<(
             let listing = format!(
                 "findmnt --raw --noheadings --output TARGET,FSTYPE,SOURCE --types noproc \
                  | grep '^{place}' > {place}.table; \
-                 find {place} -xdev -type f > {place}.files; umount --recursive {place}",
+                 find {place} -type f > {place}.files; umount --recursive {place}",
                 place = place.display()
             );
             let output = fixture.run_and(&listing)?;
@@ -233,7 +234,15 @@ fn other_layouts_are_made_and_mounted_and_their_swap_is_left_alone() -> Result<(
                 ensure!(found, "{name}: no `{line}` in {table}");
             }
             let files = fs::read_to_string(place.with_extension("files"))?;
-            ensure!(files.is_empty(), "{name}: {files}");
+            let mut files: Vec<_> = files
+                .lines()
+                .filter_map(|file| file.strip_prefix(&*place.to_string_lossy()))
+                .collect();
+            files.sort_unstable();
+            ensure!(files.join(" ") == made, "{name}: {files:?}");
+            // NixOS would use them; they must not be in use now.
+            let used = fs::read_to_string("/proc/swaps")?;
+            ensure!(!used.contains(".swap"), "{used}");
             for (number, format) in (1..).zip(formats.split(' ')) {
                 let found = say(Command::new("blkid")
                     .args(["--probe", "--match-tag", "TYPE", "--output", "value"])

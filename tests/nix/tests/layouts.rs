@@ -31,6 +31,9 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
              content.mountpoint = \"/data\"; {more}"
         ))
     };
+    let btrfs = |more: &str, size: &str| {
+        partition(&format!("size = \"{size}\"; content = {{ type = \"btrfs\"; {more} }};"))
+    };
     let second = "disko.devices.disk.data = { type = \"disk\"; device = \"/dev/vdb\"; };";
     let zfs = "disko.devices.zpool.tank = { }; networking.hostId = \"00000000\";";
     for (module, reasons) in [
@@ -158,6 +161,26 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
             &["partition more with subvolumes whose names"],
         ),
         (
+            btrfs("mountpoint = \"/data\"; swap.\"a/b\".size = \"1M\";", "1G"),
+            &["partition more with swap files where something is mounted, with names of"],
+        ),
+        (
+            btrfs("mountpoint = \"/data\"; swap.\"..\".size = \"1M\";", "1G"),
+            &["partition more with swap files where something is mounted, with names of"],
+        ),
+        (
+            btrfs("mountpoint = \"/data\"; swap.file.size = \"\";", "1G"),
+            &["partition more with swap files where something is mounted, with names of"],
+        ),
+        (
+            btrfs("subvolumes.\"/a\" = { swap.file.size = \"1M\"; };", "1G"),
+            &["partition more with swap files where something is mounted, with names of"],
+        ),
+        (
+            btrfs("mountpoint = \"/data\"; swap.file.size = \"1G\";", "1G"),
+            &["partition more larger than its swap files"],
+        ),
+        (
             format!(
                 "{MAIN}.content.partitions.\"a $(b)\" = {{ size = \"1G\"; content.type = \"swap\"; }};"
             ),
@@ -184,10 +207,15 @@ fn other_layouts_of_one_disk_are_told_to_the_agent_and_run_on_the_target_alone()
     let Some(tree) = Tree::find("other layouts of one disk")? else { return Ok(()) };
     for (name, wanted, filesystems, gib) in [
         ("xfs-with-home", vec!["/boot", "/", "", "/home"], "vfat xfs swap ext4", 8.0 + 2.25),
-        ("btrfs-subvolumes", vec!["/boot", "/home /var/log /nix /"], "vfat btrfs", 8.0),
+        (
+            "btrfs-subvolumes",
+            vec!["/boot", "/home /var/log /nix / /.swap"],
+            "vfat btrfs",
+            8.0 + 48.0 / 1024.0,
+        ),
         ("ext4-with-var", vec!["/boot", "/nix", "/var", "/"], "vfat ext4 ext4 ext4", 8.0 + 1.5),
         ("luks-ext4", vec!["/boot", "/"], "vfat ext4", 8.0),
-        ("luks-btrfs", vec!["/boot", "/data", "/nix /"], "vfat ext4 btrfs", 8.0 + 1.0),
+        ("luks-btrfs", vec!["/boot", "/data", "/nix / /swap"], "vfat ext4 btrfs", 8.0 + 1.0 + 2.0),
     ] {
         let host = tree.json(&format!("layouts.{name}"))?;
         let manifest = manifest::parse(text(&host, "manifest")?)?;
@@ -233,7 +261,19 @@ fn other_layouts_of_one_disk_are_told_to_the_agent_and_run_on_the_target_alone()
             }
         }
 
+        // What the installed system uses is what the agent expects, and the script makes.
+        let used = host["swaps"].as_array().context("no swaps")?;
+        let swap_files = manifest.layout.iter().flat_map(|partition| &partition.swap_files);
+        for file in swap_files.clone() {
+            ensure!(used.iter().any(|one| *one == *file.to_string_lossy()), "{name}: {used:?}");
+        }
         let script = text(&host, "diskoScript")?;
+        let made = script.matches("mkswapfile --size ").count();
+        let of_partitions = filesystems.split(' ').filter(|one| *one == "swap").count();
+        ensure!(
+            swap_files.count() == made && made + of_partitions == used.len(),
+            "{name}: {made} swap files are made, and {used:?} are used"
+        );
         for (at, _) in script.match_indices("/dev/") {
             let path = &script[at..];
             let fine = ["/dev/nixvm-target", "/dev/null", "/dev/disk/by-path/..-partN exists"];

@@ -47,12 +47,14 @@ pub(crate) const LUKS_EXT4: Layout = Layout {
     },
 };
 
-/// btrfs with subvolumes in LUKS.
+/// btrfs with subvolumes in LUKS, one of which has a swap file.
 pub(crate) const LUKS_BTRFS: Layout = Layout {
     name: "luks-btrfs",
     partitions: || {
         let mut partitions = (BTRFS_SUBVOLUMES.partitions)();
         partitions[1].mapping = Some("crypt".to_owned());
+        partitions[1].mount_points.push("/swap".into());
+        partitions[1].swap_files.push("/swap/swapfile".into());
         partitions
     },
 };
@@ -74,5 +76,6 @@ fn partition(
         mapping: None,
         label: label.map(str::to_owned),
         mount_points: mount_points.iter().map(Into::into).collect(),
+        swap_files: Vec::new(),
     }
 }

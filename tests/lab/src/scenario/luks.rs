@@ -45,8 +45,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         )
         .run(power_cut),
     Scenario::new("luks-btrfs")
-        .fault("the host has btrfs with subvolumes in LUKS; the passphrase is in a system credential")
-        .expected("installs by itself, and boots with the passphrase and all subvolumes")
+        .fault(
+            "the host has btrfs with subvolumes in LUKS, and a swap file in one; the passphrase is in a system \
+             credential",
+        )
+        .expected("installs by itself, and boots with the passphrase, all subvolumes and the swap")
         .run(luks_btrfs),
 ];
 
@@ -159,6 +162,8 @@ fn luks_btrfs(fixture: &Fixture<'_>) -> Result<()> {
     await_installed_and_off(&mut vm)?;
     let mut vm = boots(fixture, &config, &[PASSPHRASE], "btrfs")?;
     has_subvolumes(&mut vm)?;
+    let swap = vm.shell.run("swapon --show=NAME --noheadings")?;
+    ensure!(swap == "/swap/swapfile", "the swap is {swap:?}");
     vm.kill()
 }
 

@@ -12,6 +12,7 @@ fn with_home() -> Disk {
         mapping: None,
         label: None,
         mount_points: mount_points.iter().map(Into::into).collect(),
+        swap_files: Vec::new(),
     };
     let mut layout = nixvm_manifest::layout::own();
     layout.push(partition(3, "disk-main-swap", "swap", &[]));

@@ -37,6 +37,7 @@ fn partitions(shape: Shape) -> Vec<LayoutPartition> {
         mapping: None,
         label: None,
         mount_points: vec!["/home".into()],
+        swap_files: Vec::new(),
     };
     let mut layout = nixvm_manifest::layout::own();
     layout[1].mapping = shape.encrypted.then(|| "crypt".to_owned());
