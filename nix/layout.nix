@@ -26,7 +26,10 @@ let
       subvolumes = lib.attrValues (content.subvolumes or { });
       # disko makes them with the file system, and does not use them.
       swapFiles =
-        one: map (file: "${lib.removeSuffix "/" one.mountpoint}/${file.path}") (lib.attrValues (one.swap or { }));
+        one:
+        map (file: "${lib.removeSuffix "/" one.mountpoint}/${file.path}") (
+          lib.attrValues (one.swap or { })
+        );
     in
     {
       number = partition._index;

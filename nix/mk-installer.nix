@@ -15,7 +15,7 @@
   username ? null,
   # Answers that the image carries, as in an answers file: { finish = "poweroff"; disk.serial = "..."; }
   answers ? { },
-  # Carry what building the machine takes under another host, user or full name, for machines
+  # Carry what building the machine takes with another host, user or full name, keymap or locale, for machines
   # without network.
   rebuildable ? flake != null,
   # Smaller disks are not considered, and with less memory nothing is installed. null: 8 GiB beside the partitions

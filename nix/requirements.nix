@@ -171,15 +171,14 @@ let
           || contents ? ${content.type}
           || lib.any (one: one.number == partition._index && one.mount-points != [ ]) layout;
         "without randomEncryption: it was never tried" = !(content.randomEncryption or false);
-        "with swap files where something is mounted, with names of letters, digits and ._-, and with sizes" =
+        # disko itself refuses those of a subvolume that is not mounted.
+        "with swap files that have a size, and a name of letters, digits and ._-" = lib.all (
+          one:
           lib.all (
-            one:
-            one.mountpoint != null
-            && lib.all (
-              file: builtins.match "\\.?[A-Za-z0-9_][A-Za-z0-9_.-]*" file.path != null && file.size != ""
-            ) (swapFiles one)
-            && lib.allUnique (map (file: file.path) (swapFiles one))
-          ) (lib.filter (one: swapFiles one != [ ]) ([ content ] ++ subvolumes));
+            file: builtins.match "\\.?[A-Za-z0-9_][A-Za-z0-9_.-]*" file.path != null && file.size != ""
+          ) (swapFiles one)
+          && lib.allUnique (map (file: file.path) (swapFiles one))
+        ) ([ content ] ++ subvolumes);
         "larger than its swap files" =
           let
             sizes = map (file: kibibytes "+${file.size}") (

@@ -165,7 +165,7 @@ impl Refusal {
             Self::CannotBuild { because, missing } => (
                 "cannot-build",
                 format!("The system has to be built, since {because}, but that is not possible here: {missing}."),
-                "Keep host name, account and full name as the carried system has them, or give the VM \
+                "Leave out the answers that make it another system than the carried one, or give the VM \
                  what is missing: memory in its settings, a network adapter that is connected."
                     .to_owned(),
             ),

@@ -113,10 +113,14 @@ fn judge(measured: &Record, file: &Path, record: bool) -> Result<()> {
         say!("recorded in {}", file.display());
         return Ok(());
     }
-    let Some(before) = Record::read(file)?.filter(|before| measured.is_like(before)) else {
-        say!("not compared with {RECORD}: it is of another system or number of processors");
+    let Some(before) = Record::read(file)? else {
+        say!("not compared: there is no {RECORD}");
         return Ok(());
     };
+    if !measured.is_like(&before) {
+        say!("not compared with {RECORD}: it is of another system or number of processors");
+        return Ok(());
+    }
     let worse = measured.regressions(&before);
     ensure!(
         worse.is_empty(),
