@@ -10,14 +10,16 @@ use std::path::Path;
 use libfuzzer_sys::fuzz_target;
 use nixvm_agent::machine::hypervisor::{self, Cpuid};
 
-/// What the agent looks at.
-const FILES: [&str; 8] = [
+/// What the agent looks at, but for folders whose existence alone says something.
+const FILES: [&str; 10] = [
     "sys/class/dmi/id/product_name",
     "sys/class/dmi/id/sys_vendor",
     "sys/class/dmi/id/board_vendor",
     "sys/class/dmi/id/bios_vendor",
     "sys/class/dmi/id/product_version",
+    "sys/firmware/dmi/entries/0-0/raw",
     "proc/device-tree/hypervisor/compatible",
+    "sys/hypervisor/properties/features",
     "sys/bus/pci/devices/0/vendor",
     "proc/meminfo",
 ];

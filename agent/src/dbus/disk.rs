@@ -74,7 +74,7 @@ impl Disk {
         self.view.contents.iter().map(|phrase| text(phrase)).collect()
     }
 
-    /// Why it can't be installed to: optical, floppy, boot-medium, installer-iso,
+    /// Why it can't be installed to: not-a-disk, optical, floppy, boot-medium, installer-iso,
     /// answers-volume, empty, read-only, removable, multipath-member, in-use, too-small, unsettled or unreadable; empty if it
     /// can. Treat any other value as a reason why it can't.
     #[zbus(property)]

@@ -130,8 +130,8 @@ fn emulator_packages(arch: Arch) -> Vec<&'static str> {
         Arch::X86_64 => &["cloud-image-utils", "genisoimage", "ovmf", "qemu-system-x86"],
         Arch::Aarch64 => &["qemu-efi-aarch64", "qemu-system-arm"],
     };
-    // For the shell scripts among them.
-    [&["base-files", "coreutils", "dash", "libc-bin"], of_arch].concat()
+    // cloud-localds is a script of bash's.
+    [&["base-files", "bash", "coreutils", "dash", "libc-bin"], of_arch].concat()
 }
 
 /// Extracts QEMU and the firmware for guests of `arch`; with `window`, what shows their screen, too.
