@@ -1,4 +1,4 @@
-//! This machine → who it is, as JSON for a server of answers, and for a webhook.
+//! This machine → who it is, as JSON for a server of answers; its ISO and DMI for a webhook, too.
 //!
 //! `dmi` and `network_interfaces` have the shape that Proxmox's automated installer posts
 //! (`proxmox-auto-installer/src/sysinfo.rs` in pve-installer), as have the fields of `product` and `iso`

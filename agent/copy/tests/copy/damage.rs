@@ -1,4 +1,4 @@
-//! A damaged medium is found out, and says which store path it has hit.
+//! A damaged medium is found out; a damaged store path is named.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
