@@ -17,6 +17,7 @@ mod keyboard;
 mod keys;
 mod link;
 mod model;
+mod muted;
 mod overall;
 mod pause;
 mod plain;

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
 
 use super::console::Device;
+use super::muted::Muted;
 
 /// Bytes of a frame that are written at once: a frame in parts would flicker.
 const FRAME: usize = 64 * 1024;
@@ -30,6 +31,7 @@ pub(super) struct Terminal {
     backend: TermionBackend<BufWriter<File>>,
     /// What is on it, as far as we know.
     drawn: Buffer,
+    _muted: Option<Muted>,
 }
 
 impl Terminal {
@@ -90,7 +92,7 @@ impl Device for Terminal {
         backend.hide_cursor()?;
         backend.clear()?;
         let drawn = Buffer::empty(Rect::ZERO);
-        Ok(Self { file, before, backend, drawn })
+        Ok(Self { file, before, backend, drawn, _muted: Muted::on(path) })
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {

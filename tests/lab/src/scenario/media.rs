@@ -106,9 +106,12 @@ fn unreadable_disk(fixture: &Fixture<'_>) -> Result<()> {
     let before = digest(&config.disks[0].image)?;
     let mut vm = fixture.start(&config, "install")?;
     vm.event("the reason", 90, |event| {
-        event["event"] == event::DISKS && event.to_string().contains("cannot be read")
+        event["event"] == event::DISKS && event.to_string().contains("\"reason\":\"unreadable\"")
     })?;
-    vm.screen("cannot be read", &fixture.folder.join("screens/unreadable.png"))?;
+    vm.screen("cannot read /dev/vda", &fixture.folder.join("screens/unreadable.png"))?;
+    // The kernel has said more of it; not over the screen.
+    vm.shell
+        .run("dmesg | grep -q 'I/O error, dev vda' && ! grep -qa 'I/O error, dev' /dev/vcs1")?;
     ensure!(!vm.events.text().contains("\"event\":\"plan\""), "it is planned to use it");
     vm.kill()?;
     unchanged(&config.disks[0], &before)
