@@ -16,7 +16,7 @@ use nixvm_manifest::LayoutPartition;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Byte offset on the disk: after the GPT entries of 4 KiB sectors (24 KiB; 16 KiB more for sectors of 8 KiB), before the
+/// Byte offset on the disk: after the GPT entries (24 KiB with sectors of 4 KiB, 32 KiB with 8), before the
 /// first partition at 1 MiB.
 pub const OFFSET: u64 = 960 << 10;
 

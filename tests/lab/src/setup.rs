@@ -38,6 +38,7 @@ const TEST_PACKAGES: &[(&str, &str)] = &[
     ("f2fs-tools", "/sbin/mkfs.f2fs"),
     ("fdisk", "/sbin/sfdisk"),
     ("gdisk", "/sbin/sgdisk"),
+    ("genisoimage", "/usr/bin/genisoimage"),
     ("grub-common", "/usr/bin/grub-script-check"),
     ("grub-pc-bin", "/usr/lib/grub/i386-pc/linux16.mod"),
     ("lvm2", "/sbin/pvcreate"),

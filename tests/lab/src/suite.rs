@@ -1,6 +1,7 @@
 //! The project's sources → the report of `cargo xtask test`, a line for each suite.
 
 use std::io::{BufRead, BufReader};
+use std::iter;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -82,10 +83,19 @@ fn tests(lab: &Lab) -> Result<Summary> {
     build.push("--no-run");
     build.push("--quiet");
     succeed(lab, &build)?;
+    // For the tests that look for it as for any other tool; the host's, where there is one, comes after it.
+    let programs = lab.work.join("bin");
+    for arch in [Arch::X86_64, Arch::Aarch64] {
+        lab.emulator(arch, false)?.write_program(arch, &programs)?;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(iter::once(programs).chain(std::env::split_paths(&path)))
+        .context("the lab's folder can't be in PATH")?;
     let mut child = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
         .args(arguments)
         .current_dir(&lab.project)
         .env("RUST_BACKTRACE", "1")
+        .env("PATH", path)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

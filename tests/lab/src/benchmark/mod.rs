@@ -42,7 +42,7 @@ pub struct Options {
     pub rounds: usize,
     /// Also measure how the cost grows.
     pub scaling: bool,
-    /// Keep the ratios, for later runs to be compared with.
+    /// Keep the ratios to Nix's ways, for later runs to be compared with.
     pub record: bool,
 }
 
@@ -124,7 +124,8 @@ fn judge(measured: &Record, file: &Path, record: bool) -> Result<()> {
     let worse = measured.regressions(&before);
     ensure!(
         worse.is_empty(),
-        "the installer's copy has become slower than in {RECORD}, by more than 15 %:\n{}",
+        "the installer's copy has become slower beside others than in {RECORD}, by more than 15 % \
+         (`--record` keeps the new ratios):\n{}",
         worse.join("\n")
     );
     say!("no ratio is worse than in {RECORD} by more than 15 %");

@@ -130,8 +130,19 @@ fn emulator_packages(arch: Arch) -> Vec<&'static str> {
         Arch::X86_64 => &["cloud-image-utils", "genisoimage", "ovmf", "qemu-system-x86"],
         Arch::Aarch64 => &["qemu-efi-aarch64", "qemu-system-arm"],
     };
-    // cloud-localds is a script of bash's.
-    [&["base-files", "bash", "coreutils", "dash", "libc-bin"], of_arch].concat()
+    // What cloud-localds runs, a script of bash's.
+    let scripts = [
+        "base-files",
+        "bash",
+        "coreutils",
+        "dash",
+        "grep",
+        "libc-bin",
+        "mawk",
+        "sed",
+        "util-linux",
+    ];
+    [&scripts, of_arch].concat()
 }
 
 /// Extracts QEMU and the firmware for guests of `arch`; with `window`, what shows their screen, too.

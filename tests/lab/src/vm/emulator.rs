@@ -3,6 +3,7 @@
 //! The host's QEMU, where there is one, neither decides how a scenario ends nor is replaced. The programs
 //! are started by the folder's own loader and libraries, and see the host's files.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,6 +59,29 @@ impl Emulator {
         command
     }
 
+    /// Makes a program in `folder` that runs QEMU for guests of `arch`, under its own name: for a test that looks
+    /// for it in PATH.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write_program(&self, arch: Arch, folder: &Path) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let command = self.command(arch);
+        let quote = |word: &OsStr| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''"));
+        let mut script = "#!/bin/sh\n".to_owned();
+        for (name, value) in command.get_envs() {
+            let value = quote(value.unwrap_or_default());
+            script += &format!("export {}={value}\n", name.to_string_lossy());
+        }
+        let words = std::iter::once(command.get_program()).chain(command.get_args()).map(quote);
+        script += &format!("exec {} \"$@\"\n", words.collect::<Vec<_>>().join(" "));
+        let file = folder.join(program(arch));
+        let about = || format!("cannot write {}", file.display());
+        std::fs::create_dir_all(folder).with_context(about)?;
+        std::fs::write(&file, script).with_context(about)?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).with_context(about)
+    }
+
     /// QEMU's version, as `--version` says it in its first line.
     ///
     /// # Errors
@@ -102,10 +126,7 @@ impl Emulator {
     /// QEMU as the loader's arguments: it looks for its own files beside the loader unless it is told
     /// where they are.
     fn add_program(&self, command: &mut Command, arch: Arch) {
-        let program = match arch {
-            Arch::X86_64 => "qemu-system-x86_64",
-            Arch::Aarch64 => "qemu-system-aarch64",
-        };
+        let program = program(arch);
         let libraries = self.libraries();
         command.env("QEMU_MODULE_DIR", libraries.join("qemu"));
         // Those of the host are for the host's libraries.
@@ -115,5 +136,12 @@ impl Emulator {
         for data in ["usr/share/qemu", "usr/share/seabios"] {
             command.arg("-L").arg(self.root.join(data));
         }
+    }
+}
+
+fn program(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "qemu-system-x86_64",
+        Arch::Aarch64 => "qemu-system-aarch64",
     }
 }

@@ -10,7 +10,8 @@ use super::stream::Stream;
 /// Seconds that a command may take on a real machine, before scaling for emulation.
 const COMMAND_SECONDS: u64 = 60;
 
-/// A root shell in the guest.
+/// A root shell in the guest. After a restart within the same [`super::Vm`], nothing may be run before the installed
+/// system has been logged in to: only the first greeting is awaited.
 pub struct GuestShell {
     stream: Stream,
     /// How long a command may take.

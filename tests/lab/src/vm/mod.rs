@@ -82,7 +82,7 @@ impl Vm {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .context("cannot start QEMU")?;
+            .with_context(|| format!("cannot start QEMU by {}", command.get_program().display()))?;
         let mut starting = Starting(Some(child));
         let connected = (|| {
             let qmp = Qmp::connect(&socket("qmp"))?;

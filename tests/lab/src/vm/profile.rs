@@ -287,6 +287,7 @@ impl Profile {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
 
     use super::*;
     use crate::vm::Vm;
@@ -318,17 +319,16 @@ mod tests {
     #[test]
     fn qemu_builds_every_machine() {
         let folder = tempfile::tempdir().unwrap();
+        let fetches = Path::new("/usr/bin/mmdebstrap").exists();
+        if !fetches || !rustix::process::geteuid().is_root() {
+            crate::say!("SKIPPED QEMU builds every machine: it takes root and mmdebstrap");
+            return;
+        }
         let lab = crate::build::Lab::open().unwrap();
         let iso = folder.path().join("iso");
         std::fs::write(&iso, [0; 4096]).unwrap();
         for profile in PROFILES {
-            let emulator = match lab.emulator(profile.arch, false) {
-                Ok(emulator) => emulator,
-                Err(error) => {
-                    crate::say!("SKIPPED {} {}: {error:#}", profile.name, profile.arch);
-                    continue;
-                }
-            };
+            let emulator = lab.emulator(profile.arch, false).unwrap();
             let variables = folder.path().join("variables");
             emulator.fresh_variables(profile.arch, &variables).unwrap();
             let firmware = Firmware::Uefi(variables);
