@@ -19,7 +19,7 @@
   # without network.
   rebuildable ? flake != null,
   # Smaller disks are not considered, and with less memory nothing is installed. null: 8 GiB beside the partitions
-  # that have a size of their own.
+  # that have a size of their own, and the swap files in one that has none.
   minimumDiskBytes ? null,
   minimumMemoryBytes ? 900 * 1000 * 1000,
   # Keys that may log in to the live system as root while it installs, beside those in the answers.
@@ -98,7 +98,7 @@ let
     if minimumDiskBytes == null then
       8 * 1024 * 1024 * 1024 + sizedBytes
     else if minimumDiskBytes <= sizedBytes then
-      throw "mkInstaller: the partitions of ${flakeAttribute} take ${toString sizedBytes} bytes: minimumDiskBytes has to be more"
+      throw "mkInstaller: the partitions and swap files of ${flakeAttribute} take ${toString sizedBytes} bytes: minimumDiskBytes has to be more"
     else
       minimumDiskBytes;
 

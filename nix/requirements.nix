@@ -21,6 +21,25 @@ let
   # Shell commands of the host's own, for the script that runs as root.
   hasHooks = one: lib.any (name: lib.hasSuffix "Hook" name && one.${name} != "") (lib.attrNames one);
   mountPoints = lib.concatMap (partition: partition.mount-points) layout;
+  # Where the system that is copied has files of its own.
+  systemFolders = map (name: "/${name}") [
+    "bin"
+    "dev"
+    "etc"
+    "home"
+    "lib"
+    "lib64"
+    "nix"
+    "nix/store"
+    "nix/var"
+    "root"
+    "srv"
+    "tmp"
+    "usr"
+    "var"
+    "var/lib"
+    "var/log"
+  ];
   mappings = lib.filter (name: name != null) (map (partition: partition.mapping) layout);
   inherit (config.boot.loader) efi systemd-boot;
 
@@ -142,6 +161,7 @@ let
       content = if isEncrypted && !isEmpty then outer.content else outer;
       subvolumes = lib.attrValues (content.subvolumes or { });
       swapFiles = one: lib.attrValues (one.swap or { });
+      nameOf = subvolume: lib.removePrefix "/" subvolume.name;
       needs = {
         ${contents.${content.type} or "with a file system, btrfs subvolumes or swap"} =
           lib.elem content.type [
@@ -171,22 +191,46 @@ let
           || contents ? ${content.type}
           || lib.any (one: one.number == partition._index && one.mount-points != [ ]) layout;
         "without randomEncryption: it was never tried" = !(content.randomEncryption or false);
-        # disko itself refuses those of a subvolume that is not mounted.
-        "with swap files that have a size, and a name of letters, digits and ._-" = lib.all (
+        # disko would mount it over others' files, or the copy of the system meet it.
+        "with swap files only in subvolumes that are mounted for them, at /swap say" =
+          content.swap or { } == { }
+          && lib.all (
+            one:
+            one.mountpoint != null
+            && one.mountpoint != "/"
+            && !lib.elem one.mountpoint systemFolders
+            && content.mountpoint or null == null
+            && lib.all (
+              path: path == one.mountpoint || !lib.hasPrefix "${one.mountpoint}/" path
+            ) mountPoints
+            && lib.all (
+              other:
+              other.name == one.name
+              || !lib.hasPrefix "${nameOf one}/" "${nameOf other}/"
+              && !lib.hasPrefix "${nameOf other}/" "${nameOf one}/"
+            ) subvolumes
+          ) (lib.filter (one: swapFiles one != [ ]) subvolumes);
+        "with swap files of 1M or more, and a name of letters, digits and ._-" = lib.all (
           one:
           lib.all (
-            file: builtins.match "\\.?[A-Za-z0-9_][A-Za-z0-9_.-]*" file.path != null && file.size != ""
+            file:
+            builtins.match "\\.?[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}" file.path != null
+            && file.size != ""
+            && kibibytes "+${file.size}" >= 1024
           ) (swapFiles one)
           && lib.allUnique (map (file: file.path) (swapFiles one))
         ) ([ content ] ++ subvolumes);
-        "larger than its swap files" =
+        # btrfs takes some for itself, and has its own tables twice.
+        "with a quarter and 256M more than its swap files" =
           let
             sizes = map (file: kibibytes "+${file.size}") (
               lib.filter (file: file.size != "") (lib.concatMap swapFiles ([ content ] ++ subvolumes))
             );
             size = kibibytes partition.end;
           in
-          size == null || lib.foldl' builtins.add 0 sizes < size;
+          sizes == [ ]
+          || size == null
+          || size * 4 >= (lib.foldl' builtins.add 0 sizes) * 5 + 4 * 256 * 1024;
         "on this disk alone: without a device in its arguments and mount options" =
           !lib.any namesDevice (
             lib.concatMap (one: one.extraArgs or [ ] ++ one.mountOptions or [ ]) ([ content ] ++ subvolumes)

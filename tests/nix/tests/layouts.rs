@@ -31,8 +31,13 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
              content.mountpoint = \"/data\"; {more}"
         ))
     };
-    let btrfs = |more: &str, size: &str| {
-        partition(&format!("size = \"{size}\"; content = {{ type = \"btrfs\"; {more} }};"))
+    let btrfs = |more: &str| {
+        partition(&format!("size = \"1G\"; content = {{ type = \"btrfs\"; {more} }};"))
+    };
+    let swap = |files: &str, more: &str| {
+        btrfs(&format!(
+            "subvolumes.\"/swap\" = {{ mountpoint = \"/swap\"; swap = {{ {files}; }}; }}; {more}"
+        ))
     };
     let second = "disko.devices.disk.data = { type = \"disk\"; device = \"/dev/vdb\"; };";
     let zfs = "disko.devices.zpool.tank = { }; networking.hostId = \"00000000\";";
@@ -161,20 +166,32 @@ fn what_the_agent_cannot_check_or_take_down_is_refused_with_the_reason() -> Resu
             &["partition more with subvolumes whose names"],
         ),
         (
-            btrfs("mountpoint = \"/data\"; swap.\"a/b\".size = \"1M\";", "1G"),
-            &["partition more with swap files that have a size"],
+            swap("\"a/b\".size = \"1M\"", ""),
+            &["partition more with swap files of 1M or more, and a name of"],
+        ),
+        (swap("\"..\".size = \"1M\"", ""), &["partition more with swap files of 1M or more"]),
+        (swap("file.size = \"\"", ""), &["partition more with swap files of 1M or more"]),
+        (swap("file.size = \"1000K\"", ""), &["partition more with swap files of 1M or more"]),
+        (
+            swap("a.size = \"1M\"; b = { size = \"1M\"; path = \"a\"; }", ""),
+            &["partition more with swap files of 1M or more"],
+        ),
+        (swap("file.size = \"615M\"", ""), &["partition more with a quarter and 256M more"]),
+        (
+            btrfs("mountpoint = \"/data\"; swap.file.size = \"1M\";"),
+            &["partition more with swap files only in subvolumes that are mounted for them"],
         ),
         (
-            btrfs("mountpoint = \"/data\"; swap.\"..\".size = \"1M\";", "1G"),
-            &["partition more with swap files that have a size"],
+            swap("file.size = \"1M\"", "mountpoint = \"/data\";"),
+            &["partition more with swap files only in subvolumes that are mounted for them"],
         ),
         (
-            btrfs("mountpoint = \"/data\"; swap.file.size = \"\";", "1G"),
-            &["partition more with swap files that have a size"],
+            swap("file.size = \"1M\"", "subvolumes.\"swap/more\" = { };"),
+            &["partition more with swap files only in subvolumes that are mounted for them"],
         ),
         (
-            btrfs("mountpoint = \"/data\"; swap.file.size = \"1G\";", "1G"),
-            &["partition more larger than its swap files"],
+            btrfs("subvolumes.\"/var\" = { mountpoint = \"/var\"; swap.nix.size = \"1M\"; };"),
+            &["partition more with swap files only in subvolumes that are mounted for them"],
         ),
         (
             format!(
