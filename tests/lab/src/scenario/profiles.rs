@@ -65,7 +65,7 @@ fn run(fixture: &Fixture<'_>, name: &str) -> Result<()> {
     let before = digest(&config.disks[0].image)?;
     if let Some(setting) = profile.uefi_setting {
         let bios = Config { firmware: Firmware::Bios, ..config.clone() };
-        refused(fixture, &bios, error::NOT_UEFI, "booted by a BIOS", setting)?;
+        refused(fixture, &bios, error::NOT_UEFI, "started in BIOS mode", setting)?;
     }
     if profile.is_small() {
         let memory_mib = profile.memory_mib;
