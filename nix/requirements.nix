@@ -200,14 +200,13 @@ let
             && one.mountpoint != "/"
             && !lib.elem one.mountpoint systemFolders
             && content.mountpoint or null == null
-            && lib.all (
-              path: path == one.mountpoint || !lib.hasPrefix "${one.mountpoint}/" path
-            ) mountPoints
+            && lib.all (path: path == one.mountpoint || !lib.hasPrefix "${one.mountpoint}/" path) mountPoints
             && lib.all (
               other:
               other.name == one.name
-              || !lib.hasPrefix "${nameOf one}/" "${nameOf other}/"
-              && !lib.hasPrefix "${nameOf other}/" "${nameOf one}/"
+              ||
+                !lib.hasPrefix "${nameOf one}/" "${nameOf other}/"
+                && !lib.hasPrefix "${nameOf other}/" "${nameOf one}/"
             ) subvolumes
           ) (lib.filter (one: swapFiles one != [ ]) subvolumes);
         "with swap files of 1M or more, and a name of letters, digits and ._-" = lib.all (
@@ -228,9 +227,7 @@ let
             );
             size = kibibytes partition.end;
           in
-          sizes == [ ]
-          || size == null
-          || size * 4 >= (lib.foldl' builtins.add 0 sizes) * 5 + 4 * 256 * 1024;
+          sizes == [ ] || size == null || size * 4 >= (lib.foldl' builtins.add 0 sizes) * 5 + 4 * 256 * 1024;
         "on this disk alone: without a device in its arguments and mount options" =
           !lib.any namesDevice (
             lib.concatMap (one: one.extraArgs or [ ] ++ one.mountOptions or [ ]) ([ content ] ++ subvolumes)

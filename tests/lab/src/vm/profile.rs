@@ -329,6 +329,12 @@ mod tests {
         std::fs::write(&iso, [0; 4096]).unwrap();
         for profile in PROFILES {
             let emulator = lab.emulator(profile.arch, false).unwrap();
+            emulator.write_program(profile.arch, folder.path()).unwrap();
+            let program = folder.path().join(format!("qemu-system-{}", profile.arch));
+            let version = std::process::Command::new(program).arg("--version").output().unwrap();
+            let version = String::from_utf8(version.stdout).unwrap();
+            assert_eq!(version.lines().next().unwrap(), emulator.version(profile.arch).unwrap());
+            assert!(version.starts_with("QEMU emulator version "), "{version}");
             let variables = folder.path().join("variables");
             emulator.fresh_variables(profile.arch, &variables).unwrap();
             let firmware = Firmware::Uefi(variables);
