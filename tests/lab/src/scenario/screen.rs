@@ -125,11 +125,14 @@ fn after_failure(fixture: &Fixture<'_>, small: bool) -> Result<()> {
     screen.press(&["esc"])?;
     screen.shows("What to do", "3-back")?;
 
-    let noise = "kernel message over the screen";
+    let (kernels, noise) = ("a message of the kernel", "something over the screen");
     // The first begins where the cursor is, and may be broken at the line's end.
-    let say = format!("for _ in 1 2; do echo '<2>a {noise}' > /dev/kmsg; done");
+    let say = format!(
+        "for _ in 1 2; do echo '<2>{kernels}' > /dev/kmsg; echo 'a {noise}' > /dev/tty1; done"
+    );
     screen.vm.shell.run(&say)?;
-    screen.shows(noise, "4-kernel-message")?;
+    screen.shows(noise, "4-noise")?;
+    screen.shows_not(kernels)?;
     screen.press(&["ctrl-l"])?;
     screen.shows_not(noise)?;
     screen.shows("Installation failed", "5-painted-over")?;
