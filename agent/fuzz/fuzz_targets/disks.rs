@@ -32,7 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(printable(&device.model) && printable(&device.serial) && printable(&device.label));
         let disk = Disk { device, content: Content::default() };
         assert!(disk.summary().chars().all(|c| !c.is_control()), "{}", disk.summary());
-        let _reason = eligibility::check(&disk, disk.device.name == "sda", Some("X"), 1 << 30).map_err(|e| e.to_string());
+        let _reason = eligibility::check(&disk, disk.device.name == "sda", Some("X"), 1 << 30)
+            .map_err(|e| e.to_string());
         let _contents = (disk.condition(), disk.contents());
     }
 });
